@@ -1,0 +1,1 @@
+"""The master's AMP interface: what the command line and other daemons speak."""

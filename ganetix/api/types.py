@@ -1,0 +1,123 @@
+"""The values that travel over AMP, for both ends. Imports no Twisted."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from ganetix.jobs.model import Job, LogLine
+from ganetix.objects.base import Value
+from ganetix.opcodes import AnyOpcode
+
+QueryKind = Literal["cluster", "node", "group", "instance", "job", "os"]
+FieldKind = Literal["text", "number", "mib", "bool", "time", "list", "other"]
+Cell = str | int | float | bool | list[str] | dict[str, object] | None
+RowSource = Literal["config", "live", "offline", "unreachable"]
+
+
+class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A job to submit; the priority goes to every opcode in it."""
+
+    ops: tuple[AnyOpcode, ...]
+    priority: int = 0
+    reason: str = ""
+
+
+class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What to list. Empty ``names``: all; empty ``fields``: the kind's default ones."""
+
+    kind: QueryKind
+    fields: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    group: str | None = None
+    limit: int | None = None
+
+
+class FieldInfo(Value, frozen=True, kw_only=True):
+    """A field: its title in tables, how its values print, what it means.
+
+    ``live`` ones are asked of the nodes.
+    """
+
+    name: str
+    title: str
+    kind: FieldKind = "text"
+    doc: str
+    live: bool = False
+
+
+class QueryRow(Value, frozen=True, kw_only=True):
+    """Cells in the order of the fields; where their state came from, how old it is.
+
+    A cell is None where a value is not known, as on an unreachable node.
+    """
+
+    cells: tuple[Cell, ...]
+    source: RowSource = "config"
+    age_seconds: float | None = None
+
+
+class QueryResult(Value, frozen=True, kw_only=True):
+    """A table."""
+
+    fields: tuple[FieldInfo, ...]
+    rows: tuple[QueryRow, ...]
+
+
+class JobUpdate(Value, frozen=True, kw_only=True):
+    """A job as it is now, and its log lines beyond those the watcher has seen."""
+
+    job: Job
+    lines: tuple[LogLine, ...] = ()
+
+
+class IssuedToken(Value, frozen=True, kw_only=True):
+    """A join token, and until when it is good (seconds since the epoch)."""
+
+    token: str
+    node_name: str
+    expires: float
+
+
+class EnrolRequest(Value, frozen=True, kw_only=True):
+    """A joining node's request, as the node daemon that took it passes it on.
+
+    ``token_fingerprint`` is that of the client certificate the peer proved to hold.
+    """
+
+    node_uuid: str
+    token_fingerprint: str
+    signing_request: str
+
+
+class Enrolment(Value, frozen=True, kw_only=True):
+    """What a new node gets: PEM texts, ssconf files, the job that admits it."""
+
+    node_uuid: str
+    node_name: str
+    certificate: str
+    ca_certificate: str
+    ssconf: dict[str, str]
+    ssconf_serial: int
+    job_id: int
+
+
+class ClusterInfo(Value, frozen=True, kw_only=True):
+    """What ``gnt-cluster info`` shows; ``faults`` are printable lines."""
+
+    name: str
+    uuid: str
+    version: str
+    master_node: str
+    primary_ip_version: int
+    default_group: str
+    revision: int
+    started: float
+    nodes: int
+    groups: int
+    instances: int
+    jobs_queued: int
+    jobs_running: int
+    parameters: dict[str, Cell]
+    faults: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""The configuration: immutable snapshots, commits of pure changes, ssconf."""

@@ -1,0 +1,159 @@
+"""The ports: what the core asks of the world, and outsiders may provide.
+
+Every method that may wait returns a Deferred. ``Say`` receives progress lines for
+the user, without a newline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ganetix.objects import GuestDisk, GuestInfo, GuestSpec, Node, StopOutcome
+    from ganetix.rpc.methods import DiskInfo, DiskSpace, Method, OsInfo
+    from ganetix.state.rows import Batch, Row, RowKey
+
+Say = Callable[[str], None]
+T = TypeVar("T")
+Offload = Callable[[Callable[[], T]], "Deferred[T]"]
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+
+class IHypervisor(Interface):
+    """Runs guests on this host. Guests outlive the daemon that started them."""
+
+    name: str = Attribute("How instances name it: ``kvm``, ``fake``.")
+
+    def check() -> Deferred[Sequence[str]]:
+        """Lines that say what keeps this hypervisor from working here."""
+
+    def start(
+        guest: GuestSpec, disk_paths: Sequence[Path], say: Say
+    ) -> Deferred[GuestInfo]:
+        """Start a guest, and wait for its sign of life.
+
+        A guest that runs already is left as it is. ``disk_paths`` are in the order of
+        ``guest.disks``. Fails with ``HypervisorFault`` and leaves nothing running.
+        """
+
+    def stop(uuid: str, timeout_seconds: float, say: Say) -> Deferred[StopOutcome]:
+        """Ask the guest to power off, end it after the time-out (0: at once)."""
+
+    def reset(uuid: str) -> Deferred[None]:
+        """Reset the machine as its reset button would; ``WrongState`` if it is down."""
+
+    def info(uuid: str) -> Deferred[GuestInfo | None]:
+        """The guest's state; None if this host knows nothing of it."""
+
+    def guests() -> Deferred[Sequence[GuestInfo]]:
+        """All guests this host knows of, running or recorded as ended."""
+
+    def forget(uuid: str) -> Deferred[None]:
+        """End the guest at once if it runs, and remove every trace of it."""
+
+    def console_socket(uuid: str) -> Path:
+        """The UNIX socket of the guest's serial console."""
+
+    def console_log(uuid: str) -> Path:
+        """The file with all that the guest wrote to its serial console."""
+
+
+class IStorage(Interface):
+    """Keeps disks of one template on this host."""
+
+    template: str = Attribute("How instances name it: ``file``, ``diskless``.")
+
+    def check() -> Deferred[Sequence[str]]:
+        """Lines that say what keeps this storage from working here."""
+
+    def create(instance_uuid: str, disk: GuestDisk, say: Say) -> Deferred[None]:
+        """Make an empty disk; one of that UUID must not exist (``AlreadyExists``).
+
+        Fails with ``NoResources`` or ``StorageFault`` and leaves nothing behind.
+        """
+
+    def remove(instance_uuid: str, disk_uuid: str) -> Deferred[bool]:
+        """Remove a disk; False if there was none."""
+
+    def remove_all(instance_uuid: str) -> Deferred[int]:
+        """Remove all that belongs to an instance; how many disks there were."""
+
+    def path(instance_uuid: str, disk: GuestDisk) -> Path:
+        """The path by which the hypervisor opens the disk."""
+
+    def disks() -> Deferred[Sequence[DiskInfo]]:
+        """All disks of this template on this host."""
+
+    def space() -> Deferred[DiskSpace | None]:
+        """Total and free MiB; None if the template takes no space."""
+
+
+class IOsProvider(Interface):
+    """Finds and runs OS definitions on this host."""
+
+    def definitions() -> Deferred[Sequence[OsInfo]]:
+        """All definitions in the search path; broken ones with their reason."""
+
+    def create(
+        guest: GuestSpec, disk_paths: Sequence[Path], reinstall: bool, say: Say
+    ) -> Deferred[None]:
+        """Run the definition's ``create`` script; output goes to ``say``."""
+
+    def rename(
+        guest: GuestSpec, disk_paths: Sequence[Path], old_name: str, say: Say
+    ) -> Deferred[None]:
+        """Run the definition's ``rename`` script."""
+
+    def verify(os_name: str, osparams: Mapping[str, str]) -> Deferred[None]:
+        """Fail with ``BadParameter`` unless the definition takes these parameters."""
+
+
+class IStateEngine(Interface):
+    """Keeps rows ``(kind, key) → JSON`` durably; one batch is one transaction.
+
+    All methods fail with ``StateFault`` when the medium does.
+    """
+
+    def open() -> Deferred[int]:
+        """Open or create the store; the last revision."""
+
+    def load(kinds: Sequence[str]) -> Deferred[Sequence[Row]]:
+        """All rows of these kinds, by kind and key."""
+
+    def get(keys: Sequence[RowKey]) -> Deferred[Sequence[Row]]:
+        """The rows of these keys that exist."""
+
+    def scan(
+        kind: str, after: str, limit: int, backwards: bool
+    ) -> Deferred[Sequence[Row]]:
+        """Up to ``limit`` rows of a kind beyond key ``after``, in key order.
+
+        An empty ``after`` starts at the first (``backwards``: the last) key.
+        """
+
+    def commit(batches: Sequence[Batch]) -> Deferred[int]:
+        """Write batches in one transaction, a revision each; the last revision."""
+
+    def close() -> Deferred[None]:
+        """Finish what is under way and close."""
+
+
+class INodeRpc(Interface):
+    """Calls methods of node daemons."""
+
+    def call(
+        node: Node, method: Method[Q, R], request: Q, say: Say | None = None
+    ) -> Deferred[R]:
+        """Call one method on one node; progress lines go to ``say``.
+
+        Fails with what the node answered, or ``NodeUnreachable``,
+        ``AuthenticationFailed``, ``RemoteFailure``.
+        """

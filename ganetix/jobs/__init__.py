@@ -1,0 +1,1 @@
+"""The job queue: durable jobs, their transitions, their runner, their watchers."""

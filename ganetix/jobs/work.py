@@ -1,0 +1,66 @@
+"""What the job runner needs from whoever does the work, and gives to it."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+from ganetix.config.snapshot import Change, Snapshot
+from ganetix.objects.base import Value
+from ganetix.opcodes import Opcode
+
+Level = Literal["cluster", "instance", "group", "node", "node_resource"]
+LEVELS: tuple[Level, ...] = ("cluster", "instance", "group", "node", "node_resource")
+Mode = Literal["exclusive", "shared"]
+
+
+class LevelLocks(Value, frozen=True, kw_only=True):
+    """Locks of one level: single names with their modes, and perhaps all of them.
+
+    ``creates`` are names that the opcode brings into being: they need not exist.
+    """
+
+    names: dict[str, Mode] = {}
+    all: Mode | None = None
+    creates: frozenset[str] = frozenset()
+
+
+LockPlan = dict[Level, LevelLocks]
+"""What an opcode locks, by level. Instances by name, groups and nodes by UUID."""
+
+
+class Outcome(Value, frozen=True, kw_only=True):
+    """What an opcode came to: a JSON-able result, and a last change of configuration.
+
+    The change, the opcode's success and the job's record become durable in one batch.
+    """
+
+    result: object = None
+    change: Change | None = None
+
+
+class Progress(Protocol):
+    """What a unit may do to the job it works for."""
+
+    job_id: int
+
+    def say(self, text: str) -> None:
+        """Add a line to the job's log."""
+
+    def warn(self, text: str) -> None:
+        """Add a warning to the job's log."""
+
+    def check_cancelled(self) -> None:
+        """Raise ``Cancelled`` if the user asked for that: call at safe points."""
+
+
+class Worker(Protocol):
+    """Does opcodes: the logical units behind one door."""
+
+    def locks_for(self, op: Opcode, snapshot: Snapshot) -> LockPlan:
+        """The locks of an opcode in this configuration; pure.
+
+        Raises ``NotFound`` and the like if the opcode names what does not exist.
+        """
+
+    async def run(self, op: Opcode, progress: Progress) -> Outcome:
+        """Do the opcode; all its locks are held."""

@@ -1,0 +1,42 @@
+"""Configuration values: frozen, JSON by declaration, referred to by UUID."""
+
+from ganetix.objects.base import ConfigObject, Value, new_uuid
+from ganetix.objects.cluster import Cluster, IpVersion
+from ganetix.objects.group import AllocationPolicy, NodeGroup
+from ganetix.objects.guest import (
+    GuestDisk,
+    GuestInfo,
+    GuestNic,
+    GuestSpec,
+    GuestState,
+    StopOutcome,
+)
+from ganetix.objects.instance import AdminState, Disk, Instance, Nic, NicMode
+from ganetix.objects.node import JoinToken, Node
+from ganetix.objects.params import BackendParams, HvParams, HvValue
+
+__all__ = [
+    "AdminState",
+    "AllocationPolicy",
+    "BackendParams",
+    "Cluster",
+    "ConfigObject",
+    "Disk",
+    "GuestDisk",
+    "GuestInfo",
+    "GuestNic",
+    "GuestSpec",
+    "GuestState",
+    "HvParams",
+    "HvValue",
+    "Instance",
+    "IpVersion",
+    "JoinToken",
+    "Nic",
+    "NicMode",
+    "Node",
+    "NodeGroup",
+    "StopOutcome",
+    "Value",
+    "new_uuid",
+]

@@ -1,0 +1,38 @@
+"""Nodes, and the tokens by which they join."""
+
+from __future__ import annotations
+
+from ganetix.objects.base import ConfigObject, Value
+
+DEFAULT_PORT = 1811
+
+
+class Node(ConfigObject, frozen=True, kw_only=True):
+    """A host. ``group`` is a UUID; addresses are canonical text.
+
+    ``certificate`` is the SHA-256 fingerprint of its certificate (hex, lower case).
+    """
+
+    group: str
+    primary_ip: str
+    secondary_ip: str
+    port: int = DEFAULT_PORT
+    certificate: str = ""
+    master_candidate: bool = False
+    offline: bool = False
+    drained: bool = False
+    master_capable: bool = True
+    vm_capable: bool = True
+
+
+class JoinToken(Value, frozen=True, kw_only=True):
+    """A node's reservation: what was promised to the administrator who adds it.
+
+    ``token`` is the SHA-256 fingerprint of the one-time join certificate, empty
+    until one was issued; a used token is never honoured again.
+    """
+
+    node: Node
+    token: str = ""
+    expires: float = 0.0
+    used: bool = False

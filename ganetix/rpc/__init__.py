@@ -1,0 +1,1 @@
+"""Node RPC: one table of methods, a client and a server made from it."""

@@ -1,0 +1,329 @@
+"""The table of node RPC methods: names, types, time-outs. Pure values.
+
+Client and server are both made from ``METHODS``; there is no other list.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, Literal, TypeVar
+
+from ganetix.objects.base import Value
+from ganetix.objects.guest import GuestInfo, GuestSpec, StopOutcome
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+TimeoutClass = Literal["fast", "normal", "slow", "endless"]
+TIMEOUT_SECONDS: dict[TimeoutClass, float | None] = {
+    "fast": 10.0,
+    "normal": 60.0,
+    "slow": 3600.0,
+    "endless": None,
+}
+
+
+class Method(Value, Generic[Q, R], frozen=True, kw_only=True):
+    """One method; not ``idempotent`` ones run once per request id."""
+
+    name: str
+    request: type[Q]
+    result: type[R]
+    timeout: TimeoutClass = "normal"
+    idempotent: bool = False
+
+
+class Nothing(Value, frozen=True, kw_only=True):
+    """An empty request or result."""
+
+
+class NodeInfoRequest(Value, frozen=True, kw_only=True):
+    """Which hypervisors and disk templates to ask."""
+
+    hypervisors: tuple[str, ...] = ()
+    disk_templates: tuple[str, ...] = ()
+
+
+class DiskSpace(Value, frozen=True, kw_only=True):
+    """Space in MiB of one storage."""
+
+    template: str
+    total_mib: int
+    free_mib: int
+
+
+class NodeInfo(Value, frozen=True, kw_only=True):
+    """A node's resources; memory in MiB, times in seconds since the epoch.
+
+    ``boot_id`` changes with each boot of the host.
+    """
+
+    version: str
+    node_uuid: str
+    boot_id: str
+    time: float
+    memory_total_mib: int
+    memory_free_mib: int
+    cpus: int
+    disk_space: tuple[DiskSpace, ...] = ()
+    guests: tuple[GuestInfo, ...] = ()
+
+
+class VerifyRequest(Value, frozen=True, kw_only=True):
+    """What a node is to check about itself."""
+
+    hypervisors: tuple[str, ...] = ()
+    disk_templates: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+
+
+class NodeVerify(Value, frozen=True, kw_only=True):
+    """What a node found: ``ssconf`` maps names to SHA-256 of contents.
+
+    ``problems`` are printable lines; ``missing_addresses`` those asked for that no
+    interface has.
+    """
+
+    version: str
+    time: float
+    certificate_fingerprint: str
+    certificate_expires: float
+    ca_fingerprint: str
+    ssconf: dict[str, str]
+    missing_addresses: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    loose_secrets: tuple[str, ...] = ()
+
+
+class SsconfWrite(Value, frozen=True, kw_only=True):
+    """ssconf files by name; those absent here are removed. Refused if older."""
+
+    files: dict[str, str]
+    serial_no: int
+
+
+class GuestStart(Value, frozen=True, kw_only=True):
+    """Start this guest."""
+
+    guest: GuestSpec
+
+
+class GuestStop(Value, frozen=True, kw_only=True):
+    """Stop a guest; 0 s ends it at once."""
+
+    hypervisor: str
+    uuid: str
+    timeout_seconds: float
+
+
+class GuestStopped(Value, frozen=True, kw_only=True):
+    """How a guest was stopped."""
+
+    outcome: StopOutcome
+
+
+class GuestName(Value, frozen=True, kw_only=True):
+    """One guest of one hypervisor."""
+
+    hypervisor: str
+    uuid: str
+
+
+class GuestPurge(Value, frozen=True, kw_only=True):
+    """Forget a guest: end it, remove its disks of these templates, its records."""
+
+    uuid: str
+    hypervisors: tuple[str, ...]
+    disk_templates: tuple[str, ...]
+
+
+class Purged(Value, frozen=True, kw_only=True):
+    """What a purge removed."""
+
+    guest: bool
+    disks: int
+
+
+class DisksCreate(Value, frozen=True, kw_only=True):
+    """Create all disks of a guest; all or none."""
+
+    guest: GuestSpec
+
+
+class DiskInfo(Value, frozen=True, kw_only=True):
+    """A disk on a node; sizes in MiB, ``used_mib`` what it takes on the medium."""
+
+    template: str
+    instance_uuid: str
+    disk_uuid: str
+    path: str
+    size_mib: int
+    used_mib: int
+
+
+class DiskList(Value, frozen=True, kw_only=True):
+    """All disks of a node."""
+
+    disks: tuple[DiskInfo, ...]
+
+
+class GuestList(Value, frozen=True, kw_only=True):
+    """All guests of a node."""
+
+    guests: tuple[GuestInfo, ...]
+
+
+class GuestListRequest(Value, frozen=True, kw_only=True):
+    """Which hypervisors to ask."""
+
+    hypervisors: tuple[str, ...]
+
+
+class OsInfo(Value, frozen=True, kw_only=True):
+    """An OS definition; ``problem`` is empty if it can be used."""
+
+    name: str
+    path: str
+    api_versions: tuple[int, ...] = ()
+    variants: tuple[str, ...] = ()
+    parameters: dict[str, str] = {}
+    problem: str = ""
+
+
+class OsList(Value, frozen=True, kw_only=True):
+    """All OS definitions of a node."""
+
+    definitions: tuple[OsInfo, ...]
+
+
+class OsCreate(Value, frozen=True, kw_only=True):
+    """Run the OS definition's create script for a guest."""
+
+    guest: GuestSpec
+    reinstall: bool = False
+
+
+class CreateCheck(Value, frozen=True, kw_only=True):
+    """May this guest be created here? Disk space, hypervisor, OS, parameters."""
+
+    guest: GuestSpec
+
+
+class ConsoleTailRequest(Value, frozen=True, kw_only=True):
+    """The last lines of a guest's serial console log."""
+
+    hypervisor: str
+    uuid: str
+    lines: int
+
+
+class ConsoleText(Value, frozen=True, kw_only=True):
+    """Console output, decoded with replacement characters."""
+
+    text: str
+
+
+class ConsoleAttach(Value, frozen=True, kw_only=True):
+    """Open a guest's serial console; output comes as base64 progress lines.
+
+    ``session`` is a name that the caller chooses; input refers to it.
+    """
+
+    hypervisor: str
+    uuid: str
+    session: str
+
+
+class ConsoleInput(Value, frozen=True, kw_only=True):
+    """Bytes typed at an attached console; ``close`` ends the session."""
+
+    session: str
+    data: bytes = b""
+    close: bool = False
+
+
+class Delay(Value, frozen=True, kw_only=True):
+    """Wait on the node."""
+
+    duration: float
+
+
+NODE_INFO = Method(
+    name="node_info",
+    request=NodeInfoRequest,
+    result=NodeInfo,
+    timeout="fast",
+    idempotent=True,
+)
+NODE_VERIFY = Method(
+    name="node_verify", request=VerifyRequest, result=NodeVerify, idempotent=True
+)
+SSCONF_WRITE = Method(
+    name="ssconf_write", request=SsconfWrite, result=Nothing, timeout="fast"
+)
+NODE_LEAVE = Method(name="node_leave", request=Nothing, result=Nothing)
+GUEST_LIST = Method(
+    name="guest_list",
+    request=GuestListRequest,
+    result=GuestList,
+    timeout="fast",
+    idempotent=True,
+)
+GUEST_START = Method(
+    name="guest_start", request=GuestStart, result=GuestInfo, timeout="slow"
+)
+GUEST_STOP = Method(
+    name="guest_stop", request=GuestStop, result=GuestStopped, timeout="endless"
+)
+GUEST_RESET = Method(name="guest_reset", request=GuestName, result=Nothing)
+GUEST_PURGE = Method(
+    name="guest_purge", request=GuestPurge, result=Purged, timeout="slow"
+)
+CREATE_CHECK = Method(
+    name="create_check", request=CreateCheck, result=Nothing, idempotent=True
+)
+DISKS_CREATE = Method(
+    name="disks_create", request=DisksCreate, result=Nothing, timeout="slow"
+)
+DISK_LIST = Method(name="disk_list", request=Nothing, result=DiskList, idempotent=True)
+OS_LIST = Method(name="os_list", request=Nothing, result=OsList, idempotent=True)
+OS_CREATE = Method(
+    name="os_create", request=OsCreate, result=Nothing, timeout="endless"
+)
+CONSOLE_TAIL = Method(
+    name="console_tail",
+    request=ConsoleTailRequest,
+    result=ConsoleText,
+    timeout="fast",
+    idempotent=True,
+)
+CONSOLE_ATTACH = Method(
+    name="console_attach", request=ConsoleAttach, result=Nothing, timeout="endless"
+)
+CONSOLE_INPUT = Method(
+    name="console_input", request=ConsoleInput, result=Nothing, timeout="fast"
+)
+DELAY = Method(name="delay", request=Delay, result=Nothing, timeout="endless")
+
+METHODS: dict[str, Method[object, object]] = {
+    method.name: method  # type: ignore[misc]
+    for method in (
+        NODE_INFO,
+        NODE_VERIFY,
+        SSCONF_WRITE,
+        NODE_LEAVE,
+        GUEST_LIST,
+        GUEST_START,
+        GUEST_STOP,
+        GUEST_RESET,
+        GUEST_PURGE,
+        CREATE_CHECK,
+        DISKS_CREATE,
+        DISK_LIST,
+        OS_LIST,
+        OS_CREATE,
+        CONSOLE_TAIL,
+        CONSOLE_ATTACH,
+        CONSOLE_INPUT,
+        DELAY,
+    )
+}

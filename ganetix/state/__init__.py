@@ -1,0 +1,1 @@
+"""The state store: durable rows, written in batches, each a revision."""

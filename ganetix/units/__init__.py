@@ -1,0 +1,1 @@
+"""Logical units: for each opcode what it locks, gathers, decides and does."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 from ganetix.errors import NotFound
 from ganetix.objects import Cluster, ConfigObject, Instance, JoinToken, Node, NodeGroup
 from ganetix.objects.base import Value
-from ganetix.objects.intent import CreateIntent
+from ganetix.objects.intent import InstanceIntent
 
 O = TypeVar("O", bound=ConfigObject)  # noqa: E741
 
@@ -27,7 +27,7 @@ class Snapshot(Value, frozen=True, kw_only=True):
     nodes: Mapping[str, Node]
     instances: Mapping[str, Instance]
     tokens: Mapping[str, JoinToken]
-    intents: Mapping[str, CreateIntent]
+    intents: Mapping[str, InstanceIntent]
 
     def node(self, name: str) -> Node:
         """The node of that name or UUID."""
@@ -71,7 +71,7 @@ class Edits(Value, frozen=True, kw_only=True):
     delete: tuple[ConfigObject, ...] = ()
     put_tokens: tuple[JoinToken, ...] = ()
     delete_tokens: tuple[str, ...] = ()
-    put_intents: tuple[CreateIntent, ...] = ()
+    put_intents: tuple[InstanceIntent, ...] = ()
     delete_intents: tuple[str, ...] = ()
 
 

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Protocol
 
 from ganetix.config.snapshot import Change, Snapshot
 from ganetix.objects.base import Value
 from ganetix.opcodes import Opcode
+from ganetix.plan.lock_plan import LEVELS, Level, LevelLocks, LockPlan, Mode
 
-Level = Literal["cluster", "instance", "group", "node", "node_resource"]
-LEVELS: tuple[Level, ...] = ("cluster", "instance", "group", "node", "node_resource")
-Mode = Literal["exclusive", "shared"]
-
-
-class LevelLocks(Value, frozen=True, kw_only=True):
-    """Locks of one level: single names with their modes, and perhaps all of them.
-
-    ``creates`` are names that the opcode brings into being: they need not exist.
-    """
-
-    names: dict[str, Mode] = {}
-    all: Mode | None = None
-    creates: frozenset[str] = frozenset()
-
-
-LockPlan = dict[Level, LevelLocks]
-"""What an opcode locks, by level. Instances by name, groups and nodes by UUID."""
+__all__ = [
+    "LEVELS",
+    "Level",
+    "LevelLocks",
+    "LockPlan",
+    "Mode",
+    "Outcome",
+    "Progress",
+    "Worker",
+]
 
 
 class Outcome(Value, frozen=True, kw_only=True):

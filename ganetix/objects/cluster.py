@@ -24,4 +24,3 @@ class Cluster(ConfigObject, frozen=True, kw_only=True):
     nic_mode: str = "user"
     nic_link: str = ""
     mac_prefix: str = "aa:00:00"
-    next_mac: int = 1

@@ -9,7 +9,6 @@ class OpClusterVerify(Opcode, frozen=True, kw_only=True):
     """Check one group (name or UUID), or the default one; ``repair`` cleans up."""
 
     group: str | None = None
-    all_groups: bool = False
     repair: bool = False
 
 

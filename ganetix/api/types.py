@@ -8,6 +8,7 @@ import msgspec
 
 from ganetix.jobs.model import Job, LogLine
 from ganetix.objects.base import Value
+from ganetix.objects.node import Enrolment as Enrolment
 from ganetix.opcodes import AnyOpcode
 
 QueryKind = Literal["cluster", "node", "group", "instance", "job", "os"]
@@ -25,7 +26,10 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What to list. Empty ``names``: all; empty ``fields``: the kind's default ones."""
+    """What to list. Empty ``names``: all; empty ``fields``: the kind's default ones.
+
+    A first field that begins with ``+`` adds to the default ones.
+    """
 
     kind: QueryKind
     fields: tuple[str, ...] = ()
@@ -37,7 +41,7 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
 class FieldInfo(Value, frozen=True, kw_only=True):
     """A field: its title in tables, how its values print, what it means.
 
-    ``live`` ones are asked of the nodes.
+    ``live`` ones are asked of the nodes; ``default`` ones show if none is named.
     """
 
     name: str
@@ -45,6 +49,7 @@ class FieldInfo(Value, frozen=True, kw_only=True):
     kind: FieldKind = "text"
     doc: str
     live: bool = False
+    default: bool = False
 
 
 class QueryRow(Value, frozen=True, kw_only=True):
@@ -91,18 +96,6 @@ class EnrolRequest(Value, frozen=True, kw_only=True):
     signing_request: str
 
 
-class Enrolment(Value, frozen=True, kw_only=True):
-    """What a new node gets: PEM texts, ssconf files, the job that admits it."""
-
-    node_uuid: str
-    node_name: str
-    certificate: str
-    ca_certificate: str
-    ssconf: dict[str, str]
-    ssconf_serial: int
-    job_id: int
-
-
 class ClusterInfo(Value, frozen=True, kw_only=True):
     """What ``gnt-cluster info`` shows; ``faults`` are printable lines."""
 
@@ -121,3 +114,32 @@ class ClusterInfo(Value, frozen=True, kw_only=True):
     jobs_running: int
     parameters: dict[str, Cell]
     faults: tuple[str, ...] = ()
+
+
+class LockOwner(Value, frozen=True, kw_only=True):
+    """Who holds a lock; ``since`` in seconds since the epoch."""
+
+    job_id: int | None
+    name: str
+    mode: Literal["exclusive", "shared"]
+    since: float | None = None
+
+
+class LockWaiter(Value, frozen=True, kw_only=True):
+    """Who waits for a lock, in the order of the queue."""
+
+    job_id: int | None
+    name: str
+    mode: Literal["exclusive", "shared"]
+    priority: int
+    since: float | None = None
+
+
+class LockInfo(Value, frozen=True, kw_only=True):
+    """A lock that somebody holds or waits for, as ``gnt-debug locks`` shows it."""
+
+    level: str
+    name: str
+    mode: Literal["exclusive", "shared", ""] = ""
+    owners: tuple[LockOwner, ...] = ()
+    pending: tuple[LockWaiter, ...] = ()

@@ -36,3 +36,15 @@ class JoinToken(Value, frozen=True, kw_only=True):
     token: str = ""
     expires: float = 0.0
     used: bool = False
+
+
+class Enrolment(Value, frozen=True, kw_only=True):
+    """What a new node gets: PEM texts, ssconf files, the job that admits it."""
+
+    node_uuid: str
+    node_name: str
+    certificate: str
+    ca_certificate: str
+    ssconf: dict[str, str]
+    ssconf_serial: int
+    job_id: int

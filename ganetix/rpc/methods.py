@@ -9,6 +9,7 @@ from typing import Generic, Literal, TypeVar
 
 from ganetix.objects.base import Value
 from ganetix.objects.guest import GuestInfo, GuestSpec, StopOutcome
+from ganetix.objects.node import Enrolment
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -241,6 +242,12 @@ class ConsoleInput(Value, frozen=True, kw_only=True):
     close: bool = False
 
 
+class EnrolCall(Value, frozen=True, kw_only=True):
+    """A signing request (PEM); the caller's join certificate says for which node."""
+
+    signing_request: str
+
+
 class Delay(Value, frozen=True, kw_only=True):
     """Wait on the node."""
 
@@ -302,6 +309,7 @@ CONSOLE_ATTACH = Method(
 CONSOLE_INPUT = Method(
     name="console_input", request=ConsoleInput, result=Nothing, timeout="fast"
 )
+ENROL = Method(name="enrol", request=EnrolCall, result=Enrolment)
 DELAY = Method(name="delay", request=Delay, result=Nothing, timeout="endless")
 
 METHODS: dict[str, Method[object, object]] = {
@@ -324,6 +332,7 @@ METHODS: dict[str, Method[object, object]] = {
         CONSOLE_TAIL,
         CONSOLE_ATTACH,
         CONSOLE_INPUT,
+        ENROL,
         DELAY,
     )
 }

@@ -7,7 +7,7 @@ the user, without a newline.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 T = TypeVar("T")
-Offload = Callable[[Callable[[], T]], "Deferred[T]"]
+
+
+class Offload(Protocol):
+    """Runs blocking work off the reactor, in a named thread pool."""
+
+    def __call__(self, work: Callable[[], T], /) -> Deferred[T]:
+        """What ``work()`` returns or raises."""
+
 
 Q = TypeVar("Q")
 R = TypeVar("R")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ganetix.objects.base import ConfigObject
+from ganetix.objects.instance import NicMode
 from ganetix.objects.params import BackendParams, HvParams
 
 IpVersion = Literal[4, 6]
@@ -21,6 +22,6 @@ class Cluster(ConfigObject, frozen=True, kw_only=True):
     candidate_pool_size: int = 10
     beparams: BackendParams = BackendParams()
     hvparams: dict[str, HvParams] = {}
-    nic_mode: str = "user"
+    nic_mode: NicMode = "user"
     nic_link: str = ""
     mac_prefix: str = "aa:00:00"

@@ -1,0 +1,118 @@
+"""Which locks each opcode takes, decided from the opcode and the configuration.
+
+Instances are locked by name, so that a name can be claimed before it exists; groups
+and nodes by UUID.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ganetix import opcodes as ops
+from ganetix.config.snapshot import Snapshot
+from ganetix.errors import Bug
+from ganetix.plan.lock_plan import LevelLocks, LockPlan, Mode
+
+
+def locks_for(op: ops.Opcode, snapshot: Snapshot) -> LockPlan:
+    """The locks of an opcode; ``NotFound`` if it names what is not there."""
+    try:
+        rule = _RULES[type(op)]
+    except KeyError as error:
+        raise Bug(f"no lock rule for {type(op).__name__}") from error
+    return rule(op, snapshot)
+
+
+def _names(mode: Mode, *names: str) -> LevelLocks:
+    return LevelLocks(names=dict.fromkeys(names, mode))
+
+
+def _cluster_exclusive(_op: ops.Opcode, _snapshot: Snapshot) -> LockPlan:
+    return {"cluster": _names("exclusive", "cluster")}
+
+
+def _cluster_shared(_op: ops.Opcode, _snapshot: Snapshot) -> LockPlan:
+    return {"cluster": _names("shared", "cluster")}
+
+
+def _create(op: ops.OpInstanceCreate, snapshot: Snapshot) -> LockPlan:
+    group = snapshot.node(op.node).group if op.node else snapshot.group(op.group).uuid
+    return {
+        "instance": LevelLocks(creates=frozenset({op.name})),
+        "group": _names("shared", group),
+    }
+
+
+def _instance(
+    op: (
+        ops.OpInstanceRemove
+        | ops.OpInstanceStartup
+        | ops.OpInstanceShutdown
+        | ops.OpInstanceReboot
+    ),
+    snapshot: Snapshot,
+) -> LockPlan:
+    instance = snapshot.instance(op.name)
+    return {
+        "instance": _names("exclusive", instance.name),
+        "node": _names("shared", instance.primary_node),
+    }
+
+
+def _cleanup(op: ops.OpInstanceCleanup, _snapshot: Snapshot) -> LockPlan:
+    return {"instance": LevelLocks(creates=frozenset({op.name}))}
+
+
+def _group_of_new_node(op: ops.OpNodeAdd, snapshot: Snapshot) -> LockPlan:
+    return {"group": _names("shared", snapshot.group(op.group).uuid)}
+
+
+def _enrol(op: ops.OpNodeEnrol, snapshot: Snapshot) -> LockPlan:
+    token = snapshot.tokens.get(op.node_uuid)
+    locks: LockPlan = {"node": LevelLocks(creates=frozenset({op.node_uuid}))}
+    if token is not None and token.node.group in snapshot.groups:
+        locks["group"] = _names("shared", token.node.group)
+    return locks
+
+
+def _remove_node(op: ops.OpNodeRemove, snapshot: Snapshot) -> LockPlan:
+    node = snapshot.node(op.name)
+    return {
+        "group": _names("exclusive", node.group),
+        "node": _names("exclusive", node.uuid),
+    }
+
+
+def _verify(op: ops.OpClusterVerify, snapshot: Snapshot) -> LockPlan:
+    group = snapshot.group(op.group)
+    nodes = snapshot.nodes_of(group.uuid)
+    instances = (i for node in nodes for i in snapshot.instances_on(node.uuid))
+    return {
+        "instance": _names("shared", *(instance.name for instance in instances)),
+        "group": _names("shared", group.uuid),
+        "node": _names("shared", *(node.uuid for node in nodes)),
+    }
+
+
+def _delay(op: ops.OpTestDelay, snapshot: Snapshot) -> LockPlan:
+    if not op.on_nodes:
+        return {}
+    nodes = (snapshot.node(name).uuid for name in op.on_nodes)
+    return {"node": _names("exclusive", *nodes)}
+
+
+_RULES: dict[type[ops.Opcode], Callable[..., LockPlan]] = {
+    ops.OpClusterDestroy: _cluster_exclusive,
+    ops.OpClusterVerify: _verify,
+    ops.OpGroupAdd: _cluster_shared,
+    ops.OpInstanceCleanup: _cleanup,
+    ops.OpInstanceCreate: _create,
+    ops.OpInstanceReboot: _instance,
+    ops.OpInstanceRemove: _instance,
+    ops.OpInstanceShutdown: _instance,
+    ops.OpInstanceStartup: _instance,
+    ops.OpNodeAdd: _group_of_new_node,
+    ops.OpNodeEnrol: _enrol,
+    ops.OpNodeRemove: _remove_node,
+    ops.OpTestDelay: _delay,
+}

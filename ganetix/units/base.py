@@ -1,0 +1,103 @@
+"""What logical units are made of: the world they see, and their three movements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from ganetix.config.snapshot import Change, Snapshot
+from ganetix.interfaces import INodeRpc
+from ganetix.jobs.work import Outcome, Progress
+from ganetix.objects import Node
+from ganetix.opcodes import Opcode
+from ganetix.rpc.methods import Method
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+Op = TypeVar("Op", bound=Opcode)
+F = TypeVar("F")
+P = TypeVar("P")
+
+
+class Config(Protocol):
+    """The configuration store, as far as units need it."""
+
+    def snapshot(self) -> Snapshot:
+        """The current configuration."""
+
+    def commit(self, change: Change) -> Deferred[Snapshot]:
+        """Make a change durable."""
+
+
+class Distribution(Protocol):
+    """Carries ssconf to the nodes."""
+
+    def settled(self) -> Deferred[tuple[str, ...]]:
+        """Wait until all nodes that answer are up to date; names of the others."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """The world of units: what stays the same from job to job.
+
+    ``is_active`` tells whether a job is still to end; ``farewell`` ends this master
+    for good once the job that asked for it is done.
+    """
+
+    config: Config
+    rpc: INodeRpc
+    clock: IReactorTime
+    distribution: Distribution
+    version: str
+    ca_fingerprint: str
+    new_uuid: Callable[[], str]
+    random_byte: Callable[[], int]
+    is_active: Callable[[int], bool]
+    farewell: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Context:
+    """The world as one opcode sees it."""
+
+    services: Services
+    progress: Progress
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The current configuration."""
+        return self.services.config.snapshot()
+
+    @property
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self.services.clock.seconds()
+
+    def say(self, text: str) -> None:
+        """Add a line to the job's log."""
+        self.progress.say(text)
+
+    async def commit(self, change: Change) -> Snapshot:
+        """Make a change durable now, before the opcode's end."""
+        return await self.services.config.commit(change)
+
+    async def call(self, node: Node, method: Method[Q, R], request: Q) -> R:
+        """Call a method of a node; its progress lines go to the job's log."""
+        return await self.services.rpc.call(node, method, request, self.progress.say)
+
+
+class Unit(Protocol[Op, F, P]):
+    """A logical unit: gather facts, decide on a plan, act on it."""
+
+    async def gather(self, op: Op, context: Context) -> F:
+        """Facts for the decision: snapshot and read-only calls."""
+
+    def plan(self, op: Op, facts: F) -> P:
+        """The decision; pure, raises ``Refused``."""
+
+    async def act(self, op: Op, context: Context, plan: P) -> Outcome:
+        """Do it: ordered steps, each with its undo."""

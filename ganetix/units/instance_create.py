@@ -1,0 +1,253 @@
+"""Creating an instance, and clearing up after a creation or removal cut short."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+from twisted.internet.defer import Deferred
+
+from ganetix.config.snapshot import Edits, Snapshot
+from ganetix.errors import GanetixError, NoResources
+from ganetix.flow.settle import settle
+from ganetix.jobs.work import Outcome
+from ganetix.objects import Instance, Node
+from ganetix.objects.base import Value
+from ganetix.objects.intent import InstanceIntent
+from ganetix.opcodes import OpInstanceCleanup, OpInstanceCreate
+from ganetix.plan.guest import backend_params, guest_spec
+from ganetix.plan.instance import build_instance, check_request, macs_in_use
+from ganetix.plan.place import NodeState, place, promised_mib, refusal
+from ganetix.rpc.methods import (
+    CREATE_CHECK,
+    DISKS_CREATE,
+    GUEST_PURGE,
+    GUEST_START,
+    NODE_INFO,
+    OS_CREATE,
+    CreateCheck,
+    DisksCreate,
+    GuestPurge,
+    GuestStart,
+    NodeInfo,
+    NodeInfoRequest,
+    OsCreate,
+    Purged,
+)
+from ganetix.units.base import Context
+from ganetix.units.rollback import Rollback
+
+
+class CreateFacts(Value, frozen=True, kw_only=True):
+    """The instance as asked for, and what the possible nodes said."""
+
+    snapshot: Snapshot
+    instance: Instance
+    candidates: tuple[Node, ...]
+    states: dict[str, NodeState]
+    promised: dict[str, int]
+
+
+class CreatePlan(Value, frozen=True, kw_only=True):
+    """The instance with its node decided."""
+
+    instance: Instance
+    node: Node
+    chosen: bool
+
+
+class InstanceCreate:
+    """``OpInstanceCreate``: place, check, make disks, install, start."""
+
+    async def gather(self, op: OpInstanceCreate, context: Context) -> CreateFacts:
+        """Ask the node, or all of the group, for memory and disk."""
+        snapshot = context.snapshot
+        services = context.services
+        instance = build_instance(op, snapshot, services.new_uuid, services.random_byte)
+        if op.node is not None:
+            candidates: tuple[Node, ...] = (snapshot.node(op.node),)
+        else:
+            candidates = snapshot.nodes_of(snapshot.group(op.group).uuid)
+        infos = await _ask_infos(context, candidates, instance)
+        states = {}
+        promised = {}
+        for uuid, info in infos.items():
+            space = {s.template: s.free_mib for s in info.disk_space}
+            states[uuid] = NodeState(
+                memory_total_mib=info.memory_total_mib,
+                memory_free_mib=info.memory_free_mib,
+                disk_free_mib=space.get(instance.disk_template),
+            )
+            alive = {
+                guest.uuid: guest.memory_mib
+                for guest in info.guests
+                if guest.state in ("running", "starting", "paused", "unknown")
+            }
+            promised[uuid] = promised_mib(snapshot, uuid, alive)
+        return CreateFacts(
+            snapshot=snapshot,
+            instance=instance,
+            candidates=candidates,
+            states=states,
+            promised=promised,
+        )
+
+    def plan(self, op: OpInstanceCreate, facts: CreateFacts) -> CreatePlan:
+        """Choose the node; refuse if none, or not the one asked for, can take it."""
+        instance = facts.instance
+        memory = backend_params(instance, facts.snapshot.cluster).memory_mib
+        disk = sum(disk.size_mib for disk in instance.disks)
+        if op.node is None:
+            placement = place(
+                facts.candidates, facts.states, facts.promised, memory, disk
+            )
+            node = facts.snapshot.nodes[placement.node_uuid]
+        else:
+            (node,) = facts.candidates
+            promised = facts.promised.get(node.uuid, 0)
+            state = facts.states.get(node.uuid)
+            if reason := refusal(node, state, promised, memory, disk):
+                raise NoResources(f"node {node.name} {reason}", node=node.name)
+        return CreatePlan(
+            instance=replace(instance, primary_node=node.uuid),
+            node=node,
+            chosen=op.node is None,
+        )
+
+    async def act(
+        self, op: OpInstanceCreate, context: Context, plan: CreatePlan
+    ) -> Outcome:
+        """Make it on its node; the last batch brings it into the configuration."""
+        instance, node = plan.instance, plan.node
+        guest = guest_spec(instance, context.snapshot.cluster)
+        if plan.chosen:
+            context.say(f"node {node.name} was chosen: it has the most free memory")
+        await context.call(node, CREATE_CHECK, CreateCheck(guest=guest))
+        intent = InstanceIntent(
+            instance=instance, job_id=context.progress.job_id, step="begin"
+        )
+        await context.commit(lambda snapshot: _begin(op, snapshot, intent))
+        async with Rollback(context.progress) as undo:
+
+            async def step(name: str, text: str) -> None:
+                context.progress.check_cancelled()
+                begun = replace(intent, step=name)
+                await context.commit(lambda _: Edits(put_intents=(begun,)))
+                context.say(text)
+
+            async def clear() -> None:
+                await purge(context, node, instance)
+                await forget(context, instance)
+
+            undo.push(f"remove what was made on {node.name}", clear)
+            if instance.disks:
+                count = len(instance.disks)
+                noun = "disk" if count == 1 else "disks"
+                await step("disks", f"creating {count} {noun} on {node.name}")
+                await context.call(node, DISKS_CREATE, DisksCreate(guest=guest))
+            if not op.no_install:
+                await step("install", f"installing {instance.os}")
+                await context.call(node, OS_CREATE, OsCreate(guest=guest))
+            if op.start:
+                await step("start", f"starting {instance.name}")
+                await context.call(node, GUEST_START, GuestStart(guest=guest))
+            context.progress.check_cancelled()
+        return Outcome(
+            result={"uuid": instance.uuid, "name": instance.name, "node": node.name},
+            change=lambda _: Edits(put=(instance,), delete_intents=(instance.uuid,)),
+        )
+
+
+def _begin(op: OpInstanceCreate, snapshot: Snapshot, intent: InstanceIntent) -> Edits:
+    """The intent, unless the configuration moved on so that it cannot be begun."""
+    check_request(op, snapshot)
+    for nic in intent.instance.nics:
+        if nic.mac in macs_in_use(snapshot):
+            raise NoResources(f"mac {nic.mac} was taken just now; try again")
+    return Edits(put_intents=(intent,))
+
+
+async def _ask_infos(
+    context: Context, nodes: tuple[Node, ...], instance: Instance
+) -> dict[str, NodeInfo]:
+    request = NodeInfoRequest(
+        hypervisors=context.snapshot.cluster.enabled_hypervisors,
+        disk_templates=(instance.disk_template,),
+    )
+
+    async def ask(node: Node) -> tuple[str, NodeInfo | None]:
+        try:
+            return node.uuid, await context.call(node, NODE_INFO, request)
+        except GanetixError as error:
+            if len(nodes) == 1:
+                raise
+            context.progress.warn(f"node {node.name} is left out: {error}")
+            return node.uuid, None
+
+    asked = [node for node in nodes if not node.offline]
+    answers = await settle([Deferred.fromCoroutine(ask(node)) for node in asked])
+    return {uuid: info for uuid, info in answers if info is not None}
+
+
+async def purge(context: Context, node: Node, instance: Instance) -> Purged:
+    """Remove guest, disks and records of an instance from its node."""
+    cluster = context.snapshot.cluster
+    request = GuestPurge(
+        uuid=instance.uuid,
+        hypervisors=tuple({*cluster.enabled_hypervisors, instance.hypervisor}),
+        disk_templates=tuple({*cluster.enabled_disk_templates, instance.disk_template}),
+    )
+    return await context.call(node, GUEST_PURGE, request)
+
+
+async def forget(context: Context, instance: Instance) -> None:
+    """Delete the intent of an instance, if there is one."""
+
+    def change(snapshot: Snapshot) -> Edits:
+        present = instance.uuid in snapshot.intents
+        return Edits(delete_intents=(instance.uuid,) if present else ())
+
+    await context.commit(change)
+
+
+class InstanceCleanup:
+    """``OpInstanceCleanup``: finish what a crash or an absent node left half done."""
+
+    async def gather(
+        self, op: OpInstanceCleanup, context: Context
+    ) -> InstanceIntent | None:
+        """The intent, if it is still there."""
+        return context.snapshot.intents.get(op.instance_uuid)
+
+    def plan(
+        self, op: OpInstanceCleanup, facts: InstanceIntent | None
+    ) -> InstanceIntent | None:
+        """Nothing is left to do if somebody cleared up before."""
+        return facts
+
+    async def act(
+        self, op: OpInstanceCleanup, context: Context, plan: InstanceIntent | None
+    ) -> Outcome:
+        """Purge the node, then forget the intent."""
+        if plan is None:
+            return Outcome(result={"removed": False})
+        if context.services.is_active(plan.job_id) and (
+            plan.job_id != context.progress.job_id
+        ):
+            return Outcome(result={"removed": False})
+        line = await clear_intent(context, plan)
+        return Outcome(
+            result={"removed": True, "what": line},
+            change=lambda _: Edits(delete_intents=(op.instance_uuid,)),
+        )
+
+
+async def clear_intent(context: Context, intent: InstanceIntent) -> str:
+    """Remove what an intent left on its node; a line that says what there was."""
+    instance = intent.instance
+    node = context.snapshot.nodes.get(intent.instance.primary_node)
+    if node is None:
+        return f"{instance.name}: its node is gone from the cluster"
+    removed = await purge(context, node, instance)
+    guest = "a guest" if removed.guest else "no guest"
+    line = f"{instance.name}: {guest} and {removed.disks} disks removed on {node.name}"
+    context.say(line)
+    return line

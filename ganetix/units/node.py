@@ -1,0 +1,138 @@
+"""Nodes: reserving, admitting and removing them."""
+
+from __future__ import annotations
+
+from ganetix.config.snapshot import Edits, Snapshot
+from ganetix.errors import AuthenticationFailed, NodeUnreachable, WrongState
+from ganetix.flow.retry import retry
+from ganetix.jobs.work import Outcome
+from ganetix.objects import JoinToken, Node
+from ganetix.objects.base import Value
+from ganetix.opcodes import OpNodeAdd, OpNodeEnrol, OpNodeRemove
+from ganetix.plan.node import (
+    admission_problems,
+    admit,
+    check_removable,
+    enrolled,
+    reserve,
+)
+from ganetix.rpc.methods import (
+    NODE_INFO,
+    NODE_LEAVE,
+    NODE_VERIFY,
+    NodeInfo,
+    NodeInfoRequest,
+    NodeVerify,
+    Nothing,
+    VerifyRequest,
+)
+from ganetix.units.base import Context
+
+ANSWER_WITHIN_SECONDS = 60.0
+
+
+class NodeAdd:
+    """``OpNodeAdd``: reserve name and addresses."""
+
+    async def gather(self, op: OpNodeAdd, context: Context) -> tuple[Snapshot, str]:
+        """The configuration, and a UUID for the node."""
+        return context.snapshot, context.services.new_uuid()
+
+    def plan(self, op: OpNodeAdd, facts: tuple[Snapshot, str]) -> str:
+        """Refuse what cannot be reserved."""
+        reserve(op, *facts)
+        return facts[1]
+
+    async def act(self, op: OpNodeAdd, context: Context, plan: str) -> Outcome:
+        """The reservation is one change."""
+        return Outcome(
+            result={"uuid": plan, "name": op.name},
+            change=lambda snapshot: reserve(op, snapshot, plan),
+        )
+
+
+class EnrolFacts(Value, frozen=True, kw_only=True):
+    """A node that has its certificate, and what its daemon says."""
+
+    token: JoinToken
+    info: NodeInfo
+    found: NodeVerify
+    version: str
+    now: float
+
+
+class NodeEnrol:
+    """``OpNodeEnrol``: check the new node's daemon, then make it a member."""
+
+    async def gather(self, op: OpNodeEnrol, context: Context) -> EnrolFacts:
+        """Wait until its daemon answers, and ask it about itself."""
+        token = enrolled(context.snapshot, op.node_uuid)
+        node = token.node
+        cluster = context.snapshot.cluster
+        context.say(f"waiting for {node.name} at {node.primary_ip}")
+        info = await retry(
+            context.services.clock,
+            lambda: context.services.rpc.call(node, NODE_INFO, NodeInfoRequest()),
+            retryable=(NodeUnreachable, AuthenticationFailed),
+            total_seconds=ANSWER_WITHIN_SECONDS,
+        )
+        request = VerifyRequest(
+            hypervisors=cluster.enabled_hypervisors,
+            disk_templates=cluster.enabled_disk_templates,
+            addresses=tuple({node.primary_ip, node.secondary_ip}),
+        )
+        found = await context.call(node, NODE_VERIFY, request)
+        for problem in found.problems:
+            context.progress.warn(f"{node.name}: {problem}")
+        return EnrolFacts(
+            token=token,
+            info=info,
+            found=found,
+            version=context.services.version,
+            now=context.now,
+        )
+
+    def plan(self, op: OpNodeEnrol, facts: EnrolFacts) -> Node:
+        """Refuse a node that does not fit."""
+        problems = admission_problems(
+            facts.token, facts.version, facts.now, facts.info, facts.found
+        )
+        if problems:
+            name = facts.token.node.name
+            raise WrongState(f"node {name} cannot join: {'; '.join(problems)}")
+        return facts.token.node
+
+    async def act(self, op: OpNodeEnrol, context: Context, plan: Node) -> Outcome:
+        """Make it a member, and wait until all nodes know."""
+        snapshot = await context.commit(lambda now: admit(now, plan.uuid))
+        group = snapshot.groups[plan.group].name
+        context.say(f"node {plan.name} is a member of group {group}")
+        if behind := await context.services.distribution.settled():
+            context.progress.warn(f"ssconf did not reach {', '.join(behind)} yet")
+        return Outcome(result={"uuid": plan.uuid, "name": plan.name})
+
+
+class NodeRemove:
+    """``OpNodeRemove``."""
+
+    async def gather(self, op: OpNodeRemove, context: Context) -> Snapshot:
+        """The configuration."""
+        return context.snapshot
+
+    def plan(self, op: OpNodeRemove, facts: Snapshot) -> Node:
+        """Refuse the master, and nodes with instances."""
+        return check_removable(facts, op.name)
+
+    async def act(self, op: OpNodeRemove, context: Context, plan: Node) -> Outcome:
+        """Tell the node to forget the cluster; then forget the node."""
+        if plan.offline:
+            context.progress.warn(f"{plan.name} is offline: it was not told to leave")
+        else:
+            try:
+                await context.call(plan, NODE_LEAVE, Nothing())
+            except (NodeUnreachable, AuthenticationFailed) as error:
+                context.progress.warn(f"{plan.name} was not told to leave: {error}")
+        return Outcome(
+            result={"uuid": plan.uuid, "name": plan.name},
+            change=lambda now: Edits(delete=(check_removable(now, plan.uuid),)),
+        )

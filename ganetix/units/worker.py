@@ -1,0 +1,64 @@
+"""All logical units behind one door: from opcode to unit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ganetix import opcodes as ops
+from ganetix.config.snapshot import Snapshot
+from ganetix.errors import Bug
+from ganetix.jobs.work import Outcome, Progress
+from ganetix.plan.lock_plan import LockPlan
+from ganetix.plan.locks_for import locks_for
+from ganetix.units.base import Context, Services, Unit
+from ganetix.units.cluster import ClusterDestroy, ClusterVerify
+from ganetix.units.group import GroupAdd
+from ganetix.units.instance_create import InstanceCleanup, InstanceCreate
+from ganetix.units.instance_run import (
+    InstanceReboot,
+    InstanceRemove,
+    InstanceShutdown,
+    InstanceStartup,
+)
+from ganetix.units.node import NodeAdd, NodeEnrol, NodeRemove
+from ganetix.units.test import TestDelay
+
+# Each unit's own types meet only here; gather, plan and act of one unit agree.
+UNITS: dict[type[ops.Opcode], Unit[Any, Any, Any]] = {
+    ops.OpClusterDestroy: ClusterDestroy(),
+    ops.OpClusterVerify: ClusterVerify(),
+    ops.OpGroupAdd: GroupAdd(),
+    ops.OpInstanceCleanup: InstanceCleanup(),
+    ops.OpInstanceCreate: InstanceCreate(),
+    ops.OpInstanceReboot: InstanceReboot(),
+    ops.OpInstanceRemove: InstanceRemove(),
+    ops.OpInstanceShutdown: InstanceShutdown(),
+    ops.OpInstanceStartup: InstanceStartup(),
+    ops.OpNodeAdd: NodeAdd(),
+    ops.OpNodeEnrol: NodeEnrol(),
+    ops.OpNodeRemove: NodeRemove(),
+    ops.OpTestDelay: TestDelay(),
+}
+
+
+class LogicalUnits:
+    """The job queue's worker."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def locks_for(self, op: ops.Opcode, snapshot: Snapshot) -> LockPlan:
+        """The locks of an opcode; ``NotFound`` if it names what is not there."""
+        return locks_for(op, snapshot)
+
+    async def run(self, op: ops.Opcode, progress: Progress) -> Outcome:
+        """Gather, plan, act; all locks are held by the caller."""
+        try:
+            unit = UNITS[type(op)]
+        except KeyError as error:
+            raise Bug(f"no unit for {type(op).__name__}") from error
+        context = Context(self._services, progress)
+        facts = await unit.gather(op, context)
+        progress.check_cancelled()
+        plan = unit.plan(op, facts)
+        return await unit.act(op, context, plan)

@@ -1,0 +1,1 @@
+"""Disks of guests, by disk template."""

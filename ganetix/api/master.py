@@ -1,0 +1,96 @@
+"""What the AMP server asks of the master: the one door to queue, config and nodes.
+
+``MasterApi`` is implemented where the master is put together; tests have a fake in
+:mod:`ganetix.testing.api`. Every method may fail with any ``GanetixError``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+
+from ganetix.api.types import (
+    ClusterInfo,
+    EnrolRequest,
+    FieldInfo,
+    IssuedToken,
+    JobUpdate,
+    LockInfo,
+    QueryKind,
+    QueryRequest,
+    QueryResult,
+    SubmitRequest,
+)
+from ganetix.objects.node import Enrolment
+
+TakeOutput = Callable[[bytes], "Deferred[None]"]
+"""Takes console output; fires when there is room for more."""
+
+
+class Watch(Protocol):
+    """A job's changes from some point on, one after the other."""
+
+    async def next(self) -> JobUpdate | None:
+        """The next change, when there is one; None after the job's last."""
+
+    def close(self) -> None:
+        """Ask for no more; a waiting ``next`` ends with None."""
+
+
+class ConsoleSession(Protocol):
+    """An attached console."""
+
+    def write(self, data: bytes) -> Deferred[None]:
+        """Type bytes at the console."""
+
+    def close(self) -> None:
+        """Detach."""
+
+    def ended(self) -> Deferred[None]:
+        """A fresh Deferred: fires at the end of the session, or fails with why."""
+
+
+class MasterApi(Protocol):
+    """The master, as its socket's clients see it."""
+
+    def submit(self, requests: Sequence[SubmitRequest]) -> Deferred[tuple[int, ...]]:
+        """Submit jobs, all or none; fires with their ids when they are durable."""
+
+    def cancel(self, job_id: int) -> Deferred[tuple[bool, str]]:
+        """Cancel a job; whether that was possible, and a line for the user."""
+
+    def watch(self, job_id: int, serial: int, log_serial: int) -> Deferred[Watch]:
+        """Follow a job from these serials on; ``NotFound`` if there is none."""
+
+    def why(self, job_id: int) -> Deferred[Sequence[str]]:
+        """Why a job waits: printable lines, none if it does not."""
+
+    def locks(self) -> Deferred[Sequence[LockInfo]]:
+        """All locks that are held or waited for."""
+
+    def query(self, request: QueryRequest) -> Deferred[QueryResult]:
+        """List objects."""
+
+    def fields(self, kind: QueryKind) -> Sequence[FieldInfo]:
+        """The fields of a kind."""
+
+    def cluster_info(self) -> Deferred[ClusterInfo]:
+        """The cluster at a glance."""
+
+    def issue_token(
+        self, node_name: str, lifetime_seconds: float
+    ) -> Deferred[IssuedToken]:
+        """A one-time join token for a node that has a reservation."""
+
+    def enrol(self, request: EnrolRequest) -> Deferred[Enrolment]:
+        """Certificate and ssconf for a node that shows its token."""
+
+    def console_tail(self, instance_name: str, lines: int) -> Deferred[str]:
+        """The last lines of an instance's console log."""
+
+    def console_open(
+        self, instance_name: str, output: TakeOutput
+    ) -> Deferred[ConsoleSession]:
+        """Attach to an instance's console; what it writes goes to ``output``."""

@@ -1,0 +1,1 @@
+"""Tools for Deferreds: task sets, settling, shielding, events, retries, threads."""

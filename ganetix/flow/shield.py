@@ -1,0 +1,34 @@
+"""Work that goes on although nobody waits for it any more."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+T = TypeVar("T")
+
+_log = Logger()
+
+
+def shielded(d: Deferred[T]) -> Deferred[T]:
+    """A view of ``d``: cancelling the view leaves ``d`` running.
+
+    If ``d`` fails after that, the failure is logged.
+    """
+    view: Deferred[T] = Deferred()
+
+    def arrived(result: T) -> None:
+        if not view.called:
+            view.callback(result)
+
+    def failed(failure: Failure) -> None:
+        if view.called:
+            _log.failure("work failed after its caller had gone", failure)
+        else:
+            view.errback(failure)
+
+    _ = d.addCallbacks(arrived, failed)
+    return view

@@ -6,6 +6,17 @@ from setuptools import find_packages, setup
 
 COMMANDS = ("cluster", "node", "group", "os", "instance", "job", "debug")
 
+
+def shared_files() -> list[tuple[str, list[str]]]:
+    """All that is below ``etc``, for ``PREFIX/share/ganetix``."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(Path("etc").rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            target = Path("share/ganetix") / path.parent.relative_to("etc")
+            found.setdefault(str(target), []).append(str(path))
+    return sorted(found.items())
+
+
 setup(
     name="ganetix",
     version="0.1.0",
@@ -17,8 +28,10 @@ setup(
     packages=[*find_packages(include=["ganetix", "ganetix.*"]), "twisted.plugins"],
     package_data={
         "ganetix": ["py.typed"],
+        "ganetix.test": ["samples/*", "samples/*/*"],
         "twisted.plugins": ["ganetix_plugins.py"],
     },
+    data_files=shared_files(),
     install_requires=[
         "Twisted>=26.4",
         "service-identity>=24.1",
@@ -36,6 +49,7 @@ setup(
             "ruff>=0.14",
             "sphinx>=8",
             "build>=1.2",
+            "towncrier>=24.8",
             "types-setuptools",
         ]
     },

@@ -12,6 +12,7 @@ from ganetix import opcodes as ops
 from ganetix.config.snapshot import Snapshot
 from ganetix.errors import Bug
 from ganetix.plan.lock_plan import LevelLocks, LockPlan, Mode
+from ganetix.plan.node import reservation
 
 
 def locks_for(op: ops.Opcode, snapshot: Snapshot) -> LockPlan:
@@ -76,6 +77,8 @@ def _enrol(op: ops.OpNodeEnrol, snapshot: Snapshot) -> LockPlan:
 
 
 def _remove_node(op: ops.OpNodeRemove, snapshot: Snapshot) -> LockPlan:
+    if token := reservation(snapshot, op.name):
+        return {"group": _names("shared", token.node.group)}
     node = snapshot.node(op.name)
     return {
         "group": _names("exclusive", node.group),

@@ -30,11 +30,11 @@ def check_addresses(version: int, primary_ip: str, secondary_ip: str | None) -> 
         raise BadParameter(f"secondary_ip: {secondary_ip} is not an IPv4 address")
 
 
-def reserve(op: OpNodeAdd, snapshot: Snapshot, node_uuid: str) -> Edits:
+def reserve(op: OpNodeAdd, snapshot: Snapshot, node_uuid: str, now: float) -> Edits:
     """The reservation of a node that is to join.
 
-    A node of that name or address that is a member is in the way, and so is another's
-    reservation; one of the same name is replaced on demand.
+    A member of that name or address is in the way, and so is a reservation, unless it
+    ran out unused, or has the same name and ``op.replace`` is set.
     """
     primary = canonical(op.primary_ip)
     secondary = canonical(op.secondary_ip) if op.secondary_ip else None
@@ -51,7 +51,9 @@ def reserve(op: OpNodeAdd, snapshot: Snapshot, node_uuid: str) -> Edits:
         _check_distinct(node, other, "a member of this cluster already")
     replaced: list[str] = []
     for token in snapshot.tokens.values():
-        if token.node.name == node.name:
+        if not token.used and 0 < token.expires < now:
+            replaced.append(token.node.uuid)
+        elif token.node.name == node.name:
             if not op.replace:
                 raise AlreadyExists(
                     f"node {node.name} is reserved already; --replace makes a new"
@@ -113,6 +115,12 @@ def admit(snapshot: Snapshot, node_uuid: str) -> Edits:
     pool_open = candidates < snapshot.cluster.candidate_pool_size
     node = replace(token.node, master_candidate=pool_open and token.node.master_capable)
     return Edits(put=(node,), delete_tokens=(node_uuid,))
+
+
+def reservation(snapshot: Snapshot, name: str) -> JoinToken | None:
+    """The reservation of that name or UUID, if there is one."""
+    tokens = snapshot.tokens.values()
+    return next((t for t in tokens if name in (t.node.name, t.node.uuid)), None)
 
 
 def check_removable(snapshot: Snapshot, name: str) -> Node:

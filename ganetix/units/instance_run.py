@@ -81,12 +81,12 @@ async def set_admin_state(
     await context.commit(change)
 
 
-async def stop_guest(context: Context, target: Target, timeout: float) -> str:
+async def stop_guest(context: Context, target: Target, seconds: float) -> str:
     """Stop the guest; a line that says how it went."""
     request = GuestStop(
         hypervisor=target.instance.hypervisor,
         uuid=target.instance.uuid,
-        timeout_seconds=timeout,
+        timeout_seconds=seconds,
     )
     stopped = await context.call(target.node, GUEST_STOP, request)
     line = OUTCOMES[stopped.outcome]

@@ -14,6 +14,7 @@ from ganetix.plan.node import (
     admit,
     check_removable,
     enrolled,
+    reservation,
     reserve,
 )
 from ganetix.rpc.methods import (
@@ -28,26 +29,31 @@ from ganetix.rpc.methods import (
 )
 from ganetix.units.base import Context
 
-ANSWER_WITHIN_SECONDS = 60.0
+# About a minute in all: the new node's daemon may be starting just now.
+PAUSES_SECONDS = (0.2, 0.3, 0.5, *(1.0,) * 59)
 
 
 class NodeAdd:
     """``OpNodeAdd``: reserve name and addresses."""
 
-    async def gather(self, op: OpNodeAdd, context: Context) -> tuple[Snapshot, str]:
-        """The configuration, and a UUID for the node."""
-        return context.snapshot, context.services.new_uuid()
+    async def gather(
+        self, op: OpNodeAdd, context: Context
+    ) -> tuple[Snapshot, str, float]:
+        """The configuration, a UUID for the node, the time."""
+        return context.snapshot, context.services.new_uuid(), context.now
 
-    def plan(self, op: OpNodeAdd, facts: tuple[Snapshot, str]) -> str:
+    def plan(self, op: OpNodeAdd, facts: tuple[Snapshot, str, float]) -> str:
         """Refuse what cannot be reserved."""
-        reserve(op, *facts)
-        return facts[1]
+        snapshot, node_uuid, now = facts
+        reserve(op, snapshot, node_uuid, now)
+        return node_uuid
 
     async def act(self, op: OpNodeAdd, context: Context, plan: str) -> Outcome:
         """The reservation is one change."""
+        now = context.now
         return Outcome(
             result={"uuid": plan, "name": op.name},
-            change=lambda snapshot: reserve(op, snapshot, plan),
+            change=lambda snapshot: reserve(op, snapshot, plan, now),
         )
 
 
@@ -73,8 +79,8 @@ class NodeEnrol:
         info = await retry(
             context.services.clock,
             lambda: context.services.rpc.call(node, NODE_INFO, NodeInfoRequest()),
-            retryable=(NodeUnreachable, AuthenticationFailed),
-            total_seconds=ANSWER_WITHIN_SECONDS,
+            (NodeUnreachable, AuthenticationFailed),
+            PAUSES_SECONDS,
         )
         request = VerifyRequest(
             hypervisors=cluster.enabled_hypervisors,
@@ -113,18 +119,27 @@ class NodeEnrol:
 
 
 class NodeRemove:
-    """``OpNodeRemove``."""
+    """``OpNodeRemove``: a member, or the reservation of one that never joined."""
 
     async def gather(self, op: OpNodeRemove, context: Context) -> Snapshot:
         """The configuration."""
         return context.snapshot
 
-    def plan(self, op: OpNodeRemove, facts: Snapshot) -> Node:
+    def plan(self, op: OpNodeRemove, facts: Snapshot) -> Node | JoinToken:
         """Refuse the master, and nodes with instances."""
-        return check_removable(facts, op.name)
+        return reservation(facts, op.name) or check_removable(facts, op.name)
 
-    async def act(self, op: OpNodeRemove, context: Context, plan: Node) -> Outcome:
+    async def act(
+        self, op: OpNodeRemove, context: Context, plan: Node | JoinToken
+    ) -> Outcome:
         """Tell the node to forget the cluster; then forget the node."""
+        if isinstance(plan, JoinToken):
+            uuid = plan.node.uuid
+            context.say(f"{plan.node.name} was reserved and had not joined")
+            return Outcome(
+                result={"uuid": uuid, "name": plan.node.name},
+                change=lambda _: Edits(delete_tokens=(uuid,)),
+            )
         if plan.offline:
             context.progress.warn(f"{plan.name} is offline: it was not told to leave")
         else:

@@ -1,0 +1,94 @@
+"""Where log events go: JSON lines or text, to stderr or a file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Literal, TextIO, cast
+
+from twisted.application.service import IServiceCollection, MultiService
+from twisted.logger import (
+    FilteringLogObserver,
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    LogLevelFilterPredicate,
+    eventAsText,
+    formatTime,
+    jsonFileLogObserver,
+)
+from twisted.python.components import Componentized
+from twisted.python.logfile import LogFile
+from zope.interface import implementer
+
+LogFormat = Literal["text", "json"]
+ROTATE_BYTES = 16 * 1024 * 1024
+KEPT_FILES = 8
+
+
+@implementer(ILogObserver)
+class TextObserver:
+    """One line an event: time, level, namespace, text; tracebacks below."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def __call__(self, event: LogEvent) -> None:
+        level = event.get("log_level")
+        name = level.name if level is not None else "info"
+        time = formatTime(event.get("log_time"))
+        text = eventAsText(event, includeTimestamp=False, includeSystem=False)
+        source = event.get("log_namespace", "")
+        self._out.write(f"{time} {name:8} {source}: {text}\n")
+        self._out.flush()
+
+
+def log_observer(
+    form: LogFormat, path: Path | None, level: str = "info"
+) -> ILogObserver:
+    """An observer that writes events of ``level`` and above.
+
+    A file is rotated at 16 MiB and eight old ones are kept; without one, stderr.
+    """
+    if path is None:
+        out: TextIO = sys.stderr
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # LogFile encodes text by itself, and has what observers use of a stream.
+        out = cast(
+            "TextIO",
+            LogFile(
+                path.name,
+                str(path.parent),
+                rotateLength=ROTATE_BYTES,
+                maxRotatedFiles=KEPT_FILES,
+                defaultMode=0o640,
+            ),
+        )
+    observer: ILogObserver = (
+        jsonFileLogObserver(out, recordSeparator="")
+        if form == "json"
+        else TextObserver(out)
+    )
+    wanted = LogLevelFilterPredicate(LogLevel.levelWithName(level))
+    return FilteringLogObserver(observer, [wanted])
+
+
+class LoggedService(MultiService):
+    """A daemon's root service, whose log goes where its options say.
+
+    twistd takes an application's own observer instead of its default one; the
+    application is at hand only when this service is put below it.
+    """
+
+    def __init__(self, observer: ILogObserver) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._observer = observer
+
+    def setServiceParent(self, parent: IServiceCollection) -> None:
+        """Also called by twistd, with the application."""
+        if isinstance(parent, Componentized):
+            parent.setComponent(  # type: ignore[no-untyped-call]
+                ILogObserver, self._observer
+            )
+        super().setServiceParent(parent)  # type: ignore[no-untyped-call]

@@ -1,0 +1,113 @@
+"""Tests for the instance that a request describes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+from msgspec.structs import replace
+from twisted.trial.unittest import SynchronousTestCase
+
+from ganetix.config.snapshot import Snapshot
+from ganetix.errors import AlreadyExists, BadParameter
+from ganetix.objects import Instance
+from ganetix.opcodes import DiskRequest, NicRequest, OpInstanceCreate
+from ganetix.plan.guest import guest_spec
+from ganetix.plan.instance import build_instance
+from ganetix.testing.config import make_instance, make_node, make_snapshot
+
+SNAPSHOT = make_snapshot(
+    make_node("node1"), instances=(make_instance("web1", "node1"),)
+)
+
+
+def request(**more: object) -> OpInstanceCreate:
+    """A request with a disk of 1 GiB."""
+    fields: dict[str, object] = {
+        "name": "new1",
+        "os": "noop",
+        "disks": (DiskRequest(size_mib=1024),),
+    }
+    return OpInstanceCreate(**{**fields, **more})  # type: ignore[arg-type]
+
+
+def build(
+    op: OpInstanceCreate,
+    snapshot: Snapshot = SNAPSHOT,
+    random_byte: Callable[[], int] = itertools.count(1).__next__,
+) -> Instance:
+    """The instance, with countable UUIDs."""
+    uuids = (f"uuid{n}" for n in itertools.count())
+    return build_instance(op, snapshot, lambda: next(uuids), random_byte)
+
+
+class BuildTests(SynchronousTestCase):
+    """Tests for ``build_instance`` and ``guest_spec``."""
+
+    def test_defaults(self) -> None:
+        """What is left out comes from the cluster: hypervisor, memory, a NIC."""
+        instance = build(request(), random_byte=lambda: 7)
+        self.assertEqual(instance.hypervisor, "fake")
+        self.assertEqual(instance.admin_state, "up")
+        (nic,) = instance.nics
+        self.assertEqual((nic.mode, nic.mac), ("user", "aa:00:00:07:07:07"))
+        guest = guest_spec(instance, SNAPSHOT.cluster)
+        self.assertEqual((guest.memory_mib, guest.vcpus), (128, 1))
+
+    def test_own_values(self) -> None:
+        """What is given stays, and reaches the node."""
+        instance = build(request(memory_mib=512, vcpus=3, nics=(), start=False))
+        guest = guest_spec(instance, SNAPSHOT.cluster)
+        self.assertEqual((guest.memory_mib, guest.vcpus, guest.nics), (512, 3, ()))
+        self.assertEqual(instance.admin_state, "down")
+
+    def test_hypervisor_parameters_inherit(self) -> None:
+        """The instance's hypervisor parameters go over the cluster's."""
+        cluster = replace(
+            SNAPSHOT.cluster,
+            enabled_hypervisors=("kvm",),
+            hvparams={"kvm": {"accel": "tcg", "kernel_args": "a"}},
+        )
+        snapshot = replace(SNAPSHOT, cluster=cluster)
+        instance = build(request(hvparams={"kernel_args": "b"}), snapshot)
+        guest = guest_spec(instance, cluster)
+        self.assertEqual(guest.hvparams, {"accel": "tcg", "kernel_args": "b"})
+
+    def test_duplicate_name(self) -> None:
+        """A name that is taken is refused."""
+        error = self.assertRaises(AlreadyExists, build, request(name="web1"))
+        self.assertIn("'web1'", str(error))
+
+    def test_not_enabled(self) -> None:
+        """Hypervisors and templates that are not enabled are named with those that are."""
+        for wrong, shown in (
+            (request(hypervisor="kvm"), "hypervisor 'kvm' is not enabled"),
+            (request(disk_template="drbd"), "there are file, diskless"),
+        ):
+            error = self.assertRaises(BadParameter, build, wrong)
+            self.assertIn(shown, str(error))
+
+    def test_macs_are_distinct(self) -> None:
+        """A generated address that is taken is drawn again."""
+        draws = iter((0, 0, 1, 0, 0, 1, 0, 0, 2))
+        nics = (NicRequest(), NicRequest())
+        instance = build(request(nics=nics), random_byte=lambda: next(draws))
+        self.assertEqual(
+            [nic.mac for nic in instance.nics],
+            ["aa:00:00:00:00:01", "aa:00:00:00:00:02"],
+        )
+
+    def test_wrong_macs(self) -> None:
+        """Addresses of no card, or of another's, are refused."""
+        taken = SNAPSHOT.instances[next(iter(SNAPSHOT.instances))].nics[0].mac
+        for mac, kind in (
+            ("nonsense", BadParameter),
+            ("01:00:00:00:00:01", BadParameter),
+            (taken, AlreadyExists),
+        ):
+            self.assertRaises(kind, build, request(nics=(NicRequest(mac=mac),)))
+
+    def test_bridge_needs_link(self) -> None:
+        """A bridged NIC without a bridge is refused."""
+        op = request(nics=(NicRequest(mode="bridged"),))
+        self.assertIn("link=", str(self.assertRaises(BadParameter, build, op)))

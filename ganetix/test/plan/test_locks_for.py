@@ -1,0 +1,64 @@
+"""Tests for the locks of opcodes."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from ganetix import opcodes as ops
+from ganetix.errors import NotFound
+from ganetix.plan import locks_for as module
+from ganetix.plan.locks_for import locks_for
+from ganetix.testing.config import make_instance, make_node, make_snapshot, uuid_of
+
+NODES = (make_node("node1"), make_node("node2", "gold", 12))
+SNAPSHOT = make_snapshot(
+    *NODES,
+    groups=("default", "gold"),
+    instances=(make_instance("web1", "node1"), make_instance("db1", "node2")),
+)
+
+
+class LocksForTests(SynchronousTestCase):
+    """Tests for ``locks_for``."""
+
+    def test_every_opcode_has_a_rule(self) -> None:
+        """No opcode can be submitted that the lock rules do not know."""
+        self.assertEqual(set(module._RULES), set(get_args(ops.AnyOpcode)))
+
+    def test_create_claims_the_name(self) -> None:
+        """A creation claims its name, and shares its group only."""
+        op = ops.OpInstanceCreate(
+            name="new1", os="noop", disk_template="diskless", group="gold"
+        )
+        plan = locks_for(op, SNAPSHOT)
+        self.assertEqual(plan["instance"].creates, {"new1"})
+        self.assertEqual(plan["group"].names, {uuid_of("gold"): "shared"})
+        self.assertNotIn("node", plan)
+
+    def test_create_on_a_node(self) -> None:
+        """With a node given it is that node's group that is shared."""
+        op = ops.OpInstanceCreate(
+            name="new1", os="noop", disk_template="diskless", node="node2"
+        )
+        plan = locks_for(op, SNAPSHOT)
+        self.assertEqual(plan["group"].names, {uuid_of("gold"): "shared"})
+
+    def test_start(self) -> None:
+        """Starting takes the instance alone and shares its node."""
+        plan = locks_for(ops.OpInstanceStartup(name="db1"), SNAPSHOT)
+        self.assertEqual(plan["instance"].names, {"db1": "exclusive"})
+        self.assertEqual(plan["node"].names, {uuid_of("node2"): "shared"})
+
+    def test_verify_stays_in_its_group(self) -> None:
+        """Verify shares the nodes and instances of one group, none of another."""
+        plan = locks_for(ops.OpClusterVerify(group="gold"), SNAPSHOT)
+        self.assertEqual(plan["instance"].names, {"db1": "shared"})
+        self.assertEqual(plan["node"].names, {uuid_of("node2"): "shared"})
+
+    def test_unknown_names(self) -> None:
+        """What is not there is refused, with names that are close."""
+        op = ops.OpInstanceStartup(name="web2")
+        error = self.assertRaises(NotFound, locks_for, op, SNAPSHOT)
+        self.assertIn("did you mean web1", str(error))

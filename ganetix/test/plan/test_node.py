@@ -1,0 +1,154 @@
+"""Tests for adding, admitting and removing nodes."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+from twisted.trial.unittest import SynchronousTestCase
+
+from ganetix.errors import AlreadyExists, BadParameter, NotFound, WrongState
+from ganetix.objects import JoinToken
+from ganetix.objects.intent import InstanceIntent
+from ganetix.opcodes import OpNodeAdd
+from ganetix.plan.node import admit, check_removable, reserve
+from ganetix.testing.config import apply, make_instance, make_node, make_snapshot
+
+NODE1 = make_node("node1")
+NODE2 = make_node("node2", last=12)
+
+
+def add(
+    name: str = "node3", primary: str = "127.0.0.13", **more: str | int | bool | None
+) -> OpNodeAdd:
+    """A request."""
+    return OpNodeAdd(name=name, primary_ip=primary, **more)  # type: ignore[arg-type]
+
+
+class ReserveTests(SynchronousTestCase):
+    """Tests for ``reserve``."""
+
+    def setUp(self) -> None:
+        """A cluster of one node."""
+        self.snapshot = make_snapshot(NODE1)
+
+    def test_reserves(self) -> None:
+        """The reservation holds the node in the default group, its addresses equal."""
+        (token,) = reserve(add(), self.snapshot, "u3", 0.0).put_tokens
+        self.assertEqual(token.node.group, self.snapshot.cluster.default_group)
+        self.assertEqual(token.node.secondary_ip, "127.0.0.13")
+        self.assertFalse(token.used)
+
+    def test_member_name(self) -> None:
+        """A member's name is taken."""
+        error = self.assertRaises(
+            AlreadyExists, reserve, add("node1"), self.snapshot, "u", 0.0
+        )
+        self.assertIn("node1 is a member", str(error))
+
+    def test_member_address(self) -> None:
+        """A member's address is taken; the error names whose it is."""
+        error = self.assertRaises(
+            AlreadyExists, reserve, add(primary="127.0.0.11"), self.snapshot, "u", 0.0
+        )
+        self.assertIn("127.0.0.11 is node node1's", str(error))
+
+    def test_unknown_group(self) -> None:
+        """A group that is not there is named, with those that are."""
+        error = self.assertRaises(
+            NotFound, reserve, add(group="gold"), self.snapshot, "u", 0.0
+        )
+        self.assertIn("no group 'gold'", str(error))
+
+    def test_reserved_twice(self) -> None:
+        """A second reservation of a name needs ``replace``, and voids the first."""
+        first = apply(self.snapshot, reserve(add(), self.snapshot, "u3", 0.0))
+        error = self.assertRaises(AlreadyExists, reserve, add(), first, "u4", 0.0)
+        self.assertIn("--replace", str(error))
+        edits = reserve(add(replace=True), first, "u4", 0.0)
+        self.assertEqual(edits.delete_tokens, ("u3",))
+
+    def test_expired_reservation_is_in_nobodys_way(self) -> None:
+        """A reservation that ran out unused yields its name and address."""
+        old = JoinToken(node=make_node("node3", last=13), token="t", expires=100.0)
+        snapshot = make_snapshot(NODE1, tokens=(old,))
+        edits = reserve(add(), snapshot, "u4", now=101.0)
+        self.assertEqual(edits.delete_tokens, (old.node.uuid,))
+
+    def test_ipv6_needs_secondary(self) -> None:
+        """With IPv6 primaries an IPv4 secondary address is demanded."""
+        snapshot = make_snapshot(NODE1, primary_ip_version=6)
+        error = self.assertRaises(
+            BadParameter, reserve, add(primary="fd00::3"), snapshot, "u", 0.0
+        )
+        self.assertIn("secondary_ip: missing", str(error))
+        op = add(primary="fd00::3", secondary_ip="192.0.2.3")
+        (token,) = reserve(op, snapshot, "u", 0.0).put_tokens
+        self.assertEqual(token.node.primary_ip, "fd00::3")
+
+    def test_wrong_family(self) -> None:
+        """An IPv4 primary address does not fit an IPv6 cluster, nor the reverse."""
+        six = make_snapshot(NODE1, primary_ip_version=6)
+        self.assertRaises(BadParameter, reserve, add(), six, "u", 0.0)
+        self.assertRaises(
+            BadParameter, reserve, add(primary="fd00::3"), self.snapshot, "u", 0.0
+        )
+
+    def test_no_address(self) -> None:
+        """Text that is no address is refused with the text."""
+        error = self.assertRaises(
+            BadParameter, reserve, add(primary="here"), self.snapshot, "u", 0.0
+        )
+        self.assertIn("here", str(error))
+
+
+class AdmitTests(SynchronousTestCase):
+    """Tests for ``admit``."""
+
+    def test_becomes_candidate(self) -> None:
+        """An enrolled node becomes a member, and a candidate while there is room."""
+        token = JoinToken(node=NODE2, token="t", used=True)
+        snapshot = make_snapshot(NODE1, tokens=(token,))
+        edits = admit(snapshot, NODE2.uuid)
+        self.assertTrue(apply(snapshot, edits).nodes[NODE2.uuid].master_candidate)
+        self.assertEqual(edits.delete_tokens, (NODE2.uuid,))
+
+    def test_full_pool(self) -> None:
+        """With a full pool it becomes a regular node."""
+        token = JoinToken(node=NODE2, token="t", used=True)
+        snapshot = make_snapshot(replace(NODE1, master_candidate=True), tokens=(token,))
+        full = replace(
+            snapshot, cluster=replace(snapshot.cluster, candidate_pool_size=1)
+        )
+        edits = admit(full, NODE2.uuid)
+        self.assertFalse(apply(full, edits).nodes[NODE2.uuid].master_candidate)
+
+    def test_unused_token(self) -> None:
+        """A node that has not used its token cannot be admitted."""
+        unused = JoinToken(node=NODE2, token="t")
+        snapshot = make_snapshot(NODE1, tokens=(unused,))
+        self.assertRaises(WrongState, admit, snapshot, NODE2.uuid)
+
+
+class RemovableTests(SynchronousTestCase):
+    """Tests for ``check_removable``."""
+
+    def test_master(self) -> None:
+        """The master cannot be removed."""
+        error = self.assertRaises(
+            WrongState, check_removable, make_snapshot(NODE1), "node1"
+        )
+        self.assertIn("is the master", str(error))
+
+    def test_with_instances(self) -> None:
+        """Neither can a node with instances; they are named, unfinished ones too."""
+        intent = InstanceIntent(
+            instance=make_instance("new1", "node2"), job_id=1, step="begin"
+        )
+        snapshot = make_snapshot(
+            NODE1, NODE2, instances=(make_instance("web1", "node2"),), intents=(intent,)
+        )
+        error = self.assertRaises(WrongState, check_removable, snapshot, "node2")
+        self.assertIn("web1, new1", str(error))
+
+    def test_empty(self) -> None:
+        """An empty node can."""
+        self.assertEqual(check_removable(make_snapshot(NODE1, NODE2), "node2"), NODE2)

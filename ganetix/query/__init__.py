@@ -1,0 +1,1 @@
+"""What can be listed, field by field: tables of getters over values."""

@@ -1,0 +1,92 @@
+"""One snapshot with the indexes that listings need, each made at most once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+from ganetix.config.snapshot import Snapshot
+from ganetix.errors import NotFound
+from ganetix.objects import HvParams, Instance, Node, NodeGroup
+from ganetix.query.table import by_name
+
+
+class View:
+    """What getters look at beside their own object.
+
+    :param hv_defaults: hypervisors' built-in parameters, by hypervisor
+    """
+
+    def __init__(self, snapshot: Snapshot, hv_defaults: Mapping[str, HvParams]) -> None:
+        self.snapshot = snapshot
+        self.hv_defaults = hv_defaults
+
+    @cached_property
+    def instances_by_node(self) -> Mapping[str, Sequence[str]]:
+        """Names of instances by the UUID of their primary node."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for instance in self.snapshot.instances.values():
+            found[instance.primary_node].append(instance.name)
+        return {uuid: sorted(names, key=by_name) for uuid, names in found.items()}
+
+    @cached_property
+    def nodes_by_group(self) -> Mapping[str, Sequence[Node]]:
+        """Nodes by the UUID of their group, by name."""
+        found: dict[str, list[Node]] = defaultdict(list)
+        for node in sorted(self.snapshot.nodes.values(), key=lambda n: by_name(n.name)):
+            found[node.group].append(node)
+        return found
+
+    def group_of(self, node_uuid: str) -> NodeGroup:
+        """The group of a node."""
+        return self.snapshot.groups[self.snapshot.nodes[node_uuid].group]
+
+    def hvparams(self, instance: Instance) -> HvParams:
+        """An instance's hypervisor parameters with all defaults filled in."""
+        return {
+            **self.hv_defaults.get(instance.hypervisor, {}),
+            **self.snapshot.cluster.hvparams.get(instance.hypervisor, {}),
+            **instance.hvparams,
+        }
+
+    def groups(self, names: Sequence[str], group: str | None) -> list[NodeGroup]:
+        """The groups named, or all by name."""
+        wanted = [*names, *([group] if group else [])]
+        if wanted:
+            return [self.snapshot.group(name) for name in dict.fromkeys(wanted)]
+        every = self.snapshot.groups.values()
+        return sorted(every, key=lambda found: by_name(found.name))
+
+    def nodes(self, names: Sequence[str], group: str | None) -> list[Node]:
+        """The nodes named, or all by name; those of one group only, if given."""
+        chosen = self.snapshot.group(group) if group else None
+        if names:
+            named = [self.snapshot.node(name) for name in dict.fromkeys(names)]
+            for node in named:
+                if chosen and node.group != chosen.uuid:
+                    raise NotFound(f"node {node.name} is not in group {chosen.name}")
+            return named
+        if chosen:
+            return list(self.nodes_by_group.get(chosen.uuid, ()))
+        every = self.snapshot.nodes.values()
+        return sorted(every, key=lambda node: by_name(node.name))
+
+    def instances(self, names: Sequence[str], group: str | None) -> list[Instance]:
+        """The instances named, or all by name; those of one group only, if given."""
+        chosen = self.snapshot.group(group) if group else None
+        if names:
+            named = [self.snapshot.instance(name) for name in dict.fromkeys(names)]
+            for instance in named:
+                if chosen and self.group_of(instance.primary_node) != chosen:
+                    raise NotFound(
+                        f"instance {instance.name} is not in group {chosen.name}"
+                    )
+            return named
+        every = sorted(
+            self.snapshot.instances.values(),
+            key=lambda instance: by_name(instance.name),
+        )
+        if chosen is None:
+            return every
+        return [i for i in every if self.group_of(i.primary_node) is chosen]

@@ -1,0 +1,151 @@
+"""The state store: durable batches with group commit, above any engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from ganetix.errors import StateFault
+from ganetix.interfaces import IStateEngine
+from ganetix.objects.base import Value
+from ganetix.state.rows import Batch, Row, RowKey
+
+SLOW_SECONDS = 1.0
+
+
+class _Waiting(Value, frozen=True, kw_only=True):
+    """A batch on its way, and who is told of its revision."""
+
+    batch: Batch
+    told: Deferred[int]
+
+
+class StateStore:
+    """Writes batches in the order they came; says so once they are durable.
+
+    Batches that arrive while others are being written share the next transaction,
+    each with a revision of its own. A group is written wholly or not at all.
+
+    All that must agree before a writer is told comes together in ``_write_group``:
+    today the engine alone.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    def __init__(self, engine: IStateEngine, clock: IReactorTime) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._pending: list[_Waiting] = []
+        self._writer: Deferred[None] | None = None
+        self._is_open = False
+        self._revision = 0
+        self._fault: str | None = None
+
+    @property
+    def revision(self) -> int:
+        """The last durable revision."""
+        return self._revision
+
+    @property
+    def fault(self) -> str | None:
+        """What was wrong with the medium at the last write; None if it went well."""
+        return self._fault
+
+    async def open(self) -> None:
+        """Open or create the store; ``StateFault`` says what keeps it shut."""
+        self._revision = await self._engine.open()
+        self._is_open = True
+
+    def write(self, rows: Sequence[Row]) -> Deferred[int]:
+        """Write rows as one batch; fires with its revision when it is durable.
+
+        Writers are told in the order in which they came. Fails with ``StateFault``,
+        and then nothing of the batch is in the store. Cancelling withdraws a batch
+        that is still waiting; one that is being written is written nevertheless.
+        """
+        if not self._is_open:
+            return fail(StateFault("the state store is not open"))
+        waiting = _Waiting(batch=Batch(rows=tuple(rows)), told=Deferred(self._withdraw))
+        self._pending.append(waiting)
+        if self._writer is None:
+            # Set before the first group is written: an engine may answer at once,
+            # and those it answers may write again.
+            self._writer = Deferred()
+            _ = Deferred.fromCoroutine(self._write_all(self._writer))
+        return waiting.told
+
+    def load(self, kinds: Sequence[str]) -> Deferred[Sequence[Row]]:
+        """All durable rows of these kinds, by kind and key."""
+        return self._engine.load(kinds)
+
+    def get(self, keys: Sequence[RowKey]) -> Deferred[Sequence[Row]]:
+        """The durable rows of these keys that exist, in the order asked."""
+        return self._engine.get(keys)
+
+    def scan(
+        self, kind: str, after: str, limit: int, backwards: bool = False
+    ) -> Deferred[Sequence[Row]]:
+        """Up to ``limit`` rows of a kind beyond key ``after``, in key order.
+
+        An empty ``after`` starts at the first (``backwards``: the last) key.
+        """
+        return self._engine.scan(kind, after, limit, backwards)
+
+    async def close(self) -> None:
+        """Take no more batches, finish those that came, and close the engine."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        if self._writer is not None:
+            await self._writer
+        await self._engine.close()
+
+    async def _write_all(self, done: Deferred[None]) -> None:
+        while self._pending:
+            group, self._pending = self._pending, []
+            await self._write_group(group)
+        self._writer = None
+        done.callback(None)
+
+    async def _write_group(self, group: Sequence[_Waiting]) -> None:
+        began = self._clock.seconds()
+        try:
+            last = await self._engine.commit([waiting.batch for waiting in group])
+        except StateFault as error:
+            self._failed(group, error)
+        except Exception as error:  # noqa: BLE001 (writers must be told, whatever it is)
+            self._log.failure("state engine failed in an unexpected way")
+            self._failed(group, StateFault(f"state store: {error}"))
+        else:
+            self._note_success(self._clock.seconds() - began, len(group))
+            self._revision = last
+            for revision, waiting in enumerate(group, last - len(group) + 1):
+                if not waiting.told.called:
+                    waiting.told.callback(revision)
+
+    def _note_success(self, seconds: float, batches: int) -> None:
+        if self._fault is not None:
+            self._log.info("state store writes again")
+            self._fault = None
+        if seconds > SLOW_SECONDS:
+            self._log.warn(
+                "state store took {seconds:.1f} s to write {batches} batches",
+                seconds=seconds,
+                batches=batches,
+            )
+
+    def _failed(self, group: Sequence[_Waiting], error: StateFault) -> None:
+        if self._fault is None:
+            self._log.error("cannot write: {fault}", fault=error.message)
+        self._fault = error.message
+        for waiting in group:
+            if not waiting.told.called:
+                waiting.told.errback(StateFault(error.message, **error.detail))
+
+    def _withdraw(self, told: Deferred[int]) -> None:
+        self._pending = [w for w in self._pending if w.told is not told]
+        told.errback(CancelledError())

@@ -15,6 +15,7 @@ from ganetix.objects.base import Value
 from ganetix.state.rows import Batch, Row, RowKey
 
 SLOW_SECONDS = 1.0
+GROUP_LIMIT = 1000
 
 
 class _Waiting(Value, frozen=True, kw_only=True):
@@ -28,7 +29,8 @@ class StateStore:
     """Writes batches in the order they came; says so once they are durable.
 
     Batches that arrive while others are being written share the next transaction,
-    each with a revision of its own. A group is written wholly or not at all.
+    each with a revision of its own. A group is written wholly or not at all; it is
+    bounded, so that under a flood the first need not wait for the last.
 
     All that must agree before a writer is told comes together in ``_write_group``:
     today the engine alone.
@@ -106,7 +108,8 @@ class StateStore:
 
     async def _write_all(self, done: Deferred[None]) -> None:
         while self._pending:
-            group, self._pending = self._pending, []
+            group = self._pending[:GROUP_LIMIT]
+            self._pending = self._pending[GROUP_LIMIT:]
             await self._write_group(group)
         self._writer = None
         done.callback(None)

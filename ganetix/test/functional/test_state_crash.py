@@ -19,10 +19,10 @@ from ganetix.state.sqlite import SqliteEngine
 DEADLINE_SECONDS = 60.0
 
 WRITER = """
-import os, sys
+import itertools, os, sys
 from pathlib import Path
-from twisted.internet import reactor, task
-from twisted.internet.defer import Deferred
+from twisted.internet import task
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.python.threadpool import ThreadPool
 from ganetix.flow.offload import thread_offload
 from ganetix.state.sqlite import SqliteEngine
@@ -38,14 +38,14 @@ async def main(reactor):
     offload = thread_offload(reactor, pool)
     store = StateStore(SqliteEngine(Path(sys.argv[1]), offload), reactor)
     await store.open()
-    number = 0
-    while True:
-        for _ in range(1 + number % 7):
-            rows = [put(sys.argv[2], f"{number:08}/{part}", b"x" * 300) for part in range(3)]
-            write = store.write(rows)
-            write.addCallback(lambda r, n=number: acknowledged(n, r))
-            number += 1
-        await task.deferLater(reactor, 0, lambda: None)
+    numbers = itertools.count()
+    writers = [write(store, numbers) for _ in range(5)]
+    await gatherResults([Deferred.fromCoroutine(writer) for writer in writers])
+
+async def write(store, numbers):
+    for number in numbers:
+        rows = [put(sys.argv[2], f"{number:08}/{p}", b"x" * 300) for p in range(3)]
+        acknowledged(number, await store.write(rows))
 
 task.react(lambda reactor: Deferred.fromCoroutine(main(reactor)))
 """

@@ -35,7 +35,8 @@ ALLOWED: dict[str, set[str]] = {
     "hypervisor": CORE,
     "storage": CORE,
     "allocators": CORE,
-    "node": CORE | {"hypervisor", "storage", "rpc.server", "netutils", "bootstrap"},
+    "node": CORE
+    | {"hypervisor", "storage", "rpc.server", "netutils", "bootstrap", "api.types"},
     "bootstrap": CORE | {"config", "state", "rpc", "netutils"},
     "units": CORE | {"config", "jobs", "locking"},
     "query": CORE | {"config", "jobs", "cache", "api.types"},

@@ -1,0 +1,1 @@
+"""What the node daemon does: one handler for each node RPC method."""

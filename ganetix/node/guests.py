@@ -1,0 +1,96 @@
+"""Starting, stopping, listing and purging guests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+
+from ganetix.errors import GanetixError
+from ganetix.node.calls import handler
+from ganetix.node.providers import Providers
+from ganetix.node.turns import Turns
+from ganetix.objects import GuestInfo
+from ganetix.rpc.methods import (
+    GUEST_LIST,
+    GUEST_PURGE,
+    GUEST_RESET,
+    GUEST_START,
+    GUEST_STOP,
+    GuestList,
+    GuestListRequest,
+    GuestName,
+    GuestPurge,
+    GuestStart,
+    GuestStop,
+    GuestStopped,
+    Nothing,
+    Purged,
+)
+
+if TYPE_CHECKING:
+    from ganetix.rpc.server import Call, Handler
+
+
+class GuestCalls:
+    """Does the methods about guests. Stopping never waits behind other work."""
+
+    def __init__(self, providers: Providers, turns: Turns) -> None:
+        self._providers = providers
+        self._turns = turns
+
+    def handlers(self) -> Iterable[tuple[str, Handler]]:
+        """The methods of this subject."""
+        yield handler(GUEST_LIST, self._list)
+        yield handler(GUEST_START, self._start)
+        yield handler(GUEST_STOP, self._stop)
+        yield handler(GUEST_RESET, self._reset)
+        yield handler(GUEST_PURGE, self._purge)
+
+    async def _list(self, request: GuestListRequest, call: Call) -> GuestList:
+        guests: list[GuestInfo] = []
+        for name in request.hypervisors:
+            guests += await self._providers.hypervisor(name).guests()
+        return GuestList(guests=tuple(guests))
+
+    async def _start(self, request: GuestStart, call: Call) -> GuestInfo:
+        guest = request.guest
+        hypervisor = self._providers.hypervisor(guest.hypervisor)
+        disk_paths = self._providers.disk_paths(guest)
+        return await self._turns.run(
+            guest.uuid, lambda: hypervisor.start(guest, disk_paths, call.say)
+        )
+
+    async def _stop(self, request: GuestStop, call: Call) -> GuestStopped:
+        hypervisor = self._providers.hypervisor(request.hypervisor)
+        outcome = await hypervisor.stop(request.uuid, request.timeout_seconds, call.say)
+        return GuestStopped(outcome=outcome)
+
+    async def _reset(self, request: GuestName, call: Call) -> Nothing:
+        await self._providers.hypervisor(request.hypervisor).reset(request.uuid)
+        return Nothing()
+
+    async def _purge(self, request: GuestPurge, call: Call) -> Purged:
+        return await self._turns.sweep(
+            request.uuid, lambda: Deferred.fromCoroutine(self._remove(request))
+        )
+
+    async def _remove(self, request: GuestPurge) -> Purged:
+        hypervisors = [self._providers.hypervisor(n) for n in request.hypervisors]
+        storages = [self._providers.storage(t) for t in request.disk_templates]
+        known = False
+        # A guest that cannot be ended keeps its disks: it may be writing to them.
+        for hypervisor in hypervisors:
+            known = await hypervisor.info(request.uuid) is not None or known
+            await hypervisor.forget(request.uuid)
+        disks = 0
+        first: GanetixError | None = None
+        for storage in storages:
+            try:
+                disks += await storage.remove_all(request.uuid)
+            except GanetixError as error:
+                first = first or error
+        if first is not None:
+            raise first
+        return Purged(guest=known, disks=disks)

@@ -1,0 +1,80 @@
+"""All that the node daemon does on request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from twisted.internet.interfaces import IReactorTime, IReactorUNIX
+
+from ganetix.interfaces import IHypervisor, IOsProvider, IStorage, Offload
+from ganetix.node.calls import Subject
+from ganetix.node.console import ConsoleCalls
+from ganetix.node.create import CreateCalls
+from ganetix.node.disks import DiskCalls
+from ganetix.node.enrol import EnrolCalls, RelayEnrol
+from ganetix.node.guests import GuestCalls
+from ganetix.node.info import InfoCalls, ReadHost, read_host
+from ganetix.node.leave import DelayCalls, LeaveCalls
+from ganetix.node.providers import Providers
+from ganetix.node.ssconf import SsconfCalls
+from ganetix.node.turns import Turns
+from ganetix.node.verify import HasAddress, VerifyCalls, has_address
+from ganetix.paths import Paths
+
+if TYPE_CHECKING:
+    from ganetix.rpc.server import Handler
+
+
+class NodeService:
+    """A handler for each node RPC method.
+
+    :param reactor: provides ``IReactorTime`` and ``IReactorUNIX``
+    :param offload: runs what reads and writes files
+    :param relay_enrol: passes a joining node's request to the master on this host
+    :param on_left: called once this node is no member any more
+    """
+
+    def __init__(
+        self,
+        *,
+        reactor: object,
+        paths: Paths,
+        node_uuid: str,
+        hypervisors: Mapping[str, IHypervisor],
+        storages: Mapping[str, IStorage],
+        os_provider: IOsProvider,
+        offload: Offload,
+        relay_enrol: RelayEnrol,
+        on_left: Callable[[], None] = lambda: None,
+        read_host: ReadHost = read_host,
+        has_address: HasAddress = has_address,
+    ) -> None:
+        providers = Providers(hypervisors, storages)
+        turns = Turns()
+        clock = IReactorTime(reactor)
+        self._consoles = ConsoleCalls(IReactorUNIX(reactor), providers, offload)
+        self._subjects: tuple[Subject, ...] = (
+            InfoCalls(clock, node_uuid, providers, read_host, offload),
+            VerifyCalls(clock, paths, providers, offload, has_address),
+            SsconfCalls(paths, turns, offload),
+            LeaveCalls(paths, providers, turns, offload, on_left),
+            GuestCalls(providers, turns),
+            CreateCalls(providers, turns, os_provider, read_host, offload),
+            DiskCalls(providers, turns),
+            self._consoles,
+            EnrolCalls(relay_enrol),
+            DelayCalls(clock),
+        )
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """What does each method, by the method's name."""
+        return {
+            name: handler
+            for subject in self._subjects
+            for name, handler in subject.handlers()
+        }
+
+    def close(self) -> None:
+        """End console sessions; guests and what is under way are let be."""
+        self._consoles.close()

@@ -1,0 +1,202 @@
+"""All locks of a cluster: who may acquire what, and who has what."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+import msgspec
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IReactorTime
+
+from ganetix.errors import Bug, LockOrderError
+from ganetix.flow.outbox import Outbox
+from ganetix.locking.info import LockState, Owner
+from ganetix.locking.levels import CLUSTER_LOCK, LEVELS, Level
+from ganetix.locking.lockset import LockSet, Names, SetHold
+
+
+class LevelState(msgspec.Struct, frozen=True, kw_only=True):
+    """A lock with its level, as the monitor lists it."""
+
+    level: Level
+    lock: LockState
+
+
+class LockManager:
+    """A lock set a level, and the rule that makes deadlock impossible.
+
+    An owner acquires levels in their order, each at once with all the names that it
+    needs there. Whoever waits thus holds only what comes before. Any lock implies the
+    cluster lock, shared.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        outbox = Outbox(clock)
+        self._sets = {level: LockSet(level, clock, outbox) for level in LEVELS}
+        self._sets["cluster"].keep([CLUSTER_LOCK])
+        self._owners: dict[Owner, _Possessions] = {}
+
+    def names(self, level: Level) -> frozenset[str]:
+        """The names of a level."""
+        return self._sets[level].names()
+
+    def keep(self, level: Level, names: Iterable[str]) -> None:
+        """Names that exist from now on; see ``LockSet.keep``."""
+        self._sets[level].keep(names)
+
+    def drop(self, level: Level, names: Iterable[str]) -> None:
+        """Names that exist no more; see ``LockSet.drop``."""
+        self._sets[level].drop(names)
+
+    def acquire(
+        self,
+        owner: Owner,
+        level: Level,
+        names: Names,
+        shared: bool = False,
+        priority: int = 0,
+        timeout: float | None = None,
+        *,
+        exclusively: Collection[str] = (),
+        creates: Collection[str] = (),
+    ) -> Deferred[frozenset[str]]:
+        """Wait for locks of one level; fires with the names got.
+
+        The parameters are those of ``LockSet.acquire``. If it fails or is cancelled,
+        the owner holds what it held before.
+
+        :raises LockOrderError: the owner holds or awaits something of this level or of
+            a later one
+        """
+        mine = self._owners.setdefault(owner, _Possessions())
+        if mine.acquiring is not None:
+            return fail(_out_of_order(owner, level, "while it waits for other locks"))
+        last = max(map(LEVELS.index, mine.holds), default=-1)
+        if LEVELS.index(level) <= last:
+            return fail(_out_of_order(owner, level, f"but holds {LEVELS[last]} locks"))
+        done = Deferred.fromCoroutine(
+            self._acquire(
+                owner, level, names, shared, priority, timeout, exclusively, creates
+            )
+        )
+        if not done.called:
+            mine.acquiring = done
+            _ = done.addBoth(self._acquired, owner, mine)
+        elif not mine.holds:
+            self._owners.pop(owner, None)
+        return done
+
+    def release(self, owner: Owner, level: Level) -> None:
+        """Let go of what the owner holds of a level."""
+        self._hold(owner, level).release()
+        mine = self._owners[owner]
+        del mine.holds[level]
+        if not mine.holds and mine.acquiring is None:
+            del self._owners[owner]
+
+    def release_names(self, owner: Owner, level: Level, names: Iterable[str]) -> None:
+        """Let go of some names of a level; the rest stays held."""
+        self._hold(owner, level).release(names)
+
+    def downgrade(
+        self, owner: Owner, level: Level, names: Iterable[str] | None = None
+    ) -> None:
+        """Share some names of a level, or all that is held of it."""
+        self._hold(owner, level).downgrade(names)
+
+    def release_all(self, owner: Owner) -> None:
+        """Let go of everything, and wait for nothing any more."""
+        mine = self._owners.get(owner)
+        if mine is None:
+            return
+        if mine.acquiring is not None:
+            mine.acquiring.cancel()
+        for level in reversed(LEVELS):
+            if level in mine.holds:
+                mine.holds.pop(level).release()
+        self._owners.pop(owner, None)
+
+    def held(self, owner: Owner) -> Mapping[Level, frozenset[str]]:
+        """What an owner holds."""
+        mine = self._owners.get(owner)
+        return {} if mine is None else {lv: h.names for lv, h in mine.holds.items()}
+
+    def awaited_by(self, owner: Owner) -> LockState | None:
+        """The lock that an owner waits for just now, with those who are in its way."""
+        for lock_set in self._sets.values():
+            if (state := lock_set.awaited_by(owner)) is not None:
+                return state
+        return None
+
+    def monitor(self, busy_only: bool = False) -> Iterator[LevelState]:
+        """All locks by level and name; or those that somebody holds or awaits."""
+        for level, lock_set in self._sets.items():
+            for state in lock_set.states():
+                if not busy_only or state.holders or state.waiters:
+                    yield LevelState(level=level, lock=state)
+
+    async def _acquire(
+        self,
+        owner: Owner,
+        level: Level,
+        names: Names,
+        shared: bool,
+        priority: int,
+        seconds: float | None,
+        exclusively: Collection[str],
+        creates: Collection[str],
+    ) -> frozenset[str]:
+        began = self._clock.seconds()
+        holds = self._owners[owner].holds
+        implied: SetHold | None = None
+        if level != "cluster" and "cluster" not in holds:
+            implied = await self._sets["cluster"].acquire(
+                [CLUSTER_LOCK], True, priority, seconds, owner
+            )
+            if seconds is not None:
+                seconds = max(seconds - (self._clock.seconds() - began), 0)
+        try:
+            got = await self._sets[level].acquire(
+                names,
+                shared,
+                priority,
+                seconds,
+                owner,
+                exclusively=exclusively,
+                creates=creates,
+            )
+        except BaseException:
+            if implied is not None:
+                implied.release()
+            raise
+        if implied is not None:
+            holds["cluster"] = implied
+        holds[level] = got
+        return got.names
+
+    def _acquired(self, result: object, owner: Owner, mine: _Possessions) -> object:
+        mine.acquiring = None
+        if not mine.holds and self._owners.get(owner) is mine:
+            del self._owners[owner]
+        return result
+
+    def _hold(self, owner: Owner, level: Level) -> SetHold:
+        mine = self._owners.get(owner)
+        if mine is None or level not in mine.holds:
+            raise Bug(f"{owner} holds no {level} locks")
+        return mine.holds[level]
+
+
+class _Possessions:
+    """What one owner holds, and what it is acquiring just now."""
+
+    __slots__ = ("acquiring", "holds")
+
+    def __init__(self) -> None:
+        self.holds: dict[Level, SetHold] = {}
+        self.acquiring: Deferred[frozenset[str]] | None = None
+
+
+def _out_of_order(owner: Owner, level: Level, why: str) -> LockOrderError:
+    return LockOrderError(f"{owner} acquires {level} locks {why}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, TextIO, cast
 
 from twisted.application.service import IServiceCollection, MultiService
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import (
     FilteringLogObserver,
     ILogObserver,
@@ -92,3 +93,12 @@ class LoggedService(MultiService):
                 ILogObserver, self._observer
             )
         super().setServiceParent(parent)  # type: ignore[no-untyped-call]
+
+    def startService(self) -> None:
+        """Called by twistd."""
+        super().startService()  # type: ignore[no-untyped-call]
+
+    def stopService(self) -> Deferred[None]:
+        """Called by twistd, which waits for the answer."""
+        stopped: Deferred[None] | None = super().stopService()  # type: ignore[no-untyped-call]
+        return stopped or succeed(None)

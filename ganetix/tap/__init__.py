@@ -1,0 +1,1 @@
+"""What twistd starts: options and service trees, the only users of the reactor."""

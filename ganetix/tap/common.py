@@ -1,0 +1,71 @@
+"""What daemons share in how they start, stop and fail."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.interfaces import IReactorCore, IReactorFromThreads, IReactorTime
+from twisted.logger import Logger
+from twisted.python import usage
+from twisted.python.threadpool import ThreadPool
+
+import ganetix
+from ganetix.errors import GanetixError
+from ganetix.flow.offload import thread_offload
+from ganetix.interfaces import Offload
+
+# systemd and administrators are promised a stop within five seconds.
+STOP_WITHIN_SECONDS = 4.0
+
+
+class Pool:
+    """Threads of one purpose, never the reactor's own."""
+
+    def __init__(self, reactor: IReactorFromThreads, name: str, threads: int) -> None:
+        self._pool = ThreadPool(1, threads, name)
+        self.offload: Offload = thread_offload(reactor, self._pool)
+
+    def start(self) -> None:
+        """Start the threads."""
+        self._pool.start()
+
+    def stop(self) -> None:
+        """Wait for the work that runs, and end the threads."""
+        self._pool.stop()
+
+
+def refuse_to_start(error: GanetixError) -> NoReturn:
+    """End with one line and status 1: the files here do not permit a start."""
+    raise usage.UsageError(str(error)) from error
+
+
+def end_with_failure(reactor: Any, log: Logger, why: str) -> None:
+    """Stop the daemon with a line in its log and exit status 1.
+
+    twistd always ends with 0 once the reactor ran; service managers need to know.
+    """
+    log.critical("cannot go on: {why}", why=why)
+    sys.stderr.flush()
+    core = IReactorCore(reactor)
+    core.addSystemEventTrigger("after", "shutdown", os._exit, 1)
+    core.stop()
+
+
+async def within(clock: IReactorTime, seconds: float, work: Deferred[None]) -> bool:
+    """Wait for work, but no longer than that; whether it was done."""
+    _ = work.addTimeout(seconds, clock)
+    try:
+        await work
+    except TimeoutError:
+        return False
+    return True
+
+
+def shipped(what: str) -> Path:
+    """A directory of files that come with ganetix: ``os``, in checkout or package."""
+    checkout = Path(ganetix.__file__).parents[1] / "etc" / what
+    return checkout if checkout.is_dir() else Path(sys.prefix) / "share/ganetix" / what

@@ -1,0 +1,261 @@
+"""A real cluster on this machine: daemons in processes, each node with its root.
+
+Addresses are of 127.0.0.0/8, the same port on each, so that many clusters can be up at
+once. All waiting has a deadline; what was started is ended by its process id.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import msgspec
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessDone
+from twisted.internet.interfaces import IReactorProcess, IReactorTime
+from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+from ganetix.paths import Paths
+
+DEADLINE_SECONDS = 60.0
+POLL_SECONDS = 0.05
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Running(ProcessProtocol):
+    """A child process: its output, and a Deferred of its end."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self.argv = argv
+        self.out = b""
+        self.err = b""
+        self.status: int | None = None
+        self.ended: Deferred[None] = Deferred()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        pid: int | None = getattr(self.transport, "pid", None)
+        return pid if self.status is None else None
+
+    def outReceived(self, data: bytes) -> None:
+        """Twisted: it wrote to stdout."""
+        self.out += data
+
+    def errReceived(self, data: bytes) -> None:
+        """Twisted: it wrote to stderr."""
+        self.err += data
+
+    def processEnded(self, reason: Failure) -> None:
+        """Twisted: it is gone, and its pipes are closed."""
+        error = reason.value
+        self.status = 0 if isinstance(error, ProcessDone) else _status(error)
+        self.ended.callback(None)
+
+    def kill(self, signal_number: int) -> None:
+        """Send it a signal, if it runs."""
+        if self.pid is not None:
+            os.kill(self.pid, signal_number)
+
+
+def _status(error: object) -> int:
+    code, number = getattr(error, "exitCode", None), getattr(error, "signal", None)
+    return int(code) if code is not None else -int(number or 1)
+
+
+class RealCluster:
+    """Nodes ``node1`` … with daemons of their own; the first is the master.
+
+    :param network: second and third part of the addresses, different for each test
+    """
+
+    def __init__(
+        self,
+        reactor: object,
+        network: str,
+        nodes: int = 1,
+        hypervisor: str = "fake",
+    ) -> None:
+        self._process = IReactorProcess(reactor)
+        self._clock = IReactorTime(reactor)
+        # Short: sockets below it must have paths of less than 108 bytes.
+        self.base = Path(tempfile.mkdtemp(prefix="gnx"))
+        self.network = network
+        self.hypervisor = hypervisor
+        self.names = [f"node{n}" for n in range(1, nodes + 1)]
+        self.daemons: dict[str, Running] = {}
+
+    def paths(self, name: str = "node1") -> Paths:
+        """A node's files."""
+        return Paths(self.base / name)
+
+    def address(self, name: str) -> str:
+        """A node's address."""
+        return f"127.{self.network}.{name.removeprefix('node')}"
+
+    async def start(self) -> None:
+        """Initialise, start all daemons, and let the other nodes join."""
+        for name in self.names:
+            (self.base / name).mkdir()
+        await self.init()
+        self.start_node("node1")
+        await self.start_master()
+        for name in self.names[1:]:
+            await self.join(name)
+
+    async def init(self) -> None:
+        """``gnt-cluster init`` on the first node."""
+        parameters = ["-H", "kvm:accel=tcg"] if self.hypervisor == "kvm" else []
+        await self.gnt(
+            "gnt-cluster",
+            "init",
+            "--node-name=node1",
+            f"--primary-ip={self.address('node1')}",
+            f"--enabled-hypervisors={self.hypervisor}",
+            *parameters,
+            "test.example",
+        )
+
+    async def join(self, name: str, group: str | None = None) -> None:
+        """Add a node, let it join, and wait until it is a member."""
+        in_group = ["-g", group] if group else []
+        added = await self.gnt(
+            "gnt-node", "add", f"--primary-ip={self.address(name)}", *in_group, name
+        )
+        await self.gnt(
+            "ganetix-node", "join", "--no-start", added.out.strip(), node=name
+        )
+        self.start_node(name)
+
+        async def is_member() -> bool:
+            listed = await self.gnt("gnt-node", "list", "--no-headers", "-o", "name")
+            return name in listed.out.split()
+
+        await self.until(is_member, f"{name} is a member")
+
+    def start_node(self, name: str) -> Running:
+        """Start a node's daemon."""
+        daemon = self.spawn(self.twistd("ganetix-node", name, "-b", self.address(name)))
+        self.daemons[name] = daemon
+        return daemon
+
+    async def start_master(self, *argv: str) -> Running:
+        """Start the master, or what is given in its stead, and wait for its socket."""
+        socket = self.paths().master_socket
+        socket.unlink(missing_ok=True)
+        daemon = self.spawn(argv or self.twistd("ganetix-master", "node1"))
+        self.daemons["master"] = daemon
+
+        async def listens() -> bool:
+            return socket.exists() or daemon.status is not None
+
+        await self.until(listens, "the master listens")
+        return daemon
+
+    def twistd(self, plugin: str, name: str, *options: str) -> list[str]:
+        """The command line of a daemon in the foreground."""
+        return [
+            sys.executable,
+            "-c",
+            "from twisted.scripts.twistd import run; run()",
+            "--nodaemon",
+            "--pidfile=",
+            plugin,
+            f"--root={self.base / name}",
+            *options,
+        ]
+
+    def spawn(self, argv: Sequence[str], node: str = "node1") -> Running:
+        """Start a process with the environment of a node."""
+        checkout = str(Path(__file__).parents[2])
+        environment = {
+            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+            "HOME": str(self.base),
+            "LC_ALL": "C.UTF-8",
+            "PYTHONPATH": checkout,
+            "GANETIX_ROOT": str(self.base / node),
+        }
+        running = Running(argv)
+        self._process.spawnProcess(running, argv[0], list(argv), environment)
+        return running
+
+    async def run(self, *argv: str, node: str = "node1") -> Output:
+        """Run a command of the project to its end."""
+        command = argv[0].replace("-", "_")
+        code = f"import sys; from ganetix.cli.main import {command} as main; main()"
+        running = self.spawn([sys.executable, "-c", code, *argv[1:]], node)
+        _ = running.ended.addTimeout(DEADLINE_SECONDS, self._clock)
+        try:
+            await running.ended
+        finally:
+            running.kill(signal.SIGKILL)
+        return Output(
+            status=running.status if running.status is not None else -1,
+            out=running.out.decode(),
+            err=running.err.decode(),
+        )
+
+    async def gnt(self, *argv: str, node: str = "node1") -> Output:
+        """Run a command that must succeed."""
+        output = await self.run(*argv, node=node)
+        if output.status != 0:
+            raise AssertionError(f"{' '.join(argv)} failed: {output}")
+        return output
+
+    async def until(self, condition: Callable[[], Awaitable[bool]], what: str) -> None:
+        """Wait until something is so; ``AssertionError`` after the deadline."""
+        end = self._clock.seconds() + DEADLINE_SECONDS
+        while not await condition():
+            if self._clock.seconds() > end:
+                logs = {
+                    name: daemon.err[-2000:].decode(errors="replace")
+                    for name, daemon in self.daemons.items()
+                }
+                raise AssertionError(f"not in time: {what}; {logs}")
+            await deferLater(self._clock, POLL_SECONDS)
+
+    async def end(self, name: str, signal_number: int = signal.SIGTERM) -> Running:
+        """End a daemon, and wait for that."""
+        daemon = self.daemons.pop(name)
+        daemon.kill(signal_number)
+        if daemon.status is None:
+            await daemon.ended
+        return daemon
+
+    async def stop(self) -> None:
+        """End everything, guests too, and remove all files."""
+        for name in tuple(self.daemons):
+            await self.end(name, signal.SIGKILL)
+        for name in self.names:
+            for pid in guest_pids(self.base / name):
+                os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.base, ignore_errors=True)
+
+
+def guest_pids(root: Path) -> list[int]:
+    """Processes that run QEMU with files below a directory."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if command.startswith((b"qemu", b"/usr/bin/qemu")) and bytes(root) in command:
+            found.append(int(entry.name))
+    return found

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping
+import heapq
+from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
 from typing import TypeVar
 
+from msgspec.structs import replace
+
+from ganetix.config.alike import alike
+from ganetix.config.index import Index
 from ganetix.errors import NotFound
 from ganetix.objects import Cluster, ConfigObject, Instance, JoinToken, Node, NodeGroup
 from ganetix.objects.base import Value
@@ -13,12 +18,15 @@ from ganetix.objects.intent import InstanceIntent
 
 O = TypeVar("O", bound=ConfigObject)  # noqa: E741
 
+SHOWN = 8
 
-class Snapshot(Value, frozen=True, kw_only=True):
+
+class Snapshot(Value, frozen=True, kw_only=True, dict=True):
     """The configuration at one revision; all mappings are by UUID and read-only.
 
-    ``tokens`` are nodes that were promised a place; ``intents`` are creations under
-    way or cut short, by the instance's UUID.
+    ``tokens`` are nodes that were promised a place; ``intents`` are creations and
+    removals under way or cut short, by the instance's UUID. The indexes are made when
+    first used; ``changed`` carries them over.
     """
 
     revision: int
@@ -29,35 +37,63 @@ class Snapshot(Value, frozen=True, kw_only=True):
     tokens: Mapping[str, JoinToken]
     intents: Mapping[str, InstanceIntent]
 
+    @cached_property
+    def group_index(self) -> Index[NodeGroup]:
+        """Groups by name."""
+        return Index.of("group", _nowhere, self.groups.values())
+
+    @cached_property
+    def node_index(self) -> Index[Node]:
+        """Nodes by name and by group."""
+        return Index.of("node", _group_of, self.nodes.values())
+
+    @cached_property
+    def instance_index(self) -> Index[Instance]:
+        """Instances by name and by primary node."""
+        return Index.of("instance", _primary_node_of, self.instances.values())
+
     def node(self, name: str) -> Node:
         """The node of that name or UUID."""
-        return _find("node", name, self.nodes)
+        return _find(name, self.nodes, self.node_index)
 
     def group(self, name: str | None) -> NodeGroup:
         """The group of that name or UUID; the default group for None."""
-        return _find("group", name or self.cluster.default_group, self.groups)
+        return _find(name or self.cluster.default_group, self.groups, self.group_index)
 
     def instance(self, name: str) -> Instance:
         """The instance of that name or UUID."""
-        return _find("instance", name, self.instances)
+        return _find(name, self.instances, self.instance_index)
 
     def nodes_of(self, group_uuid: str) -> tuple[Node, ...]:
         """The group's nodes by name."""
-        return tuple(
-            sorted(
-                (node for node in self.nodes.values() if node.group == group_uuid),
-                key=lambda node: node.name,
-            )
-        )
+        return tuple(self.nodes[uuid] for uuid in self.node_index.at(group_uuid))
 
     def instances_on(self, node_uuid: str) -> tuple[Instance, ...]:
         """The instances whose primary node this is, by name."""
-        return tuple(
-            sorted(
-                (i for i in self.instances.values() if i.primary_node == node_uuid),
-                key=lambda instance: instance.name,
-            )
-        )
+        there = self.instance_index.at(node_uuid)
+        return tuple(self.instances[uuid] for uuid in there)
+
+    def changed(self, **fields: object) -> Snapshot:
+        """This snapshot with other fields or indexes.
+
+        An index that is not among them stays if its objects are the same.
+        """
+        indexes = {
+            index: fields.pop(index, self.__dict__.get(index))
+            for index, objects in _INDEXED
+            if index in fields or objects not in fields
+        }
+        snapshot = replace(self, **fields)
+        kept = ((name, index) for name, index in indexes.items() if index is not None)
+        snapshot.__dict__.update(kept)
+        return snapshot
+
+
+_INDEXED = (
+    ("group_index", "groups"),
+    ("node_index", "nodes"),
+    ("instance_index", "instances"),
+)
 
 
 class Edits(Value, frozen=True, kw_only=True):
@@ -79,20 +115,31 @@ Change = Callable[[Snapshot], Edits]
 """A pure function from the current configuration to what should change in it."""
 
 
-def _find(kind: str, name: str, objects: Mapping[str, O]) -> O:
-    found = objects.get(name)
+def _nowhere(_: NodeGroup) -> str:
+    return ""
+
+
+def _group_of(node: Node) -> str:
+    return node.group
+
+
+def _primary_node_of(instance: Instance) -> str:
+    return instance.primary_node
+
+
+def _find(name: str, objects: Mapping[str, O], index: Index[O]) -> O:
+    found = objects.get(name) or objects.get(index.names.get(name, ""))
     if found is None:
-        found = next((o for o in objects.values() if o.name == name), None)
-    if found is None:
-        raise NotFound(_not_found(kind, name, (o.name for o in objects.values())))
+        message = _not_found(index.kind, name, index.names)
+        raise NotFound(message, **{index.kind: name})
     return found
 
 
-def _not_found(kind: str, name: str, names: Iterable[str]) -> str:
-    known = sorted(names)
-    if close := difflib.get_close_matches(name, known, 3):
-        return f"there is no {kind} {name!r}; did you mean {', '.join(close)}?"
+def _not_found(kind: str, name: str, known: Collection[str]) -> str:
     if not known:
         return f"there is no {kind} {name!r}: there are none at all"
-    shown = ", ".join(known[:8]) + (" …" if len(known) > 8 else "")
+    if close := alike(name, known):
+        return f"there is no {kind} {name!r}; did you mean {', '.join(close)}?"
+    more = " …" if len(known) > SHOWN else ""
+    shown = ", ".join(heapq.nsmallest(SHOWN, known)) + more
     return f"there is no {kind} {name!r}; there are {shown}"

@@ -8,7 +8,9 @@ import msgspec
 
 from ganetix.jobs.model import Job, LogLine
 from ganetix.objects.base import Value
+from ganetix.objects.node import EnrolRequest as EnrolRequest
 from ganetix.objects.node import Enrolment as Enrolment
+from ganetix.objects.node import IssuedToken as IssuedToken
 from ganetix.opcodes import AnyOpcode
 
 QueryKind = Literal["cluster", "node", "group", "instance", "job", "os"]
@@ -75,25 +77,6 @@ class JobUpdate(Value, frozen=True, kw_only=True):
 
     job: Job
     lines: tuple[LogLine, ...] = ()
-
-
-class IssuedToken(Value, frozen=True, kw_only=True):
-    """A join token, and until when it is good (seconds since the epoch)."""
-
-    token: str
-    node_name: str
-    expires: float
-
-
-class EnrolRequest(Value, frozen=True, kw_only=True):
-    """A joining node's request, as the node daemon that took it passes it on.
-
-    ``token_fingerprint`` is that of the client certificate the peer proved to hold.
-    """
-
-    node_uuid: str
-    token_fingerprint: str
-    signing_request: str
 
 
 class ClusterInfo(Value, frozen=True, kw_only=True):

@@ -38,6 +38,25 @@ class JoinToken(Value, frozen=True, kw_only=True):
     used: bool = False
 
 
+class IssuedToken(Value, frozen=True, kw_only=True):
+    """A join token, and until when it is good (seconds since the epoch)."""
+
+    token: str
+    node_name: str
+    expires: float
+
+
+class EnrolRequest(Value, frozen=True, kw_only=True):
+    """A joining node's request, as the node daemon that took it passes it on.
+
+    ``token_fingerprint`` is that of the client certificate the peer proved to hold.
+    """
+
+    node_uuid: str
+    token_fingerprint: str
+    signing_request: str
+
+
 class Enrolment(Value, frozen=True, kw_only=True):
     """What a new node gets: PEM texts, ssconf files, the job that admits it."""
 

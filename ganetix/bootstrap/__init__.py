@@ -1,0 +1,1 @@
+"""Bringing up a cluster: directories, keys and certificates, initialising, joining."""

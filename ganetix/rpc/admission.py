@@ -1,0 +1,73 @@
+"""Whom a node obeys: the certificates of the current master candidates, no others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from cryptography import x509
+
+from ganetix.errors import AuthenticationFailed
+from ganetix.rpc.identity import PeerIdentity, peer_identity
+from ganetix.rpc.methods import ENROL
+
+Candidates = Callable[[], Mapping[str, str]]
+"""Fingerprints of the master candidates' certificates, by node UUID, as of now."""
+
+
+def admit(
+    certificate: x509.Certificate | None, method: str, candidates: Mapping[str, str]
+) -> PeerIdentity:
+    """Whom the certificate speaks for, if that one may call the method.
+
+    Fails with ``AuthenticationFailed``. That the certificate is of the cluster's CA
+    was checked before, by TLS.
+    """
+    peer = peer_identity(certificate) if certificate is not None else None
+    if peer is None:
+        raise AuthenticationFailed("the certificate is not one of a node")
+    if peer.role == "join":
+        if method != ENROL.name:
+            raise AuthenticationFailed(
+                f"a join certificate permits {ENROL.name} only", node=peer.uuid
+            )
+    elif method == ENROL.name:
+        raise AuthenticationFailed(
+            f"node {peer.uuid} is a member already", node=peer.uuid
+        )
+    elif candidates.get(peer.uuid) != peer.fingerprint:
+        raise AuthenticationFailed(
+            f"the certificate of node {peer.uuid} is not that of a master candidate",
+            node=peer.uuid,
+        )
+    return peer
+
+
+def parse_candidates(text: str) -> dict[str, str]:
+    """The contents of ``master_candidates_certs``; lines that are not so are left out.
+
+    A file that is damaged must not open a door: what cannot be read admits nobody.
+    """
+    pairs = (line.strip().partition("=") for line in text.splitlines())
+    return {uuid: digest for uuid, sign, digest in pairs if uuid and sign and digest}
+
+
+class CandidatesFile:
+    """The candidates by an ssconf file, read again whenever it has changed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._version: tuple[int, int, int] | None = None
+        self._known: Mapping[str, str] = {}
+
+    def __call__(self) -> Mapping[str, str]:
+        """The fingerprints as of now; none if the file cannot be read."""
+        try:
+            status = self._path.stat()
+            version = (status.st_ino, status.st_mtime_ns, status.st_size)
+            if version != self._version:
+                self._known = parse_candidates(self._path.read_text("ascii"))
+                self._version = version
+        except (OSError, UnicodeDecodeError):
+            self._version, self._known = None, {}
+        return self._known

@@ -1,0 +1,148 @@
+"""The master's end of RPC: calls methods of node daemons over mutual TLS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.interfaces import IReactorTCP, IReactorTime
+from twisted.web.client import HTTPConnectionPool
+from zope.interface import implementer
+
+import ganetix
+from ganetix.errors import BadParameter, NodeUnreachable
+from ganetix.interfaces import INodeRpc, Say
+from ganetix.objects import Node, new_uuid
+from ganetix.rpc import wire
+from ganetix.rpc.exchange import SILENCE_SECONDS, Exchange
+from ganetix.rpc.faults import ConnectionBroke, Silence, where
+from ganetix.rpc.methods import TIMEOUT_SECONDS, Method
+from ganetix.rpc.tls import Credentials, NodeCreator
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+POOLED_SECONDS = 30
+POOLED_CONNECTIONS = 4
+UNREACHABLE_SECONDS = 2.0
+
+
+def creators_of(credentials: Credentials) -> Callable[[str], NodeCreator]:
+    """Makes connections to members of the cluster, by node UUID."""
+    return lambda node_uuid: NodeCreator(credentials, node_uuid)
+
+
+@implementer(INodeRpc)
+class NodeRpc:
+    """Calls nodes; connections are kept for the next call.
+
+    A call whose connection breaks is sent again under the same id, so that it runs
+    once. After a connection attempt that timed out, calls of that node fail at once
+    for a moment.
+
+    :param reactor: provides ``IReactorTCP`` and ``IReactorTime``
+    :param creator_for: makes TLS connections to the node of a UUID
+    """
+
+    def __init__(
+        self, reactor: IReactorTCP, creator_for: Callable[[str], NodeCreator]
+    ) -> None:
+        self._reactor = reactor
+        self._clock = IReactorTime(reactor)
+        self._creator_for = creator_for
+        self._pool = HTTPConnectionPool(reactor)
+        self._pool.maxPersistentPerHost = POOLED_CONNECTIONS
+        self._pool.cachedConnectionTimeout = POOLED_SECONDS
+        self._epochs: dict[str, str] = {}
+        self._silent_until: dict[tuple[str, int], float] = {}
+
+    def call(
+        self, node: Node, method: Method[Q, R], request: Q, say: Say | None = None
+    ) -> Deferred[R]:
+        """Call one method on one node; cancelling closes the connection."""
+        return Deferred.fromCoroutine(self._call(node, method, request, say))
+
+    def close(self) -> Deferred[None]:
+        """Close the connections that are kept."""
+        closed: Deferred[None] = self._pool.closeCachedConnections()
+        return closed
+
+    async def _call(
+        self, node: Node, method: Method[Q, R], request: Q, say: Say | None
+    ) -> R:
+        answer = Deferred.fromCoroutine(self._answer(node, method, request, say))
+        seconds = TIMEOUT_SECONDS[method.timeout]
+        if seconds is not None:
+            _ = answer.addTimeout(seconds, self._clock)
+        try:
+            return await answer
+        except TimeoutError:
+            raise NodeUnreachable(
+                f"{where(node)} did not answer {method.name} within {seconds:g} s",
+                node=node.uuid,
+            ) from None
+
+    async def _answer(
+        self, node: Node, method: Method[Q, R], request: Q, say: Say | None
+    ) -> R:
+        body = wire.encode_request(request)
+        if len(body) > wire.MOST_REQUEST_BYTES:
+            raise BadParameter(
+                f"{method.name}: the request has {len(body)} bytes,"
+                f" {wire.MOST_REQUEST_BYTES} are allowed"
+            )
+        self._refuse_silent(node)
+        request_id = new_uuid()
+        parser = wire.AnswerParser(method.result)
+        may_repeat = True
+        headers = {
+            b"Content-Type": b"application/json",
+            wire.REQUEST_ID_HEADER: request_id.encode(),
+            wire.VERSION_HEADER: ganetix.__version__.encode(),
+        }
+        while True:
+            exchange: Exchange[R] = Exchange(
+                self._reactor, self._pool, node, self._creator_for
+            )
+            try:
+                await exchange.run(method.name, headers, body, parser, say)
+                return parser.finish()
+            except Silence:
+                raise NodeUnreachable(
+                    f"{where(node)} fell silent during {method.name}:"
+                    f" nothing came for {SILENCE_SECONDS:g} s",
+                    node=node.uuid,
+                ) from None
+            except NodeUnreachable:
+                if exchange.timed_out:
+                    until = self._clock.seconds() + UNREACHABLE_SECONDS
+                    self._silent_until[node.primary_ip, node.port] = until
+                raise
+            except ConnectionBroke as broke:
+                epoch = exchange.epoch or self._epochs.get(node.uuid, "")
+                if not may_repeat or not (epoch or method.idempotent):
+                    raise NodeUnreachable(
+                        f"{where(node)}: the connection broke during {method.name}"
+                        f" ({broke}): it is not known how far that came",
+                        node=node.uuid,
+                    ) from None
+                # A kept connection may have been dead all along; a new one that
+                # breaks is a fault, which is worth one more attempt.
+                may_repeat = not exchange.is_fresh
+                if not method.idempotent:
+                    headers[wire.EPOCH_HEADER] = epoch.encode()
+                headers[wire.SEEN_HEADER] = str(parser.lines_seen).encode()
+                parser.restart()
+            finally:
+                if exchange.epoch:
+                    self._epochs[node.uuid] = exchange.epoch
+
+    def _refuse_silent(self, node: Node) -> None:
+        key = (node.primary_ip, node.port)
+        if self._clock.seconds() < self._silent_until.get(key, 0.0):
+            raise NodeUnreachable(
+                f"{where(node)} is not reachable: it did not answer a moment ago",
+                node=node.uuid,
+            )
+        self._silent_until.pop(key, None)

@@ -1,0 +1,242 @@
+"""One HTTP request of an RPC call and its response."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address
+from typing import Any, Generic, TypeVar
+
+from treq.client import HTTPClient
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import (
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    wrapClientTLS,
+)
+from twisted.internet.error import TimeoutError
+from twisted.internet.interfaces import (
+    IConsumer,
+    IDelayedCall,
+    IReactorTCP,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import URI, Agent, HTTPConnectionPool, ResponseDone
+from twisted.web.http import PotentialDataLoss
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer
+from zope.interface import implementer
+
+from ganetix.errors import GanetixError, RemoteFailure
+from ganetix.interfaces import Say
+from ganetix.objects import Node
+from ganetix.rpc import wire
+from ganetix.rpc.faults import Silence, fault_of, where
+from ganetix.rpc.identity import node_dns_name
+from ganetix.rpc.tls import NodeCreator
+
+R = TypeVar("R")
+
+CONNECT_SECONDS = 5.0
+SILENCE_SECONDS = 60.0
+
+
+@implementer(IAgentEndpointFactory)
+class Exchange(Generic[R]):
+    """Sends one request, on a kept connection or a new one, and reads the answer.
+
+    ``is_fresh`` says that a connection had to be made, ``timed_out`` that it could
+    not be in time, ``epoch`` which run of the node daemon answered.
+    """
+
+    def __init__(
+        self,
+        reactor: IReactorTCP,
+        pool: HTTPConnectionPool,
+        node: Node,
+        creator_for: Callable[[str], NodeCreator],
+    ) -> None:
+        self._reactor = reactor
+        self._clock = IReactorTime(reactor)
+        self._pool = pool
+        self._node = node
+        self._creator_for = creator_for
+        self._creator: NodeCreator | None = None
+        self.timed_out = False
+        self.epoch = ""
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether a connection was made for this exchange."""
+        return self._creator is not None
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
+        """Called by Twisted when no kept connection is at hand."""
+        ip = self._node.primary_ip
+        kind = TCP4ClientEndpoint if ip_address(ip).version == 4 else TCP6ClientEndpoint
+        self._creator = self._creator_for(self._node.uuid)
+        return wrapClientTLS(
+            self._creator,
+            kind(self._reactor, ip, self._node.port, CONNECT_SECONDS),
+            self._clock,
+        )
+
+    async def run(
+        self,
+        method: str,
+        headers: Mapping[bytes, bytes],
+        body: bytes,
+        parser: wire.AnswerParser[R],
+        say: Say | None,
+    ) -> None:
+        """Send the request and feed the answer to the parser.
+
+        Fails with ``ConnectionBroke`` if the request may be sent again.
+        """
+        try:
+            await self._run(method, headers, body, parser, say)
+        except GanetixError:
+            raise
+        except Exception as error:
+            self.timed_out = isinstance(error, TimeoutError)
+            problem = self._creator.problem if self._creator else ""
+            fault = fault_of(error, self._node, problem)
+            if fault is error:
+                raise
+            raise fault from error
+
+    async def _run(
+        self,
+        method: str,
+        headers: Mapping[bytes, bytes],
+        body: bytes,
+        parser: wire.AnswerParser[R],
+        say: Say | None,
+    ) -> None:
+        reactor: Any = self._reactor  # typed by treq as what it needs for time-outs
+        agent = Agent.usingEndpointFactory(reactor, self, self._pool)
+        requested = HTTPClient(agent).request(
+            "POST",
+            f"https://{_pool_name(self._node)}{wire.PATH_PREFIX}{method}",
+            headers=Headers({name: [value] for name, value in headers.items()}),
+            data=OneShotBody(body),
+            allow_redirects=False,
+            unbuffered=True,
+            reactor=reactor,
+        )
+        _ = requested.addTimeout(SILENCE_SECONDS, self._clock, _raise_silence)
+        response = await requested
+        kinds = response.headers.getRawHeaders(b"Content-Type") or []
+        reader = _AnswerReader(self._clock, parser, say)
+        if kinds != [wire.CONTENT_TYPE]:
+            response.deliverBody(reader)
+            reader.hang_up()
+            raise RemoteFailure(
+                f"{where(self._node)} does not speak ganetix's RPC"
+                f" (HTTP status {response.code})",
+                node=self._node.uuid,
+            )
+        epochs = response.headers.getRawHeaders(wire.EPOCH_HEADER) or [b""]
+        self.epoch = epochs[0].decode("ascii", "replace")
+        response.deliverBody(reader)
+        await reader.done
+
+
+@implementer(IBodyProducer)
+class OneShotBody:
+    """A request body that is at hand as a whole."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.length = len(data)
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        """Called by Twisted: write it."""
+        consumer.write(self._data)
+        done: Deferred[None] = Deferred()
+        done.callback(None)
+        return done
+
+    def pauseProducing(self) -> None:
+        """Called by Twisted; all is written by then."""
+
+    def resumeProducing(self) -> None:
+        """Called by Twisted; all is written by then."""
+
+    def stopProducing(self) -> None:
+        """Called by Twisted; all is written by then."""
+
+
+class _AnswerReader(Protocol, Generic[R]):
+    """Feeds the response's body to the parser; cancelling closes the connection."""
+
+    def __init__(
+        self, clock: IReactorTime, parser: wire.AnswerParser[R], say: Say | None
+    ) -> None:
+        self._clock = clock
+        self._parser = parser
+        self._say = say
+        self._silence: IDelayedCall | None = None
+        self._hung_up = False
+        self.done: Deferred[None] = Deferred(lambda _: self.hang_up())
+
+    def connectionMade(self) -> None:
+        self._wait()
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._hung_up:
+            return
+        self._wait()
+        try:
+            for text in self._parser.feed(data):
+                if self._say is not None:
+                    self._say(text)
+        except Exception:  # noqa: BLE001 - whatever it is, the caller gets it
+            failure = Failure()
+            self.hang_up()
+            self.done.errback(failure)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._stop_waiting()
+        if self.done.called or self._hung_up:
+            return
+        if self._parser.is_complete or reason.check(ResponseDone, PotentialDataLoss):
+            self.done.callback(None)
+        else:
+            self.done.errback(reason)
+
+    def hang_up(self) -> None:
+        """Close the connection: it cannot be used for another request."""
+        self._hung_up = True
+        self._stop_waiting()
+        if self.transport is not None:
+            self.transport.loseConnection()
+
+    def _wait(self) -> None:
+        self._stop_waiting()
+        self._silence = self._clock.callLater(SILENCE_SECONDS, self._went_silent)
+
+    def _stop_waiting(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
+
+    def _went_silent(self) -> None:
+        self._silence = None
+        self.hang_up()
+        self.done.errback(Silence())
+
+
+def _raise_silence(result: object, seconds: float) -> None:
+    raise Silence
+
+
+def _pool_name(node: Node) -> str:
+    """A host name that no other node and no other address of this one shares.
+
+    Kept connections are found by it; it is never resolved.
+    """
+    address = ip_address(node.primary_ip).packed.hex()
+    return f"a{address}.{node_dns_name(node.uuid)}:{node.port}"

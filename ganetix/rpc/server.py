@@ -1,0 +1,296 @@
+"""The node's end of RPC: ``POST /rpc/METHOD`` over mutual TLS."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cryptography import x509
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+
+from ganetix.errors import (
+    AuthenticationFailed,
+    BadParameter,
+    Bug,
+    Cancelled,
+    GanetixError,
+    NotFound,
+    Unavailable,
+)
+from ganetix.objects import new_uuid
+from ganetix.rpc import wire
+from ganetix.rpc.admission import Candidates, admit
+from ganetix.rpc.identity import PeerIdentity, peer_identity
+from ganetix.rpc.methods import METHODS, Method
+from ganetix.rpc.reply import Reply
+from ganetix.rpc.requests import RequestMemory, RunningRequest
+
+_AnyMethod = Method[object, object]
+
+IDLE_SECONDS = 90.0
+MOST_STRANGER_BYTES = 64 * 1024
+
+_REQUEST_ID = re.compile(r"[0-9A-Za-z-]{8,64}")
+
+
+_log = Logger()
+
+
+class Call:
+    """One call as its handler sees it."""
+
+    def __init__(
+        self, peer: PeerIdentity, request_id: str, method: str, request: RunningRequest
+    ) -> None:
+        self.peer = peer
+        self.request_id = request_id
+        self.method = method
+        self._request = request
+
+    def say(self, line: str) -> None:
+        """Send a progress line to the caller."""
+        for each in wire.say_lines(line):
+            self._request.say(each)
+
+    def caller_gone(self) -> Deferred[None]:
+        """Fires if the caller goes away before the answer. Cancel it when done.
+
+        Read-only methods are cancelled then anyway; others run on.
+        """
+        return self._request.caller_gone()
+
+
+Handler = Callable[[Any, Call], Deferred[Any]]
+"""Takes the method's request value, answers with its result value."""
+
+
+class RpcResource(Resource):
+    """Dispatches calls to handlers by method name.
+
+    :param handlers: what this node does, by method name
+    :param candidates: asked anew for every call
+    """
+
+    isLeaf = True  # noqa: N815
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        handlers: Mapping[str, Handler],
+        candidates: Candidates,
+        memory: RequestMemory | None = None,
+    ) -> None:
+        Resource.__init__(self)
+        self._clock = clock
+        self._handlers = handlers
+        self._candidates = candidates
+        self._memory = memory or RequestMemory(clock)
+        self._epoch = new_uuid()
+        self._is_stopping = False
+
+    def stop(self) -> Deferred[None]:
+        """Refuse new calls; fires when those that run are done."""
+        self._is_stopping = True
+        return self._memory.idle()
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The names of the methods that are being handled."""
+        return tuple(request.method for request in self._memory.running)
+
+    def is_candidate(self, peer: PeerIdentity | None) -> bool:
+        """Whether this is a master candidate, by its certificate."""
+        return (
+            peer is not None
+            and peer.role == "node"
+            and self._candidates().get(peer.uuid) == peer.fingerprint
+        )
+
+    def render(self, request: Request) -> int:
+        """Called by Twisted with a request that is complete."""
+        reply = Reply(request, self._clock, self._epoch)
+        try:
+            self._dispatch(request, reply)
+        except GanetixError as error:
+            if isinstance(error, AuthenticationFailed):
+                _log.warn(
+                    "call of {rpc} from {address} refused: {reason}",
+                    rpc=_method_name(request),
+                    address=request.getClientAddress(),
+                    reason=error.message,
+                )
+            reply.refuse(_status(error), error)
+        return NOT_DONE_YET
+
+    def _dispatch(self, request: Request, reply: Reply) -> None:
+        name = _method_name(request)
+        peer = admit(peer_certificate(request), name, self._candidates())
+        if request.method != b"POST" or not name:
+            raise BadParameter(f"only POST {wire.PATH_PREFIX}METHOD is served")
+        method, handler = METHODS.get(name), self._handlers.get(name)
+        if method is None or handler is None:
+            raise NotFound(f"this node has no RPC method {name!r}")
+        request_id = _header(request, wire.REQUEST_ID_HEADER)
+        if not _REQUEST_ID.fullmatch(request_id):
+            raise BadParameter("the request id is missing or malformed")
+        body = request.content.read() if request.content else b""
+        digest = hashlib.sha256(body).digest()
+        known = self._memory.find(peer.uuid, request_id)
+        if known is not None and (known.method, known.body_digest) != (name, digest):
+            raise BadParameter("the request id was used for another request")
+        if known is None:
+            value = self._value(request, method, body)
+            known = self._memory.start(peer.uuid, request_id, name, digest)
+            reply.listen_to(known, 0)
+            self._start(method, handler, value, Call(peer, request_id, name, known))
+        else:
+            seen = _header(request, wire.SEEN_HEADER)
+            reply.listen_to(known, int(seen) if seen.isdecimal() else 0)
+
+    def _value(self, request: Request, method: _AnyMethod, body: bytes) -> object:
+        expected = _header(request, wire.EPOCH_HEADER)
+        if expected and expected != self._epoch:
+            raise Unavailable(
+                f"the node daemon was restarted during {method.name}: it is not known"
+                " how far that came"
+            )
+        if self._is_stopping:
+            raise Unavailable("the node daemon is stopping")
+        return wire.decode_request(method, body)
+
+    def _start(
+        self,
+        method: Method[object, object],
+        handler: Handler,
+        value: object,
+        call: Call,
+    ) -> None:
+        # This is the run's owner: the memory keeps it until its answer is complete.
+        run = Deferred.fromCoroutine(self._run(method, handler, value, call))
+        gone = call.caller_gone()
+        if method.idempotent:
+            _ = gone.addCallback(lambda _: run.cancel())
+        _ = gone.addErrback(lambda _: None)
+        _ = run.addBoth(lambda _: gone.cancel())
+
+    async def _run(
+        self, method: _AnyMethod, handler: Handler, value: object, call: Call
+    ) -> None:
+        line = await final_line(handler, value, call)
+        keep = not method.idempotent
+        self._memory.end(call.peer.uuid, call.request_id, line, keep)
+
+
+async def final_line(handler: Handler, value: object, call: Call) -> bytes:
+    """Run a handler; the line that ends the answer, whatever happens in it."""
+    try:
+        return wire.result_line(await handler(value, call))
+    except CancelledError:
+        return wire.error_line(Cancelled(f"{call.method} was cancelled"))
+    except Exception as error:  # noqa: BLE001 - the caller must get an answer
+        if isinstance(error, GanetixError) and not isinstance(error, Bug):
+            return wire.error_line(error)
+        bug_id = new_uuid()[:8]
+        _log.failure(
+            "internal error {id} in {rpc}", Failure(error), id=bug_id, rpc=call.method
+        )
+        shown = f"internal error {bug_id} in {call.method}: see the node's log"
+        return wire.error_line(Bug(shown))
+
+
+class RpcRequest(Request):
+    """A request whose body is refused early if it is too long."""
+
+    _refused: GanetixError | None = None
+
+    def gotLength(self, length: int | None) -> None:  # noqa: N802
+        """Called by Twisted when the headers are there, before the body."""
+        most = wire.MOST_REQUEST_BYTES
+        certificate = peer_certificate(self)
+        peer = peer_identity(certificate) if certificate is not None else None
+        channel: Any = self.channel
+        if not channel.site.rpc.is_candidate(peer):
+            most = MOST_STRANGER_BYTES
+        if length is None:
+            self._refused = BadParameter("a request needs a Content-Length")
+        elif length > most:
+            self._refused = BadParameter(f"a request may have {most} bytes at most")
+        Request.gotLength(self, 0 if self._refused else length)
+        if self._refused:
+            body = wire.error_line(self._refused)
+            channel.transport.write(
+                b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"
+                b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n%b"
+                % (wire.CONTENT_TYPE, len(body), body)
+            )
+            channel.loseConnection()
+
+    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
+        """Called by Twisted with a part of the body."""
+        if not self._refused:
+            Request.handleContentChunk(self, data)
+
+    def process(self) -> None:
+        """Called by Twisted when the request is complete."""
+        if not self._refused:
+            Request.process(self)
+
+
+class RpcSite(Site):
+    """HTTP for ``RpcResource``: bounded, without an access log."""
+
+    def __init__(self, clock: IReactorTime, rpc: RpcResource) -> None:
+        Site.__init__(
+            self,
+            rpc,
+            RpcRequest,
+            timeout=IDLE_SECONDS,
+            reactor=clock,
+            parsePOSTFormSubmission=False,
+        )
+        self.rpc = rpc
+
+    def acceptableProtocols(self) -> list[bytes]:  # noqa: N802
+        """HTTP/1.1 only."""
+        return [b"http/1.1"]
+
+    def log(self, request: object) -> None:
+        """Called by Twisted per request; the calls log what matters."""
+
+
+def peer_certificate(request: Request) -> x509.Certificate | None:
+    """The certificate that the request's sender proved to hold."""
+    transport: Any = getattr(request.channel, "transport", None)
+    if not hasattr(transport, "getPeerCertificate"):
+        return None
+    certificate = transport.getPeerCertificate()
+    return None if certificate is None else certificate.to_cryptography()
+
+
+def _method_name(request: Request) -> str:
+    path: str = request.path.decode("ascii", "replace")
+    return path.removeprefix(wire.PATH_PREFIX) if path.startswith("/rpc/") else ""
+
+
+def _header(request: Request, name: bytes) -> str:
+    value = request.getHeader(name)
+    return value.decode("ascii", "replace") if value else ""
+
+
+def _status(error: GanetixError) -> int:
+    match error:
+        case AuthenticationFailed():
+            return 403
+        case NotFound():
+            return 404
+        case Unavailable():
+            return 503
+        case _:
+            return 400

@@ -59,7 +59,7 @@ class _Message(Value, frozen=True, kw_only=True, rename={"greeting": "QMP"}):
 
     greeting: object = None
     id: int | None = None
-    result: msgspec.Raw | None = msgspec.field(default=None, name="return")
+    result: msgspec.Raw = msgspec.field(default=msgspec.Raw(b"{}"), name="return")
     error: _Error | None = None
     event: str = ""
     data: dict[str, object] = {}
@@ -189,7 +189,7 @@ class QmpClient(LineOnlyReceiver):
             said = f"QEMU refused {command}: {message.error.desc}"
             answer.errback(QmpRefused(said, message.error.kind))
         else:
-            answer.callback(message.result or msgspec.Raw(b"{}"))
+            answer.callback(message.result)
 
     def _greet(self, failure: Failure | None) -> None:
         if not self.greeted.called:

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint
-from twisted.internet.error import ConnectError
+from twisted.internet.error import ConnectError, ConnectingCancelledError
 from twisted.internet.interfaces import IReactorUNIX, ITransport
 from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
@@ -121,6 +121,8 @@ class ConsoleCalls:
         endpoint = UNIXClientEndpoint(self._reactor, str(path), CONNECT_SECONDS)
         try:
             await endpoint.connect(Factory.forProtocol(lambda: session))
+        except ConnectingCancelledError:
+            raise CancelledError from None
         except ConnectError as error:
             raise HypervisorFault(
                 f"the guest's console cannot be reached: {error}"

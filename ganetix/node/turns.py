@@ -39,7 +39,8 @@ class Turns:
         """
         turn = _Turn(is_sweep=True)
         swept = Deferred.fromCoroutine(self._run(key, work, turn))
-        for other in tuple(self._lines.get(key, ())):
+        # The last first, or else the end of one would begin the next.
+        for other in reversed(tuple(self._lines.get(key, ()))):
             if not other.is_sweep:
                 other.withdraw()
         return swept

@@ -25,13 +25,15 @@ StorageFactory = Callable[[TestCase], IStorage]
 class FakeStorage:
     """Disks without a medium, of a medium's limited space.
 
-    ``failures`` are raised by the next calls of ``create``, one each, in their order
-    (None: that call succeeds); ``problems`` are what ``check`` says.
+    ``failures`` befall the next calls of ``create``, one each, in their order: an
+    error, None for success, or a Deferred for a call that hangs. Those in
+    ``removal_failures`` befall ``remove``. ``problems`` are what ``check`` says.
     """
 
     def __init__(self, template: str = "file", total_mib: int = 102_400) -> None:
         self.template = template
-        self.failures: list[GanetixError | None] = []
+        self.failures: list[GanetixError | Deferred[None] | None] = []
+        self.removal_failures: list[GanetixError] = []
         self.problems: list[str] = []
         self._total_mib = total_mib
         self._disks: dict[tuple[str, str], GuestDisk] = {}
@@ -47,6 +49,8 @@ class FakeStorage:
         except BadParameter:
             return fail()
         failure = self.failures.pop(0) if self.failures else None
+        if isinstance(failure, Deferred):
+            return failure
         key = (instance_uuid, disk.uuid)
         if failure is None and key in self._disks:
             failure = AlreadyExists(f"disk {disk.uuid} exists already")
@@ -63,6 +67,8 @@ class FakeStorage:
 
     def remove(self, instance_uuid: str, disk_uuid: str) -> Deferred[bool]:
         """Strike a disk out."""
+        if self.removal_failures:
+            return fail(self.removal_failures.pop(0))
         return succeed(self._disks.pop((instance_uuid, disk_uuid), None) is not None)
 
     def remove_all(self, instance_uuid: str) -> Deferred[int]:

@@ -1,0 +1,79 @@
+"""Tests of writing ssconf files."""
+
+from __future__ import annotations
+
+import stat
+
+from ganetix.errors import BadParameter, StateFault, WrongState
+from ganetix.node.ssconf import forget_ssconf, ssconf_names, write_ssconf
+from ganetix.rpc.methods import SSCONF_WRITE, SsconfWrite
+from ganetix.test.node.support import NodeCase
+
+
+class SsconfTests(NodeCase):
+    """The method ``ssconf_write``."""
+
+    def write(self, serial_no: int, **files: str) -> None:
+        """Write these files."""
+        self.ask(SSCONF_WRITE, SsconfWrite(files=files, serial_no=serial_no))
+
+    def text(self, name: str) -> str:
+        """What a file holds."""
+        return self.paths.ssconf(name).read_text()
+
+    def test_writes(self) -> None:
+        """Files are written as given, readable by everybody."""
+        self.write(1, cluster_name="c1\n", node_list="n1\nn2\n")
+        self.assertEqual(self.text("cluster_name"), "c1\n")
+        self.assertEqual(self.text("node_list"), "n1\nn2\n")
+        mode = self.paths.ssconf("node_list").stat().st_mode
+        self.assertEqual(stat.S_IMODE(mode), 0o644)
+
+    def test_removes_the_rest(self) -> None:
+        """Files that are not in the request are removed, other files are not."""
+        other = self.paths.lib / "state.db"
+        other.touch()
+        self.write(1, cluster_name="c1\n", old="x\n")
+        self.write(2, cluster_name="c1\n")
+        self.assertEqual(ssconf_names(self.paths), {"cluster_name"})
+        self.assertTrue(other.exists())
+
+    def test_refuses_older(self) -> None:
+        """What comes late is refused, and changes nothing."""
+        self.write(5, cluster_name="new\n")
+        request = SsconfWrite(files={"cluster_name": "old\n"}, serial_no=4)
+        text = self.refusal(SSCONF_WRITE, request, WrongState)
+        self.assertRegex(text, "4 is older.*5")
+        self.assertEqual(self.text("cluster_name"), "new\n")
+
+    def test_same_again(self) -> None:
+        """The same serial number may be written again, as after a lost answer."""
+        self.write(5, cluster_name="c1\n")
+        self.write(5, cluster_name="c1\n")
+        self.assertEqual(self.text("cluster_name"), "c1\n")
+
+    def test_serial_survives(self) -> None:
+        """The serial number is kept in a file, so a restart does not lose it."""
+        self.write(5, cluster_name="c1\n")
+        self.assertRaises(WrongState, write_ssconf, self.paths, {}, 4)
+
+    def test_bad_names(self) -> None:
+        """A name that might be a path is refused, and nothing is written."""
+        for name in ("../passwd", "", "A", "x/y", ".hidden"):
+            request = SsconfWrite(files={"good": "x\n", name: "x\n"}, serial_no=1)
+            self.refusal(SSCONF_WRITE, request, BadParameter)
+        self.assertEqual(ssconf_names(self.paths), frozenset())
+
+    def test_no_directory(self) -> None:
+        """A medium that fails is one line, not a traceback."""
+        self.paths.lib.rmdir()
+        request = SsconfWrite(files={"cluster_name": "c\n"}, serial_no=1)
+        self.assertIn("No such file", self.refusal(SSCONF_WRITE, request, StateFault))
+
+    def test_forget(self) -> None:
+        """After forgetting, a new cluster may begin to count anew."""
+        self.write(5, cluster_name="c1\n")
+        forget_ssconf(self.paths)
+        self.assertEqual(ssconf_names(self.paths), frozenset())
+        write_ssconf(self.paths, {"cluster_name": "c2\n"}, 1)
+        self.assertEqual(self.text("cluster_name"), "c2\n")

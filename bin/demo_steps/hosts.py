@@ -1,0 +1,108 @@
+"""The demo's hosts and daemons: where their files are, which processes they are."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from commands import command
+from processes import processes, until
+from screen import DemoFailed, say, shown_on_failure
+
+PORT = 1811
+START_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Host:
+    """One of the demo's nodes; ``group`` is None for the first."""
+
+    number: int
+    group: str | None
+    base: Path
+    net: str
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        return f"node{self.number}.demo"
+
+    @property
+    def address(self) -> str:
+        """Where its daemon listens."""
+        return f"{self.net}.{10 + self.number}"
+
+    @property
+    def root(self) -> Path:
+        """The root of all its files."""
+        return self.base / f"n{self.number}"
+
+    @property
+    def certificate(self) -> Path:
+        """There once the node belongs to a cluster."""
+        return self.root / "var/lib/ganetix/node.pem"
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """A daemon of a host: ``node`` or ``master``."""
+
+    kind: str
+    host: Host
+
+    @property
+    def pid_file(self) -> Path:
+        """Where twistd writes its process id."""
+        return self.host.root / f"run/ganetix/{self.kind}.pid"
+
+    @property
+    def log_file(self) -> Path:
+        """Where it logs."""
+        return self.host.root / f"var/log/ganetix/{self.kind}.log"
+
+    def pids(self) -> list[int]:
+        """Its processes, known by the pid file that they were told to write."""
+        mark = f"--pidfile={self.pid_file}"
+        return [pid for pid, arguments in processes() if mark in arguments]
+
+    def answers(self) -> bool:
+        """Does it accept connections?"""
+        if self.kind == "node":
+            return _accepts(socket.AF_INET, (self.host.address, PORT))
+        return _accepts(socket.AF_UNIX, f"{self.host.root}/run/ganetix/master.sock")
+
+    def start(self) -> None:
+        """Start it unless it runs; until it accepts connections."""
+        host = self.host
+        if self.pids() and self.answers():
+            return
+        say(f"starting ganetix-{self.kind} of {host.name} on {host.address}")
+        with shown_on_failure(self.log_file):
+            if not self.pids():
+                self._launch()
+            if not until(self.answers, START_SECONDS):
+                raise DemoFailed(
+                    f"ganetix-{self.kind} of {host.name} does not answer after"
+                    f" {START_SECONDS:g} s"
+                )
+
+    def _launch(self) -> None:
+        self.pid_file.parent.mkdir(parents=True, exist_ok=True)
+        self.pid_file.unlink(missing_ok=True)
+        listen = ["--bind", self.host.address, "--port", str(PORT)]
+        command(
+            self.host.root,
+            "twistd",
+            f"--pidfile={self.pid_file}",
+            f"--rundir={self.host.root}",
+            f"ganetix-{self.kind}",
+            f"--root={self.host.root}",
+            f"--log-file={self.log_file}",
+            *(listen if self.kind == "node" else []),
+        )
+
+
+def _accepts(family: socket.AddressFamily, address: str | tuple[str, int]) -> bool:
+    with socket.socket(family) as client:
+        return client.connect_ex(address) == 0

@@ -1,0 +1,110 @@
+"""The demo's instances, what is shown of them, and how all is taken down."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from cluster import STOP_SECONDS, DemoCluster
+from commands import PROGRAMS, command, table, together
+from processes import end, guest_pids, until
+from screen import DemoFailed, detail, say, shown_on_failure
+
+INSTANCES = {"web1.demo": "rack1", "db1.demo": "rack2"}
+GUEST_STOP_SECONDS = 20
+
+
+def add_command(name: str, group: str, hypervisor: str) -> list[str]:
+    """The command that makes an instance."""
+    words = ["gnt-instance", "add", "-t", "file", "--disk", "0:size=128M"]
+    words += ["-B", "memory=128M,vcpus=1", "-g", group, "--net", "0:mode=user"]
+    return [*words, "-o", "tiny" if hypervisor == "kvm" else "noop", name]
+
+
+def run_instances(demo: DemoCluster, hypervisor: str) -> None:
+    """Create what is missing and start what does not run."""
+    rows = table(demo.root, "instance", "name", "status")
+    status = {str(name): state for name, state in rows}
+    wanted = {*INSTANCES, *demo.choices.get("running").split()}
+    new = {
+        name: add_command(name, group, hypervisor)
+        for name, group in INSTANCES.items()
+        if name not in status
+    }
+    down = {
+        name: ["gnt-instance", "start", name]
+        for name in sorted(wanted & set(status))
+        if status[name] != "running"
+    }
+    if new:
+        say(f"creating {' and '.join(new)}")
+    if down:
+        say(f"starting {' and '.join(down)}")
+    with shown_on_failure(*demo.logs):
+        together(demo.root, {**new, **down})
+    demo.choices.put(running="")
+
+
+def show(demo: DemoCluster, hypervisor: str) -> None:
+    """Tables, a guest's console, and what to try."""
+    say("the cluster is up:")
+    for kind in ("node", "group", "instance", "job"):
+        print(f"\n$ gnt-{kind} list")
+        print(command(demo.root, f"gnt-{kind}", "list").rstrip())
+    if hypervisor == "kvm":
+        show_console(demo.root, next(iter(INSTANCES)))
+    path = f"{shlex.quote(str(PROGRAMS))}:$PATH"
+    script = Path(__file__).resolve().parents[1] / "demo"
+    print(
+        f"\nTry next, in this shell:\n"
+        f"  export GANETIX_ROOT={shlex.quote(str(demo.root))} PATH={path}\n"
+        "  gnt-cluster verify --all-groups\n"
+        "  gnt-instance console web1.demo\n"
+        "  gnt-instance stop web1.demo; gnt-instance list\n"
+        "  gnt-instance start web1.demo\n"
+        f"  {shlex.join(add_command('web2.demo', 'rack1', hypervisor))}\n"
+        "  gnt-job list; gnt-job info 1\n"
+        f"All of it goes on running. {script} --stop ends it, --clean removes it.",
+        flush=True,
+    )
+
+
+def show_console(root: Path, name: str) -> None:
+    """Ten lines of a guest's serial console, once its heart beats."""
+    words = ("gnt-instance", "console", "--log", "-n", "10", name)
+    if not until(lambda: "heartbeat" in command(root, *words), 60, 0.5):
+        detail(f"{name} printed no heartbeat for 60 s; its console so far:")
+    print(f"\n$ {' '.join(words)}")
+    print(command(root, *words).rstrip())
+
+
+def take_down(demo: DemoCluster) -> None:
+    """End guests in good order if the master can, then the daemons, then the rest."""
+    if demo.master.pids():
+        stop_instances(demo)
+    pids = [pid for daemon in demo.daemons for pid in daemon.pids()]
+    if pids:
+        say(f"stopping {len(pids)} daemons")
+        if late := end(pids, STOP_SECONDS):
+            detail(f"{len(late)} did not end in {STOP_SECONDS:g} s and were killed")
+    for daemon in demo.daemons:
+        daemon.pid_file.unlink(missing_ok=True)
+    guests = guest_pids(demo.base)
+    if guests:
+        say(f"ending {len(guests)} guests that were left")
+        end(guests, 5)
+    say("nothing of the demo runs")
+
+
+def stop_instances(demo: DemoCluster) -> None:
+    """Stop what runs, and remember it for the next start."""
+    try:
+        rows = table(demo.root, "instance", "name", "status")
+        running = [str(name) for name, status in rows if status == "running"]
+        demo.choices.put(running=" ".join(running))
+        if running:
+            say(f"stopping {' and '.join(running)}")
+            stop = ["gnt-instance", "stop", "--timeout", str(GUEST_STOP_SECONDS)]
+            together(demo.root, {name: [*stop, name] for name in running})
+    except DemoFailed as error:
+        detail(f"the master cannot stop the guests in good order: {error}")

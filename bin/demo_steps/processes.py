@@ -1,0 +1,63 @@
+"""Finding, ending and awaiting processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+
+def processes() -> Iterator[tuple[int, list[str]]]:
+    """All processes with their arguments."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                line = (entry / "cmdline").read_bytes().decode("utf-8", "replace")
+                if line:
+                    yield int(entry.name), line.rstrip("\0").split("\0")
+
+
+def guest_pids(base: Path) -> list[int]:
+    """QEMU processes whose arguments name files of this demo."""
+    return [
+        pid
+        for pid, arguments in processes()
+        if Path(arguments[0]).name.startswith("qemu-system")
+        and any(f"{base}/n" in argument for argument in arguments[1:])
+    ]
+
+
+def is_gone(pid: int) -> bool:
+    """Has the process ended? One that nobody waited for has."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+    return stat.rpartition(")")[2].split()[0] == "Z"
+
+
+def end(pids: Sequence[int], seconds: float) -> list[int]:
+    """Ask processes to end, insist after a while; those that had to be killed."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    until(lambda: all(is_gone(pid) for pid in pids), seconds)
+    late = [pid for pid in pids if not is_gone(pid)]
+    for pid in late:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    until(lambda: all(is_gone(pid) for pid in late), 5)
+    return late
+
+
+def until(holds: Callable[[], bool], seconds: float, pause: float = 0.05) -> bool:
+    """Wait until something holds; False if it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause)
+    return True

@@ -1,0 +1,1 @@
+"""The ``gnt-*`` commands: parse, ask the master, print."""

@@ -1,0 +1,158 @@
+"""Candidates for shell completion: commands, options, and names from the cluster.
+
+Speaks one AMP question over a plain socket, since importing Twisted would be felt at
+every press of the key. Whatever goes wrong, it is silent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import struct
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from ganetix.cli.main import parser_of
+from ganetix.cli.streams import Streams
+
+TIMEOUT_SECONDS = 1.0
+_MAX_ANSWER = 16 * 1024 * 1024
+_FIELD = {"job": "id"}
+
+
+def complete(program: str, words: Sequence[str], streams: Streams) -> int:
+    """Print candidates for the last of ``words``, one a line.
+
+    ``words`` are those after the program's name, the last perhaps empty.
+    """
+    for candidate in candidates(program, words, streams):
+        streams.out(candidate)
+    return 0
+
+
+def candidates(program: str, words: Sequence[str], streams: Streams) -> list[str]:
+    """What may stand in the place of the last word."""
+    *before, current = words or [""]
+    parser: argparse.ArgumentParser = parser_of(program)
+    commands = _subparsers(parser)
+    command = next((word for word in before if word in commands), None)
+    if command is None:
+        found = [*commands, *_options(parser)] if current else list(commands)
+        return _matching(found, current)
+    parser = commands[command]
+    after = before[before.index(command) + 1 :]
+    action = _expected(parser, after)
+    if current.startswith("-") and (action is None or not action.option_strings):
+        return _matching(_options(parser), current)
+    if action is None:
+        return []
+    if action.choices is not None:
+        return _matching([str(choice) for choice in action.choices], current)
+    kind = getattr(action, "completes", None)
+    if kind in ("node", "group", "instance", "os", "job"):
+        names = names_of(kind, _root(before, streams))
+        return [name for name in _matching(names, current) if name not in after]
+    return []
+
+
+def names_of(kind: str, socket_path: Path) -> list[str]:
+    """All names of a kind that the master knows; none if it does not answer."""
+    try:
+        return _ask(kind, socket_path)
+    except (OSError, ValueError, KeyError, struct.error):
+        return []
+
+
+def _expected(
+    parser: argparse.ArgumentParser, words: Sequence[str]
+) -> argparse.Action | None:
+    """The option whose value comes next, else the positional argument."""
+    actions = parser._option_string_actions
+    if words and (option := actions.get(words[-1])) and option.nargs is None:
+        return option
+    count = 0
+    takes_value = False
+    for word in words:
+        if takes_value:
+            takes_value = False
+        elif word.startswith("-") and word != "-":
+            option = actions.get(word)
+            takes_value = option is not None and option.nargs is None
+        else:
+            count += 1
+    for action in parser._get_positional_actions():
+        if action.nargs in ("*", "+"):
+            return action
+        if count == 0:
+            return action
+        count -= 1
+    return None
+
+
+def _subparsers(
+    parser: argparse.ArgumentParser,
+) -> dict[str, argparse.ArgumentParser]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    return {}
+
+
+def _options(parser: argparse.ArgumentParser) -> list[str]:
+    return [name for name in parser._option_string_actions if name.startswith("--")]
+
+
+def _matching(found: Sequence[str], current: str) -> list[str]:
+    return sorted(name for name in set(found) if name.startswith(current))
+
+
+def _root(words: Sequence[str], streams: Streams) -> Path:
+    from ganetix.paths import Paths
+
+    given = None
+    for option, value in pairwise(words):
+        if option == "--root":
+            given = value
+    return Paths.from_environment(given, streams.environ).master_socket
+
+
+def _ask(kind: str, socket_path: Path) -> list[str]:
+    import json
+
+    from ganetix.api.chunks import put_chunks, take_chunks
+    from ganetix.errors import BadParameter
+
+    request = {"kind": kind, "fields": [_FIELD.get(kind, "name")], "limit": 200}
+    box = {b"_command": b"Query", b"_ask": b"1"}
+    put_chunks(box, b"request", json.dumps(request).encode())
+    with socket.socket(socket.AF_UNIX) as master:
+        master.settimeout(TIMEOUT_SECONDS)
+        master.connect(str(socket_path))
+        master.sendall(_packed(box))
+        answer = _read_box(master)
+    try:
+        result = json.loads(take_chunks(answer, b"result"))
+    except BadParameter:
+        return []
+    return [str(row["cells"][0]) for row in result["rows"]]
+
+
+def _packed(box: dict[bytes, bytes]) -> bytes:
+    strings = [text for pair in box.items() for text in pair]
+    return b"".join(struct.pack("!H", len(s)) + s for s in strings) + b"\0\0"
+
+
+def _read_box(master: socket.socket) -> dict[bytes, bytes]:
+    strings: list[bytes] = []
+    total = 0
+    with master.makefile("rb") as stream:
+        while True:
+            (length,) = struct.unpack("!H", stream.read(2))
+            if length == 0 and len(strings) % 2 == 0:
+                break
+            total += length
+            if total > _MAX_ANSWER:
+                raise ValueError("too long")
+            strings.append(stream.read(length))
+    return dict(zip(strings[::2], strings[1::2], strict=True))

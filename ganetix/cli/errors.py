@@ -1,0 +1,33 @@
+"""How a command ends other than well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+class UsageError(Exception):
+    """The command line is wrong; ``usage`` is the line that shows how it should be."""
+
+    def __init__(self, message: str, usage: str = "") -> None:
+        super().__init__(message)
+        self.usage = usage
+
+
+class Failure(Exception):
+    """The command failed; the text is one line for the user, or none if empty."""
+
+
+def checked(make: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What ``make`` makes of the user's values; its ``ValueError`` is wrong usage."""
+    try:
+        return make(*args, **kwargs)
+    except ValueError as error:
+        raise UsageError(str(error)) from error

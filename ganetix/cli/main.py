@@ -1,0 +1,144 @@
+"""Entry points of the ``gnt-*`` commands: parse, run, exit status, one-line errors.
+
+Twisted is imported only when a command has to run: ``--help`` and completion are
+answered without it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from ganetix.cli.errors import EXIT_FAILED, EXIT_USAGE, Failure, UsageError
+from ganetix.cli.parser import Options, Parser
+from ganetix.cli.streams import Streams
+
+PROGRAMS = {
+    "gnt-cluster": "ganetix.cli.cluster",
+    "gnt-node": "ganetix.cli.node",
+    "gnt-group": "ganetix.cli.group",
+    "gnt-os": "ganetix.cli.os",
+    "gnt-instance": "ganetix.cli.instance",
+    "gnt-job": "ganetix.cli.job",
+    "gnt-debug": "ganetix.cli.debug",
+    "ganetix-node": "ganetix.cli.join",
+}
+
+
+def parser_of(program: str) -> Parser:
+    """The parser of one program, with all its commands."""
+    parser: Parser = import_module(PROGRAMS[program]).program().parser
+    return parser
+
+
+def parse(program: str, arguments: Sequence[str]) -> Options:
+    """The options; ``UsageError`` if they are wrong, ``SystemExit`` after --help."""
+    parser = parser_of(program)
+    options = parser.parse_args(arguments)
+    if getattr(options, "run", None) is None:
+        raise UsageError("which command?", parser.format_usage().strip())
+    return options
+
+
+def main(program: str) -> int:
+    """Run a program with the process's arguments; its exit status."""
+    arguments = sys.argv[1:]
+    streams = Streams.real()
+    if arguments[:1] == ["_complete"]:
+        from ganetix.cli.complete import complete
+
+        return complete(program, arguments[1:], streams)
+    try:
+        options = parse(program, arguments)
+    except UsageError as error:
+        return report(program, error, streams)
+    except BrokenPipeError:
+        return _broken_pipe()
+    from ganetix.cli.react import run_in_reactor
+
+    try:
+        return run_in_reactor(program, options, streams)
+    except BrokenPipeError:
+        return _broken_pipe()
+
+
+def report(program: str, error: BaseException, streams: Streams) -> int:
+    """Print what went wrong in one line; the exit status it means."""
+    from ganetix.errors import GanetixError
+
+    match error:
+        case UsageError():
+            if error.usage:
+                streams.note(error.usage)
+            streams.note(f"{program}: error: {error}")
+            return EXIT_USAGE
+        case Failure() | GanetixError():
+            if str(error):
+                streams.note(f"{program}: error: {one_line(str(error))}")
+            return EXIT_FAILED
+        case _:
+            if streams.environ.get("GANETIX_DEBUG"):
+                import traceback
+
+                traceback.print_exception(error, file=streams.stderr)
+            kind = type(error).__name__
+            streams.note(
+                f"{program}: internal error: {kind}: {one_line(str(error))}"
+                " (set GANETIX_DEBUG=1 for details)"
+            )
+            return EXIT_FAILED
+
+
+def one_line(text: str) -> str:
+    """A message without line breaks and control characters."""
+    joined = "; ".join(line.strip() for line in text.splitlines() if line.strip())
+    return "".join(c if c.isprintable() else "?" for c in joined)
+
+
+def _broken_pipe() -> int:
+    """Whoever read our output has gone: end quietly, as programs in pipes do."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    return EXIT_FAILED
+
+
+def gnt_cluster() -> int:
+    """``gnt-cluster``."""
+    return main("gnt-cluster")
+
+
+def gnt_node() -> int:
+    """``gnt-node``."""
+    return main("gnt-node")
+
+
+def gnt_group() -> int:
+    """``gnt-group``."""
+    return main("gnt-group")
+
+
+def gnt_os() -> int:
+    """``gnt-os``."""
+    return main("gnt-os")
+
+
+def gnt_instance() -> int:
+    """``gnt-instance``."""
+    return main("gnt-instance")
+
+
+def gnt_job() -> int:
+    """``gnt-job``."""
+    return main("gnt-job")
+
+
+def gnt_debug() -> int:
+    """``gnt-debug``."""
+    return main("gnt-debug")
+
+
+def ganetix_node() -> int:
+    """``ganetix-node``."""
+    return main("ganetix-node")

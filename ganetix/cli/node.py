@@ -1,0 +1,221 @@
+"""``gnt-node``: nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganetix.cli.errors import Failure, checked
+from ganetix.cli.group import add_group_commands
+from ganetix.cli.listing import print_info, print_list
+from ganetix.cli.parser import (
+    Options,
+    Program,
+    add_group_option,
+    add_job_options,
+    add_json_option,
+    add_list_options,
+    completes,
+    duration,
+)
+
+if TYPE_CHECKING:
+    from ganetix.cli.session import Session
+
+POLL_SECONDS = 1.0
+DEFAULT_PORT = 1811
+
+
+def program() -> Program:
+    """The parser of ``gnt-node``."""
+    made = Program(
+        "gnt-node",
+        "Manages nodes.",
+        "A node is a host that runs instances. 'gnt-node add' on the master prints a"
+        " token with which 'ganetix-node join' on the new host makes it a node.",
+    )
+    _add_add(made)
+    listing = made.command(
+        "list",
+        list_nodes,
+        "list nodes",
+        "Memory and disk are asked of the nodes; '?' is one that did not answer, '*'"
+        " one that is marked offline and was not asked.",
+        examples=[
+            "list",
+            "list -g rack2 -o name,role,pip",
+            "list --separator=: --no-headers -o name,mfree",
+        ],
+    )
+    completes(
+        listing.add_argument("names", metavar="NODE", nargs="*", help="default: all"),
+        "node",
+    )
+    add_group_option(listing, "only nodes of this group")
+    add_list_options(listing)
+    info = made.command(
+        "info", info_nodes, "show nodes in full", examples=["info node2"]
+    )
+    completes(
+        info.add_argument("names", metavar="NODE", nargs="*", help="default: all"),
+        "node",
+    )
+    add_group_option(info, "only nodes of this group")
+    add_json_option(info)
+    remove = made.command(
+        "remove",
+        remove_node,
+        "remove a node from the cluster",
+        "The node must hold no instances. It forgets its certificate.",
+        examples=["remove node3"],
+    )
+    completes(remove.add_argument("name", metavar="NODE", help="its name"), "node")
+    add_job_options(remove)
+    add_group_commands(made, "group-")
+    return made
+
+
+def _add_add(made: Program) -> None:
+    add = made.command(
+        "add",
+        add_node,
+        "reserve a place for a node and print its join token",
+        "The token alone is printed on standard output. It is good for one join of"
+        " this node until it expires. Give it to 'ganetix-node join' on the new"
+        " host.",
+        examples=[
+            "add --primary-ip 192.0.2.12 node2.example.org",
+            "add -g rack2 --wait node2.example.org",
+            "add node2 | ssh node2 ganetix-node join -",
+        ],
+    )
+    add.add_argument("name", metavar="NAME", help="the node's name")
+    add.add_argument(
+        "--primary-ip",
+        metavar="ADDRESS",
+        help="where its daemon listens (default: what the name resolves to)",
+    )
+    add.add_argument(
+        "--secondary-ip",
+        metavar="ADDRESS",
+        help="its address for disks and migration (default: the primary one)",
+    )
+    add_group_option(add, "its node group (default: the default group)")
+    add.add_argument(
+        "--port",
+        type=int,
+        default=DEFAULT_PORT,
+        help="the port of its daemon (default: %(default)s)",
+    )
+    add.add_argument(
+        "--token-lifetime",
+        metavar="DURATION",
+        type=duration,
+        default=3600.0,
+        help="how long the token is good (default: 1h)",
+    )
+    add.add_argument(
+        "--replace",
+        action="store_true",
+        help="take the place of an earlier reservation of this name",
+    )
+    add.add_argument(
+        "--wait", action="store_true", help="wait until the node has joined"
+    )
+    add_job_options(add)
+
+
+async def add_node(session: Session, options: Options) -> None:
+    """Reserve a node, print its token."""
+    from ganetix.opcodes import OpNodeAdd
+
+    client = await session.client()
+    address = options.primary_ip
+    if address is None:
+        version = (await client.cluster_info()).primary_ip_version
+        address = await _resolve(session, options.name, version)
+    op = checked(
+        OpNodeAdd,
+        name=options.name,
+        primary_ip=address,
+        secondary_ip=options.secondary_ip,
+        port=options.port,
+        group=options.node_group,
+        replace=options.replace,
+    )
+    job = await session.run_job(op, options)
+    if job is None:
+        return
+    issued = await client.issue_token(options.name, options.token_lifetime)
+    from ganetix.cli.output import show_time
+
+    session.streams.note(
+        f"{options.name} ({address}) may join until {show_time(issued.expires)}. On"
+        " that host, as root, run: ganetix-node join TOKEN"
+    )
+    session.streams.out(issued.token)
+    session.streams.stdout.flush()
+    if options.wait:
+        await _wait_for_node(session, options.name, job.id, issued.expires)
+
+
+async def _wait_for_node(
+    session: Session, name: str, after_job: int, expires: float
+) -> None:
+    """Wait for the join, then follow the job that admits the node."""
+    import time
+    from typing import Any, cast
+
+    from twisted.internet.task import deferLater
+
+    from ganetix.api.types import QueryRequest
+
+    session.streams.note(f"waiting for {name} to join …")
+    request = QueryRequest(kind="job", fields=("id", "summary"), limit=50)
+    wanted = f"NODE_ENROL({name})"
+    while True:
+        rows = (await session.query(request)).rows
+        for row in rows:
+            job_id, summary = row.cells
+            if isinstance(job_id, int) and job_id > after_job and summary == wanted:
+                session.require_success(await session.follow([job_id]))
+                session.streams.note(f"{name} is a member of the cluster")
+                return
+        if time.time() > expires:
+            raise Failure(f"{name} did not join before its token expired")
+        await deferLater(cast(Any, session.reactor), POLL_SECONDS)
+
+
+async def _resolve(session: Session, name: str, version: int) -> str:
+    """The first address of that IP version that the name has."""
+    import socket
+
+    from twisted.internet.threads import deferToThread
+
+    family = socket.AF_INET6 if version == 6 else socket.AF_INET
+    try:
+        found = await deferToThread(
+            socket.getaddrinfo, name, None, family, socket.SOCK_STREAM
+        )
+    except (OSError, UnicodeError):
+        raise Failure(
+            f"{name!r} has no IPv{version} address that this host can find: give"
+            " --primary-ip"
+        ) from None
+    return str(found[0][4][0])
+
+
+async def list_nodes(session: Session, options: Options) -> None:
+    """List nodes."""
+    await print_list(session, options, "node", options.names, options.node_group)
+
+
+async def info_nodes(session: Session, options: Options) -> None:
+    """Show nodes."""
+    await print_info(session, options, "node", options.names, options.node_group)
+
+
+async def remove_node(session: Session, options: Options) -> None:
+    """Remove a node."""
+    from ganetix.opcodes import OpNodeRemove
+
+    await session.run_job(checked(OpNodeRemove, name=options.name), options)

@@ -1,0 +1,195 @@
+"""Command lines: programs, their commands, options that many commands share.
+
+Imports nothing heavy: ``--help`` and shell completion must be quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+from ganetix.cli.errors import UsageError
+from ganetix.cli.quantities import parse_mib, parse_seconds
+
+if TYPE_CHECKING:
+    from ganetix.cli.session import Run
+
+T = TypeVar("T")
+Options = argparse.Namespace
+PRIORITIES = {"low": 10, "normal": 0, "high": -10}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises ``UsageError`` instead of ending the process."""
+
+    def error(self, message: str) -> NoReturn:
+        """Wrong usage."""
+        raise UsageError(message, self.format_usage().strip())
+
+
+class _Layout(argparse.RawDescriptionHelpFormatter):
+    """Help with commands and what they do side by side."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26, width=80)
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        # The base class forgets that commands are indented once more.
+        self._action_max_length += 2
+
+
+class Program:
+    """One ``gnt-*`` command with its subcommands."""
+
+    def __init__(self, name: str, summary: str, description: str) -> None:
+        self.parser = Parser(
+            prog=name,
+            description=_paragraphs(f"{summary}\n\n{description}"),
+            formatter_class=_Layout,
+            epilog="'%(prog)s COMMAND --help' explains a command, with examples.",
+            allow_abbrev=False,
+        )
+        self.parser.add_argument("--version", action="version", version=_version())
+        _add_root(self.parser)
+        self._commands = self.parser.add_subparsers(
+            title="commands", metavar="COMMAND", dest="command", parser_class=Parser
+        )
+
+    def command(
+        self,
+        name: str,
+        run: Run,
+        summary: str,
+        description: str = "",
+        examples: Sequence[str] = (),
+        aliases: Sequence[str] = (),
+    ) -> Parser:
+        """Add a subcommand; ``examples`` are command lines without the program."""
+        lines = [f"  {self.parser.prog} {example}" for example in examples]
+        made: Parser = self._commands.add_parser(
+            name,
+            help=summary,
+            aliases=list(aliases),
+            description=_paragraphs(
+                f"{summary[0].upper()}{summary[1:]}.\n\n{description}"
+            ),
+            epilog="\n".join(["examples:", *lines]) if lines else None,
+            formatter_class=_Layout,
+            allow_abbrev=False,
+        )
+        made.set_defaults(run=run)
+        _add_root(made)
+        return made
+
+
+def completes(action: argparse.Action, kind: str) -> argparse.Action:
+    """Say what a value names (``node``, ``instance`` …), for shell completion."""
+    action.completes = kind  # type: ignore[attr-defined]
+    return action
+
+
+def add_job_options(parser: Parser) -> None:
+    """Options of every command that submits jobs."""
+    group = parser.add_argument_group("job options")
+    group.add_argument(
+        "--submit",
+        action="store_true",
+        help="print the job's number and return, without waiting for it",
+    )
+    group.add_argument(
+        "--priority",
+        choices=tuple(PRIORITIES),
+        default="normal",
+        help="the job's place in the queue (default: normal)",
+    )
+    group.add_argument("--reason", default="", help="a text that the job keeps")
+
+
+def add_list_options(parser: Parser, *, fields: bool = True) -> None:
+    """Options of every command that prints a table."""
+    group = parser.add_argument_group("output options")
+    if fields:
+        group.add_argument(
+            "-o",
+            "--output",
+            metavar="FIELDS",
+            default="",
+            help="fields to show, with commas between; +FIELD,… adds to the usual ones",
+        )
+        group.add_argument(
+            "--help-fields", action="store_true", help="list all fields and return"
+        )
+    group.add_argument("--no-headers", action="store_true", help="leave out the titles")
+    group.add_argument(
+        "--separator",
+        metavar="TEXT",
+        help="put this between columns instead of aligning them",
+    )
+    group.add_argument(
+        "--units",
+        choices=("h", "m", "g", "t"),
+        help="sizes in MiB, GiB, TiB, or with the unit that fits (h, the default;"
+        " with --separator the default is m)",
+    )
+    add_json_option(group)
+
+
+def add_json_option(parser: argparse._ActionsContainer) -> None:
+    """``--json``: for scripts."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def add_group_option(parser: argparse._ActionsContainer, help_text: str) -> None:
+    """``-g GROUP``."""
+    completes(
+        parser.add_argument("-g", "--node-group", metavar="GROUP", help=help_text),
+        "group",
+    )
+
+
+def size(text: str) -> int:
+    """An argument type: MiB."""
+    return _checked(parse_mib, text)
+
+
+def duration(text: str) -> float:
+    """An argument type: seconds."""
+    return _checked(parse_seconds, text)
+
+
+def _checked(parse: Callable[[str], T], text: str) -> T:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _add_root(parser: Parser) -> None:
+    completes(
+        parser.add_argument(
+            "--root",
+            metavar="DIR",
+            default=argparse.SUPPRESS,
+            help="the installation's root directory (default: $GANETIX_ROOT, else /)",
+        ),
+        "directory",
+    )
+
+
+def _version() -> str:
+    from ganetix import __version__
+
+    return f"%(prog)s (ganetix {__version__})"
+
+
+def _paragraphs(text: str) -> str:
+    """Wrapped paragraphs; indented lines stay as they are."""
+    blocks = textwrap.dedent(text).strip().split("\n\n")
+    return "\n\n".join(
+        block if block.startswith(" ") else textwrap.fill(" ".join(block.split()), 78)
+        for block in blocks
+        if block.strip()
+    )

@@ -1,0 +1,212 @@
+"""A command at work: its connection, the jobs it submits and waits for."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Awaitable, Callable, Sequence
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import LoopingCall
+
+from ganetix.api.client import ApiClient, IClientReactor, connect
+from ganetix.api.jobs import job_error, job_status
+from ganetix.api.types import JobUpdate, QueryRequest, QueryResult, SubmitRequest
+from ganetix.cli.errors import Failure
+from ganetix.cli.parser import PRIORITIES, Options
+from ganetix.cli.progress import JobProgress
+from ganetix.cli.streams import Streams
+from ganetix.errors import GanetixError
+from ganetix.flow.settle import settle
+from ganetix.jobs.model import Job
+from ganetix.opcodes import AnyOpcode
+from ganetix.paths import Paths
+
+WHY_AFTER_SECONDS = 2.0
+"""How long a job may wait before its user is told what it waits for."""
+
+
+class Session:
+    """What a command has at hand: streams, paths, the reactor, the master."""
+
+    def __init__(
+        self, program: str, reactor: IClientReactor, streams: Streams, paths: Paths
+    ) -> None:
+        self.program = program
+        self.reactor = reactor
+        self.streams = streams
+        self.paths = paths
+        self._client: ApiClient | None = None
+
+    async def client(self) -> ApiClient:
+        """The master; connects when first asked for."""
+        if self._client is None:
+            self._client = await connect(
+                self.reactor,
+                self.paths.master_socket,
+                self.ssconf("master_node"),
+                lambda line: self.streams.note(f"{self.program}: {line}"),
+            )
+        return self._client
+
+    def ssconf(self, name: str) -> str:
+        """The text of an ssconf file, or nothing if it cannot be read."""
+        try:
+            return self.paths.ssconf(name).read_text("utf-8").strip()
+        except OSError:
+            return ""
+
+    async def query(self, request: QueryRequest) -> QueryResult:
+        """List objects."""
+        return await (await self.client()).query(request)
+
+    async def run_jobs(self, ops: Sequence[AnyOpcode], options: Options) -> list[Job]:
+        """Submit a job for each opcode and wait for all, with progress on stderr.
+
+        With ``--submit`` prints the jobs' numbers and returns no job at all. Raises
+        ``Failure`` when a job failed.
+        """
+        client = await self.client()
+        requests = [
+            SubmitRequest(
+                ops=(op,),
+                priority=PRIORITIES[options.priority],
+                reason=options.reason,
+            )
+            for op in ops
+        ]
+        ids = await client.submit(requests)
+        if options.submit:
+            for job_id in ids:
+                self.streams.out(str(job_id))
+            return []
+        jobs = await self.follow(ids)
+        self.require_success(jobs)
+        return jobs
+
+    async def run_job(self, op: AnyOpcode, options: Options) -> Job | None:
+        """Submit one opcode and wait for it; None with ``--submit``."""
+        jobs = await self.run_jobs([op], options)
+        return jobs[0] if jobs else None
+
+    async def follow(self, ids: Sequence[int]) -> list[Job]:
+        """Wait for jobs to end, with progress; an interrupt tells that they go on."""
+        client = await self.client()
+        progress = JobProgress(self.streams.stderr, self._width())
+        follower = _Follower(client, progress, self.reactor)
+        try:
+            return await follower.follow(ids)
+        except CancelledError:
+            progress.finish()
+            self._tell_of_going_on(follower.unfinished)
+            raise
+        finally:
+            progress.finish()
+
+    def require_success(self, jobs: Sequence[Job]) -> None:
+        """Raise ``Failure`` for jobs that did not succeed."""
+        failed = [job for job in jobs if job_status(job) != "success"]
+        if len(jobs) == 1 and failed:
+            error = job_error(failed[0])
+            reason = error.message if error else f"it was {job_status(failed[0])}"
+            raise Failure(f"job {failed[0].id}: {reason}")
+        if failed:
+            names = ", ".join(str(job.id) for job in failed)
+            raise Failure(f"{len(failed)} of {len(jobs)} jobs failed: {names}")
+
+    def confirm(self, question: str, force_option: str = "-f") -> None:
+        """Ask yes or no; ``Failure`` on no, and where nobody can answer."""
+        if not self.streams.is_interactive:
+            raise Failure(f"{question} Refusing to assume yes: give {force_option}")
+        self.streams.stderr.write(f"{question} [y/N] ")
+        self.streams.stderr.flush()
+        answer = self.streams.stdin.readline().strip().lower()
+        if answer not in ("y", "yes"):
+            raise Failure("not confirmed: nothing was done")
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._client is not None:
+            self._client.close()
+
+    def _width(self) -> int | None:
+        return (
+            shutil.get_terminal_size().columns if self.streams.stderr.isatty() else None
+        )
+
+    def _tell_of_going_on(self, ids: Sequence[int]) -> None:
+        if not ids:
+            return
+        names = " ".join(map(str, ids))
+        what = f"job {names} goes" if len(ids) == 1 else f"jobs {names} go"
+        self.streams.note(
+            f"{self.program}: interrupted; {what} on. Watch: gnt-job watch {ids[0]};"
+            f" end: gnt-job cancel {names}"
+        )
+
+
+class _Follower:
+    """Waits for jobs and keeps their progress on the screen."""
+
+    def __init__(
+        self, client: ApiClient, progress: JobProgress, reactor: IClientReactor
+    ) -> None:
+        self._client = client
+        self._progress = progress
+        self._reactor = reactor
+        self._open: dict[int, Job | None] = {}
+        self._still_since: dict[int, float] = {}
+
+    @property
+    def unfinished(self) -> list[int]:
+        """Jobs that have not ended yet."""
+        return list(self._open)
+
+    async def follow(self, ids: Sequence[int]) -> list[Job]:
+        """The jobs, ended."""
+        now = self._reactor.seconds()
+        for job_id in ids:
+            self._open[job_id] = None
+            self._still_since[job_id] = now
+        clockwork = LoopingCall(self._tick)
+        clockwork.clock = self._reactor
+        _ = clockwork.start(1.0, now=False)
+        try:
+            return await settle([self._follow_one(job_id) for job_id in ids])
+        finally:
+            clockwork.stop()
+
+    def _follow_one(self, job_id: int) -> Deferred[Job]:
+        return self._client.follow(job_id, self._take)
+
+    def _take(self, update: JobUpdate) -> None:
+        now = self._reactor.seconds()
+        job = update.job
+        if job.ended is not None:
+            self._open.pop(job.id, None)
+        else:
+            if job_status(job) not in ("queued", "waiting"):
+                self._still_since[job.id] = now
+            self._open[job.id] = job
+        self._progress.take(update, now)
+
+    def _tick(self) -> None:
+        now = self._reactor.seconds()
+        self._progress.tick(now)
+        for job_id, job in self._open.items():
+            if job is None or job_status(job) not in ("queued", "waiting"):
+                continue
+            if now - self._still_since[job_id] >= WHY_AFTER_SECONDS:
+                self._still_since[job_id] = now
+                _ = Deferred.fromCoroutine(self._ask_why(job_id))
+
+    async def _ask_why(self, job_id: int) -> None:
+        try:
+            reasons = await self._client.why(job_id)
+        except GanetixError:
+            return
+        if job_id in self._open:
+            self._progress.waits(job_id, reasons, self._reactor.seconds())
+
+
+Run = Callable[[Session, Options], Awaitable[int | None]]
+"""A command: its exit status, None for 0."""

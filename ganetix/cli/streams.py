@@ -1,0 +1,37 @@
+"""Where a command reads and writes; tests pass their own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import NamedTuple, TextIO
+
+
+class Streams(NamedTuple):
+    """Standard streams and environment of one command."""
+
+    stdin: TextIO
+    stdout: TextIO
+    stderr: TextIO
+    environ: Mapping[str, str]
+
+    @classmethod
+    def real(cls) -> Streams:
+        """Those of the process."""
+        return cls(
+            stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr, environ=os.environ
+        )
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether somebody is there to answer questions."""
+        return self.stdin.isatty() and self.stderr.isatty()
+
+    def out(self, text: str) -> None:
+        """A line of results."""
+        print(text, file=self.stdout)
+
+    def note(self, text: str) -> None:
+        """A line of progress or explanation."""
+        print(text, file=self.stderr, flush=True)

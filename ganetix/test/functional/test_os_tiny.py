@@ -84,6 +84,7 @@ class TinyTests(OsCase):
         """The disk holds loader, kernel and initramfs, and keeps its size."""
         path = await self.install(self.guest(self.disk()))
         self.assertEqual(path.stat().st_size, 64 << 20)
+        files = "initrd.img ldlinux.c32 ldlinux.sys syslinux.cfg vmlinuz"
         listing = await self.output("mdir", "-a", "-b", "-i", str(path), "::")
         self.assertEqual(
             sorted(listing.split()),

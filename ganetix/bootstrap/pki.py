@@ -37,6 +37,7 @@ __all__ = [
     "make_join_certificate",
     "make_key",
     "peer_identity",
+    "pem",
     "sign_node",
     "signing_request",
 ]
@@ -60,7 +61,7 @@ class Authority:
     @property
     def certificate_pem(self) -> bytes:
         """The certificate as every node keeps it."""
-        return self.certificate.public_bytes(serialization.Encoding.PEM)
+        return pem(self.certificate)
 
     @property
     def fingerprint(self) -> str:
@@ -82,10 +83,15 @@ def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def load_key(pem: bytes, source: str) -> ec.EllipticCurvePrivateKey:
+def pem(certificate: x509.Certificate) -> bytes:
+    """A certificate as files hold it."""
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def load_key(data: bytes, source: str) -> ec.EllipticCurvePrivateKey:
     """A private key; ``source`` names the file in the error."""
     try:
-        key = serialization.load_pem_private_key(pem, None)
+        key = serialization.load_pem_private_key(data, None)
     except (ValueError, TypeError):
         raise StateFault(f"{source} does not hold a private key") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+import msgspec
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTCP, IReactorTime
 from twisted.web.client import HTTPConnectionPool
 from zope.interface import implementer
 
 import ganetix
-from ganetix.errors import BadParameter, NodeUnreachable
+from ganetix.errors import (
+    BadParameter,
+    Bug,
+    ClusterFault,
+    GanetixError,
+    NodeUnreachable,
+)
 from ganetix.interfaces import INodeRpc, Say
 from ganetix.objects import Node, new_uuid
 from ganetix.rpc import wire
@@ -107,7 +114,7 @@ class NodeRpc:
             )
             try:
                 await exchange.run(method.name, headers, body, parser, say)
-                return parser.finish()
+                return _answered(node, parser)
             except Silence:
                 raise NodeUnreachable(
                     f"{where(node)} fell silent during {method.name}:"
@@ -146,3 +153,17 @@ class NodeRpc:
                 node=node.uuid,
             )
         self._silent_until.pop(key, None)
+
+
+def _answered(node: Node, parser: wire.AnswerParser[R]) -> R:
+    """The result; a fault that the node answered is told as that node's."""
+    try:
+        return parser.finish()
+    except GanetixError as error:
+        told = error.to_wire()
+        if isinstance(error, ClusterFault | Bug):
+            message = f"node {node.name}: {told.message}"
+            told = msgspec.structs.replace(told, message=message)
+        detail = {"node": node.uuid} | told.detail
+        told = msgspec.structs.replace(told, detail=detail)
+        raise GanetixError.from_wire(told) from None

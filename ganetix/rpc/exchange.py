@@ -97,6 +97,12 @@ class Exchange(Generic[R]):
         """
         try:
             await self._run(method, headers, body, parser, say)
+            if not parser.is_complete:
+                raise RemoteFailure("the answer ends without a result")
+        except RemoteFailure as error:
+            raise RemoteFailure(
+                f"{where(self._node)}: {error}", node=self._node.uuid
+            ) from None
         except GanetixError:
             raise
         except Exception as error:
@@ -134,9 +140,7 @@ class Exchange(Generic[R]):
             response.deliverBody(reader)
             reader.hang_up()
             raise RemoteFailure(
-                f"{where(self._node)} does not speak ganetix's RPC"
-                f" (HTTP status {response.code})",
-                node=self._node.uuid,
+                f"it does not speak ganetix's RPC (HTTP status {response.code})"
             )
         epochs = response.headers.getRawHeaders(wire.EPOCH_HEADER) or [b""]
         self.epoch = epochs[0].decode("ascii", "replace")

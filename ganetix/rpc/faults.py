@@ -50,7 +50,7 @@ def fault_of(error: Exception, node: Node, problem: str) -> Exception:
             return _tls_fault(cause, node)
         if isinstance(cause, ParseError):
             return RemoteFailure(
-                f"{where(node)} does not speak ganetix's RPC", node=node.uuid
+                f"{where(node)}: it does not speak ganetix's RPC", node=node.uuid
             )
         if isinstance(cause, ConnectError):
             return NodeUnreachable(

@@ -78,7 +78,7 @@ class RpcResource(Resource):
     :param candidates: asked anew for every call
     """
 
-    isLeaf = True  # noqa: N815
+    isLeaf = True
 
     def __init__(
         self,

@@ -49,7 +49,7 @@ class _Line(msgspec.Struct, frozen=True):
     """Any line of an answer."""
 
     say: str | None = None
-    result: msgspec.Raw | None = None
+    result: msgspec.Raw = msgspec.Raw()
     error: WireError | None = None
 
 
@@ -134,8 +134,6 @@ class AnswerParser(Generic[R]):
 
     def finish(self) -> R:
         """The result, once the body has ended; raises the error that was answered."""
-        if self._held:
-            raise RemoteFailure("the answer breaks off in the middle of a line")
         if self._end is None:
             raise RemoteFailure("the answer ends without a result")
         if isinstance(self._end, GanetixError):
@@ -161,7 +159,7 @@ class AnswerParser(Generic[R]):
                 return parsed.say
             if parsed.error is not None:
                 self._end = GanetixError.from_wire(parsed.error)
-            elif parsed.result is not None:
+            elif bytes(parsed.result):
                 self._end = msgspec.json.decode(parsed.result, type=self._result)
             else:
                 raise RemoteFailure("the answer has a line that says nothing")

@@ -35,15 +35,29 @@ def node_uuid(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012d}"
 
 
-@functools.cache
 def authority(name: str = "first") -> pki.Authority:
     """A CA; each name has its own."""
+    return _authority(name)
+
+
+def node_identity(number: int, ca_name: str = "first") -> Identity:
+    """The certificate of the test node of that number."""
+    return _node_identity(number, ca_name)
+
+
+def join_identity(number: int, ca_name: str = "first") -> Identity:
+    """A join certificate of the test node of that number, good for an hour."""
+    return _join_identity(number, ca_name)
+
+
+# The caches are of all arguments by position: a default left out is another key.
+@functools.cache
+def _authority(name: str) -> pki.Authority:
     return pki.make_ca(node_uuid(sum(name.encode())), time.time())
 
 
 @functools.cache
-def node_identity(number: int, ca_name: str = "first") -> Identity:
-    """The certificate of the test node of that number."""
+def _node_identity(number: int, ca_name: str) -> Identity:
     uuid, key = node_uuid(number), pki.make_key()
     request = pki.signing_request(key, uuid)
     certificate = pki.sign_node(authority(ca_name), request, uuid, time.time())
@@ -51,10 +65,8 @@ def node_identity(number: int, ca_name: str = "first") -> Identity:
 
 
 @functools.cache
-def join_identity(number: int, ca_name: str = "first") -> Identity:
-    """A join certificate of the test node of that number, good for an hour."""
+def _join_identity(number: int, ca_name: str) -> Identity:
     uuid = node_uuid(number)
-    key, certificate = pki.make_join_certificate(
-        authority(ca_name), uuid, time.time(), 3600.0
-    )
+    ca = authority(ca_name)
+    key, certificate = pki.make_join_certificate(ca, uuid, time.time(), 3600.0)
     return Identity(uuid, key, certificate)

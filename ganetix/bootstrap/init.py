@@ -1,0 +1,200 @@
+"""``gnt-cluster init``: a cluster of one node, from nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+
+from ganetix.bootstrap import pki
+from ganetix.bootstrap.dirs import make_directories, write_file, write_secret
+from ganetix.bootstrap.ssconf import write_first_ssconf
+from ganetix.config.snapshot import Snapshot
+from ganetix.config.ssconf import ssconf_files
+from ganetix.config.store import initial_rows
+from ganetix.errors import BadParameter, StateFault, WrongState
+from ganetix.interfaces import IStateEngine
+from ganetix.netutils.address import host_address
+from ganetix.netutils.bind import is_own_address
+from ganetix.objects import (
+    Cluster,
+    HvParams,
+    HvValue,
+    IpVersion,
+    Node,
+    NodeGroup,
+    Value,
+    new_uuid,
+)
+from ganetix.objects.node import DEFAULT_PORT
+from ganetix.opcodes import checks
+from ganetix.paths import Paths
+from ganetix.plan.node import check_addresses
+from ganetix.state.rows import Batch
+
+FIRST_GROUP = "default"
+
+CheckHvParams = Callable[[str, Mapping[str, HvValue]], None]
+"""Fails with ``BadParameter`` for a hypervisor or a parameter that there is not."""
+
+
+class InitRequest(Value, frozen=True, kw_only=True):
+    """What the first administrator decides; addresses are of this host."""
+
+    name: str
+    node_name: str
+    primary_ip: str
+    secondary_ip: str | None = None
+    port: int = DEFAULT_PORT
+    primary_ip_version: IpVersion = 4
+    enabled_hypervisors: tuple[str, ...] = ("kvm",)
+    hvparams: dict[str, HvParams] = {}
+
+
+async def initialise(
+    paths: Paths,
+    request: InitRequest,
+    now: float,
+    engine: IStateEngine,
+    *,
+    check_hvparams: CheckHvParams,
+    is_own: Callable[[str], bool] = is_own_address,
+) -> Snapshot:
+    """Make the cluster; its first configuration.
+
+    The state rows are written last and decide: what was cut short before may be run
+    again. Blocking file writes: for a process that does nothing else.
+
+    :param engine: not open yet; it is closed at the end
+    :param check_hvparams: knows the hypervisors
+    """
+    request = checked(request, check_hvparams)
+    for address in {request.primary_ip, request.secondary_ip or request.primary_ip}:
+        if not is_own(address):
+            raise BadParameter(f"{address} is not an address of this host")
+    if paths.node_certificate.exists() and not paths.ca_key.exists():
+        raise WrongState(
+            "this host is a node of a cluster already:"
+            f" {paths.node_certificate} is there"
+        )
+    with _as_state_fault():
+        make_directories(paths)
+    revision = await engine.open()
+    try:
+        if await engine.load(["cluster"]):
+            raise WrongState(f"there is a cluster here already, in {paths.state_db}")
+        with _as_state_fault():
+            snapshot = _prepare(paths, request, now, revision + 1)
+        (node,) = snapshot.nodes.values()
+        (group,) = snapshot.groups.values()
+        rows = initial_rows(snapshot.cluster, group, node)
+        await engine.commit([Batch(rows=rows)])
+        return snapshot
+    finally:
+        await engine.close()
+
+
+def checked(request: InitRequest, check_hvparams: CheckHvParams) -> InitRequest:
+    """The request with canonical addresses; ``BadParameter`` if it cannot be. Pure."""
+    try:
+        checks.host_name("cluster name", request.name)
+        checks.host_name("node name", request.node_name)
+        checks.in_range("port", request.port, 1, 65535)
+    except ValueError as error:
+        raise BadParameter(str(error)) from None
+    primary = host_address("primary_ip", request.primary_ip)
+    secondary = (
+        host_address("secondary_ip", request.secondary_ip)
+        if request.secondary_ip
+        else None
+    )
+    check_addresses(request.primary_ip_version, primary, secondary)
+    if not request.enabled_hypervisors:
+        raise BadParameter("enabled_hypervisors: at least one is needed")
+    for hypervisor in request.enabled_hypervisors:
+        check_hvparams(hypervisor, {})
+    for hypervisor, params in request.hvparams.items():
+        check_hvparams(hypervisor, params)
+    return InitRequest(
+        name=request.name,
+        node_name=request.node_name,
+        primary_ip=primary,
+        secondary_ip=secondary,
+        port=request.port,
+        primary_ip_version=request.primary_ip_version,
+        enabled_hypervisors=tuple(dict.fromkeys(request.enabled_hypervisors)),
+        hvparams=request.hvparams,
+    )
+
+
+def first_snapshot(
+    request: InitRequest,
+    uuids: tuple[str, str, str],
+    certificate: str,
+    now: float,
+    revision: int,
+) -> Snapshot:
+    """The first configuration. Pure.
+
+    :param uuids: of the cluster, of its group, of the master node
+    :param certificate: the fingerprint of the master node's certificate
+    """
+    cluster_uuid, group_uuid, node_uuid = uuids
+    cluster = Cluster(
+        uuid=cluster_uuid,
+        name=request.name,
+        ctime=now,
+        mtime=now,
+        primary_ip_version=request.primary_ip_version,
+        master_node=node_uuid,
+        default_group=group_uuid,
+        enabled_hypervisors=request.enabled_hypervisors,
+        hvparams=request.hvparams,
+    )
+    group = NodeGroup(uuid=group_uuid, name=FIRST_GROUP, ctime=now, mtime=now)
+    node = Node(
+        uuid=node_uuid,
+        name=request.node_name,
+        ctime=now,
+        mtime=now,
+        group=group_uuid,
+        primary_ip=request.primary_ip,
+        secondary_ip=request.secondary_ip or request.primary_ip,
+        port=request.port,
+        certificate=certificate,
+        master_candidate=True,
+    )
+    return Snapshot(
+        revision=revision,
+        cluster=cluster,
+        groups={group_uuid: group},
+        nodes={node_uuid: node},
+        instances={},
+        tokens={},
+        intents={},
+    )
+
+
+def _prepare(paths: Paths, request: InitRequest, now: float, revision: int) -> Snapshot:
+    """Write all but the state rows: keys, certificates, ssconf."""
+    uuids = (new_uuid(), new_uuid(), new_uuid())
+    ca = pki.make_ca(uuids[0], now)
+    key = pki.make_key()
+    signing_request = pki.signing_request(key, uuids[2])
+    certificate = pki.sign_node(ca, signing_request, uuids[2], now)
+    fingerprint = pki.fingerprint(certificate)
+    snapshot = first_snapshot(request, uuids, fingerprint, now, revision)
+    # The CA's key comes first: with it alone this host is not taken for a member.
+    write_secret(paths.ca_key, pki.key_pem(ca.key))
+    write_file(paths.ca_certificate, ca.certificate_pem)
+    write_secret(paths.node_key, pki.key_pem(key))
+    write_file(paths.node_certificate, pki.pem(certificate))
+    write_first_ssconf(paths, ssconf_files(snapshot), revision)
+    return snapshot
+
+
+@contextlib.contextmanager
+def _as_state_fault() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StateFault(f"cannot write {error.filename}: {error.strerror}") from None

@@ -18,7 +18,7 @@ from ganetix.rpc.methods import Method
 
 Q = TypeVar("Q")
 R = TypeVar("R")
-Op = TypeVar("Op", bound=Opcode)
+Op = TypeVar("Op", bound=Opcode, contravariant=True)
 F = TypeVar("F")
 P = TypeVar("P")
 

@@ -1,0 +1,279 @@
+"""Tests for units on nodes, groups and the cluster, and for recovery."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+from msgspec.structs import replace
+from twisted.internet.defer import Deferred, succeed
+from twisted.trial.unittest import SynchronousTestCase
+
+from ganetix import opcodes as ops
+from ganetix.config.snapshot import Edits
+from ganetix.errors import (
+    AlreadyExists,
+    Cancelled,
+    NodeUnreachable,
+    Refused,
+    WrongState,
+)
+from ganetix.objects import JoinToken
+from ganetix.objects.intent import InstanceIntent
+from ganetix.rpc.methods import DELAY, GUEST_PURGE, NODE_LEAVE
+from ganetix.testing.config import make_instance, make_node
+from ganetix.testing.sim import RecordedProgress, SimCluster
+from ganetix.units.recovery import INTERVAL_SECONDS, Recovery
+from ganetix.units.worker import UNITS
+
+
+class SimTests(SynchronousTestCase):
+    """A cluster of two nodes."""
+
+    def setUp(self) -> None:
+        """Make it."""
+        self.sim = SimCluster(Path(self.mktemp()))
+        self.progress = RecordedProgress()
+        for node in self.sim.nodes.values():
+            node.runner.on()
+
+    def refused(self, kind: type[Exception], op: ops.Opcode) -> str:
+        """Run an opcode that must fail; the error's text."""
+        return str(self.failureResultOf(self.sim.begin(op, self.progress), kind).value)
+
+    def change(self, edits: Edits) -> None:
+        """Commit."""
+        self.successResultOf(self.sim.config.commit(lambda _: edits))
+
+
+class NodeTests(SimTests):
+    """Tests for units on nodes."""
+
+    def test_every_opcode_has_a_unit(self) -> None:
+        """What can be submitted can be done."""
+        self.assertEqual(set(UNITS), set(get_args(ops.AnyOpcode)))
+
+    def test_reserve(self) -> None:
+        """Adding reserves; the node is no member yet."""
+        self.sim.run(ops.OpNodeAdd(name="node3", primary_ip="127.0.0.13"))
+        (token,) = self.sim.snapshot.tokens.values()
+        self.assertEqual(token.node.name, "node3")
+        self.assertEqual(len(self.sim.snapshot.nodes), 2)
+
+    def test_remove_reservation(self) -> None:
+        """A reservation is removed by the node's name, without any call."""
+        self.sim.run(ops.OpNodeAdd(name="node3", primary_ip="127.0.0.13"))
+        self.sim.run(ops.OpNodeRemove(name="node3"))
+        self.assertEqual(dict(self.sim.snapshot.tokens), {})
+        self.assertEqual(self.sim.rpc.calls, [])
+
+    def test_remove(self) -> None:
+        """A node that is removed forgets the cluster."""
+        self.sim.run(ops.OpNodeRemove(name="node2"))
+        self.assertTrue(self.sim.nodes["node2"].has_left)
+        self.assertEqual(len(self.sim.snapshot.nodes), 1)
+
+    def test_remove_dead_node(self) -> None:
+        """One that does not answer is removed all the same, with a warning."""
+        self.sim.rpc.set_down(self.sim.nodes["node2"].node.uuid)
+        self.sim.run(ops.OpNodeRemove(name="node2"), self.progress)
+        self.assertIn("was not told to leave", self.progress.warnings[0])
+        self.assertEqual(len(self.sim.snapshot.nodes), 1)
+
+    def test_remove_node_with_instances(self) -> None:
+        """One that holds instances is not removed, nor told to leave."""
+        self.sim.put(make_instance("web1", "node2"))
+        self.assertIn("web1", self.refused(WrongState, ops.OpNodeRemove(name="node2")))
+        self.assertEqual(self.sim.rpc.called(NODE_LEAVE), [])
+
+    def test_enrol_waits_for_the_daemon(self) -> None:
+        """Admission waits until the new daemon answers, then says why it is refused."""
+        node = replace(self.sim.nodes["node2"].node, certificate="not what it has")
+        self.sim.run(ops.OpNodeRemove(name="node2"))
+        self.change(Edits(put_tokens=(JoinToken(node=node, token="t", used=True),)))
+        self.sim.rpc.set_down(node.uuid)
+        op = ops.OpNodeEnrol(node_uuid=node.uuid, name=node.name)
+        done = self.sim.begin(op, self.progress)
+        self.sim.clock.advance(5)
+        self.assertNoResult(done)
+        self.sim.rpc.set_down(node.uuid, False)
+        self.sim.clock.advance(5)
+        text = str(self.failureResultOf(done, WrongState).value)
+        self.assertIn("another certificate", text)
+        self.assertIn("0.1.0, the master 1.0", text)
+
+    def test_enrol_gives_up(self) -> None:
+        """A daemon that never answers fails the job, in about a minute."""
+        node = make_node("node3", last=13)
+        self.change(Edits(put_tokens=(JoinToken(node=node, token="t", used=True),)))
+        self.sim.rpc.set_down(node.uuid)
+        op = ops.OpNodeEnrol(node_uuid=node.uuid, name=node.name)
+        done = self.sim.begin(op, self.progress)
+        self.sim.clock.pump([1.0] * 70)
+        self.failureResultOf(done, NodeUnreachable)
+
+
+class ClusterTests(SimTests):
+    """Tests for units on groups and the cluster."""
+
+    def test_group(self) -> None:
+        """A group is added once."""
+        self.sim.run(ops.OpGroupAdd(name="gold"))
+        self.assertEqual(self.sim.snapshot.group("gold").name, "gold")
+        self.refused(AlreadyExists, ops.OpGroupAdd(name="gold"))
+
+    def test_verify_asks_one_group(self) -> None:
+        """Verify reports an unreachable node, and asks only nodes of its group."""
+        self.sim.run(ops.OpGroupAdd(name="gold"))
+        gold = self.sim.snapshot.group("gold")
+        node2 = self.sim.snapshot.node("node2")
+        self.change(Edits(put=(replace(node2, group=gold.uuid),)))
+        self.sim.rpc.set_down(node2.uuid)
+        self.sim.run(ops.OpClusterVerify())
+        asked = {call.node_uuid for call in self.sim.rpc.calls}
+        self.assertNotIn(node2.uuid, asked)
+        outcome = self.sim.run(ops.OpClusterVerify(group="gold"))
+        self.assertIn("ENODERPC", str(outcome.result))
+
+    def test_verify_repairs(self) -> None:
+        """``repair`` clears what was cut short, not what a job works on."""
+        left = InstanceIntent(
+            instance=make_instance("left1", "node1"), job_id=7, step="disks"
+        )
+        busy = InstanceIntent(
+            instance=make_instance("busy1", "node1"), job_id=8, step="disks"
+        )
+        self.change(Edits(put_intents=(left, busy)))
+        self.sim.active.add(8)
+        before = self.sim.run(ops.OpClusterVerify())
+        self.assertIn("left1", str(before.result))
+        self.assertNotIn("busy1", str(before.result))
+        after = self.sim.run(ops.OpClusterVerify(repair=True))
+        self.assertNotIn("left1", str(after.result))
+        self.assertEqual(set(self.sim.snapshot.intents), {busy.instance.uuid})
+
+    def test_destroy(self) -> None:
+        """A cluster with another node or instances is not destroyed."""
+        self.assertIn("node2", self.refused(WrongState, ops.OpClusterDestroy()))
+        self.sim.run(ops.OpNodeRemove(name="node2"))
+        self.sim.put(make_instance("web1", "node1"))
+        self.assertIn("web1", self.refused(WrongState, ops.OpClusterDestroy()))
+        self.assertEqual(self.sim.farewells, 0)
+        self.change(Edits(delete=(self.sim.snapshot.instance("web1"),)))
+        self.sim.run(ops.OpClusterDestroy())
+        self.assertEqual(self.sim.farewells, 1)
+
+
+class DelayTests(SimTests):
+    """Tests for ``OpTestDelay``."""
+
+    def test_master_and_nodes(self) -> None:
+        """It waits on the master, then on the nodes."""
+        op = ops.OpTestDelay(duration=2, on_nodes=("node1", "node2"))
+        done = self.sim.begin(op, self.progress)
+        self.sim.clock.pump([0.5] * 4)
+        self.assertEqual(len(self.sim.rpc.called(DELAY)), 2)
+        self.assertNoResult(done)
+        self.sim.clock.pump([0.5] * 4)
+        self.assertEqual(self.successResultOf(done).result, {"duration": 2})
+
+    def test_cancelled(self) -> None:
+        """A cancelled delay ends within a slice."""
+        done = self.sim.begin(ops.OpTestDelay(duration=1000), self.progress)
+        self.progress.cancel_after = 0
+        self.sim.clock.advance(0.5)
+        self.failureResultOf(done, Cancelled)
+
+    def test_fails_on_demand(self) -> None:
+        """It can be asked to fail."""
+        self.refused(Refused, ops.OpTestDelay(duration=0, fail=True))
+
+
+class RecoveryTests(SimTests):
+    """Tests for ``Recovery``."""
+
+    def setUp(self) -> None:
+        """A recovery whose submissions are recorded."""
+        super().setUp()
+        self.submitted: list[ops.Opcode] = []
+        self.recovery = Recovery(self.sim.services, self.submit)
+        self.addCleanup(self.recovery.stop)
+
+    def submit(self, op: ops.Opcode) -> Deferred[int]:
+        """Number it; it is not active afterwards."""
+        self.submitted.append(op)
+        return succeed(100 + len(self.submitted))
+
+    def leave_intent(self, job_id: int = 7) -> InstanceIntent:
+        """A creation on the second node that was cut short."""
+        intent = InstanceIntent(
+            instance=make_instance("left1", "node2"), job_id=job_id, step="disks"
+        )
+        self.change(Edits(put_intents=(intent,)))
+        return intent
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass in steps of the recovery's interval."""
+        self.sim.clock.pump([INTERVAL_SECONDS] * int(seconds / INTERVAL_SECONDS))
+
+    def test_submits_cleanup(self) -> None:
+        """What no job works on is given to one."""
+        intent = self.leave_intent()
+        self.recovery.start()
+        (op,) = self.submitted
+        assert isinstance(op, ops.OpInstanceCleanup)
+        self.assertEqual(op.instance_uuid, intent.instance.uuid)
+
+    def test_leaves_running_jobs_alone(self) -> None:
+        """What a job works on is left to it, until it has ended."""
+        self.leave_intent()
+        self.sim.active.add(7)
+        self.recovery.start()
+        self.assertEqual(self.submitted, [])
+        self.sim.active.clear()
+        self.advance(INTERVAL_SECONDS)
+        self.assertEqual(len(self.submitted), 1)
+
+    def test_waits_for_the_node(self) -> None:
+        """No job is submitted while the node is down."""
+        self.leave_intent()
+        uuid = self.sim.nodes["node2"].node.uuid
+        self.sim.rpc.set_down(uuid)
+        self.recovery.start()
+        self.advance(300)
+        self.assertEqual(self.submitted, [])
+        self.sim.rpc.set_down(uuid, False)
+        self.advance(INTERVAL_SECONDS)
+        self.assertEqual(len(self.submitted), 1)
+
+    def test_pauses_grow(self) -> None:
+        """Jobs that fail again and again become rare."""
+        self.leave_intent()
+        self.recovery.start()
+        self.advance(600)
+        self.assertLess(len(self.submitted), 10)
+        self.assertGreater(len(self.submitted), 3)
+
+    def test_enrolled_node(self) -> None:
+        """A node that was enrolled and not admitted is tried again, if nobody does."""
+        node = self.sim.nodes["node2"].node
+        self.sim.run(ops.OpNodeRemove(name="node2"))
+        self.change(Edits(put_tokens=(JoinToken(node=node, token="t", used=True),)))
+        self.recovery.began(node.uuid, 9)
+        self.sim.active.add(9)
+        self.recovery.start()
+        self.assertEqual(self.submitted, [])
+        self.sim.active.clear()
+        self.advance(INTERVAL_SECONDS)
+        (op,) = self.submitted
+        self.assertIsInstance(op, ops.OpNodeEnrol)
+
+    def test_cleanup_is_what_clears(self) -> None:
+        """The job that is submitted ends the matter."""
+        self.leave_intent()
+        self.recovery.start()
+        self.sim.run(self.submitted[0])
+        self.assertEqual(dict(self.sim.snapshot.intents), {})
+        self.assertEqual(len(self.sim.rpc.called(GUEST_PURGE)), 1)
+        self.advance(600)
+        self.assertEqual(len(self.submitted), 1)

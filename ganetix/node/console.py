@@ -113,7 +113,7 @@ class ConsoleCalls:
             await self._connect(hypervisor.console_socket(request.uuid), session)
             await session.ended
         finally:
-            session.close()
+            session.let_go()
             del self._sessions[request.session]
         return Nothing()
 
@@ -168,11 +168,15 @@ class _Session(Protocol):
         if self.connected and data:
             self._transport().write(data)
 
-    def close(self) -> None:
-        """End the session."""
+    def let_go(self) -> None:
+        """Leave the console to others; nobody waits for the end any more."""
         self._is_closed = True
         if self.connected:
             self._transport().loseConnection()
+
+    def close(self) -> None:
+        """End the session."""
+        self.let_go()
         if not self.ended.called:
             self.ended.callback(None)
 

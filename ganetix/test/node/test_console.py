@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 from typing import Any
 
 from twisted.internet.defer import CancelledError
@@ -205,6 +206,14 @@ class SessionTests(NodeCase):
             CONSOLE_INPUT, ConsoleInput(session="gone", data=b"x"), NotFound
         )
         self.assertIn("ended", text)
+
+    def test_dropped(self) -> None:
+        """A session that is forgotten with its daemon ends without noise."""
+        self.attached()
+        self.node = None  # type: ignore[assignment]
+        self.reactor.unixClients.clear()
+        gc.collect()
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_daemon_stops(self) -> None:
         """All sessions end when the daemon stops; the guest is let be."""

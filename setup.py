@@ -1,5 +1,6 @@
 """Package metadata; tools are configured in pyproject.toml."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -7,14 +8,14 @@ from setuptools import find_packages, setup
 COMMANDS = ("cluster", "node", "group", "os", "instance", "job", "debug")
 
 
-def shared_files() -> list[tuple[str, list[str]]]:
+def shared_files() -> list[tuple[str, Sequence[str]]]:
     """All that is below ``etc``, for ``PREFIX/share/ganetix``."""
     found: dict[str, list[str]] = {}
     for path in sorted(Path("etc").rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             target = Path("share/ganetix") / path.parent.relative_to("etc")
             found.setdefault(str(target), []).append(str(path))
-    return sorted(found.items())
+    return [(target, found[target]) for target in sorted(found)]
 
 
 setup(

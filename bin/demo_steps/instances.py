@@ -72,7 +72,7 @@ def show(demo: DemoCluster, hypervisor: str) -> None:
 def show_console(root: Path, name: str) -> None:
     """Ten lines of a guest's serial console, once its heart beats."""
     words = ("gnt-instance", "console", "--log", "-n", "10", name)
-    if not until(lambda: "heartbeat" in command(root, *words), 60, 0.5):
+    if not until(lambda: "HB " in command(root, *words), 60, 0.5):
         detail(f"{name} printed no heartbeat for 60 s; its console so far:")
     print(f"\n$ {' '.join(words)}")
     print(command(root, *words).rstrip())

@@ -8,10 +8,10 @@ import inspect
 import os
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
-from docutils import nodes
+from docutils import nodes  # type: ignore[import-untyped,unused-ignore]
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -78,7 +78,7 @@ def row(cells: tuple[str, ...]) -> list[str]:
     return lines
 
 
-def table(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A table as reST."""
     head = [".. list-table::", "   :header-rows: 1", ""]
     body = [line for cells in [titles, *rows] for line in row(cells)]

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from ganetix.errors import WireError
+from ganetix.errors import Bug, WireError
 from ganetix.objects.base import Value
 from ganetix.opcodes import PRIORITY_NORMAL, AnyOpcode, summary
 
@@ -15,6 +15,14 @@ JobStatus = Literal[
     "queued", "waiting", "running", "canceling", "success", "error", "canceled"
 ]
 FINAL: frozenset[JobStatus] = frozenset({"success", "error", "canceled"})
+RUNNING: frozenset[JobStatus] = frozenset({"running", "canceling"})
+
+PRIORITY_BEST = -20
+PRIORITY_WORST = 19
+
+PREVIOUS_FAILED = WireError(code="CLUSTER_FAULT", message="previous opcode failed")
+CANCELED = WireError(code="CANCELLED", message="the job was canceled")
+RESTARTED = "the master was restarted while this ran"
 
 
 class LogLine(Value, frozen=True, kw_only=True):
@@ -41,7 +49,12 @@ class OpRun(Value, frozen=True, kw_only=True):
 
 
 class Job(Value, frozen=True, kw_only=True):
-    """A job. ``serial`` grows with each change; ``log_serial`` is its last line's."""
+    """A job. ``serial`` grows with each change; ``log_serial`` is its last line's.
+
+    The methods that change it return the changed job, and raise ``Bug`` where such a
+    change is not possible. Opcodes are done in order: the *current* one is the first
+    that has not come to its end.
+    """
 
     id: int
     ops: tuple[OpRun, ...]
@@ -58,7 +71,133 @@ class Job(Value, frozen=True, kw_only=True):
         """One line for lists."""
         return ", ".join(summary(run.op) for run in self.ops)
 
+    @property
+    def status(self) -> JobStatus:
+        """One word for all opcodes: how they ended, or how far the current one is."""
+        index = self.current
+        if index is not None:
+            return self.ops[index].status
+        each = {run.status for run in self.ops}
+        for status in ("error", "canceled"):
+            if status in each:
+                return status
+        return "success"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing will happen to it any more."""
+        return self.current is None
+
+    @property
+    def current(self) -> int | None:
+        """The index of the opcode that is being done or comes next."""
+        for index, run in enumerate(self.ops):
+            if run.status not in FINAL:
+                return index
+        return None
+
+    @property
+    def current_run(self) -> OpRun:
+        """The opcode that is being done or comes next; the last of an ended job."""
+        index = self.current
+        return self.ops[-1 if index is None else index]
+
+    @property
+    def priority(self) -> int:
+        """The priority in the queue: that of the current opcode."""
+        return self.current_run.priority
+
     def changed(self, index: int, run: OpRun) -> Job:
         """This job with opcode ``index`` replaced, one serial on."""
         ops = (*self.ops[:index], run, *self.ops[index + 1 :])
         return replace(self, ops=ops, serial=self.serial + 1)
+
+    def waiting(self, now: float) -> Job:
+        """The current opcode waits for its locks."""
+        index, run = self._expect("queued")
+        started = now if run.started is None else run.started
+        job = self.changed(index, replace(run, status="waiting", started=started))
+        return job if self.started is not None else replace(job, started=now)
+
+    def requeued(self, priority: int | None = None) -> Job:
+        """The current opcode did not get its locks, and tries again later."""
+        index, run = self._expect("waiting")
+        if priority is None:
+            priority = run.priority
+        return self.changed(index, replace(run, status="queued", priority=priority))
+
+    def running(self, now: float) -> Job:
+        """The current opcode has its locks and is being done."""
+        index, run = self._expect("waiting")
+        return self.changed(index, replace(run, status="running", executing=now))
+
+    def canceling(self) -> Job:
+        """The current opcode is being done and was asked to stop."""
+        index, run = self._expect("running")
+        job = self.changed(index, replace(run, status="canceling"))
+        return replace(job, cancel_requested=True)
+
+    def succeeded(self, now: float, result: msgspec.Raw | None) -> Job:
+        """The current opcode was done; the rest is canceled if that was asked for."""
+        index, run = self._expect("running", "canceling")
+        done = replace(run, status="success", result=result, ended=now)
+        job = self.changed(index, done)
+        if job.current is None:
+            return replace(job, ended=now)
+        return job.canceled(now) if job.cancel_requested else job
+
+    def failed(self, now: float, error: WireError) -> Job:
+        """The current opcode failed, and with it all that follow."""
+        index, run = self._expect("queued", "waiting", "running", "canceling")
+        failed = replace(run, status="error", error=error, ended=now)
+        rest: JobStatus = "canceled" if self.cancel_requested else "error"
+        why = CANCELED if self.cancel_requested else PREVIOUS_FAILED
+        return self._ended(now, index, failed, rest, why)
+
+    def canceled(self, now: float) -> Job:
+        """The current opcode is not done, or stopped half-way; so are all others."""
+        index, run = self._expect("queued", "waiting", "canceling")
+        canceled = replace(run, status="canceled", error=CANCELED, ended=now)
+        job = replace(self, cancel_requested=True)
+        return job._ended(now, index, canceled, "canceled", CANCELED)
+
+    def interrupted(self, now: float, reason: str = RESTARTED) -> Job:
+        """What was not queued when the master ended is an error; the rest follows."""
+        self._expect("waiting", "running", "canceling")
+        return self.failed(now, WireError(code="UNAVAILABLE", message=reason))
+
+    def with_priority(self, priority: int) -> Job:
+        """Another priority for all opcodes that have not come to their end."""
+        if not PRIORITY_BEST <= priority <= PRIORITY_WORST:
+            raise Bug(f"job {self.id}: priority {priority} is out of range")
+        ops = tuple(
+            run if run.status in FINAL else replace(run, priority=priority)
+            for run in self.ops
+        )
+        return replace(self, ops=ops, serial=self.serial + 1)
+
+    def logged(self, log_serial: int) -> Job:
+        """The log has lines up to this serial; that is no change of the job."""
+        return replace(self, log_serial=log_serial)
+
+    def _expect(self, *allowed: JobStatus) -> tuple[int, OpRun]:
+        index = self.current
+        if index is None:
+            raise Bug(f"job {self.id} has ended: nothing can happen to it any more")
+        run = self.ops[index]
+        if run.status not in allowed:
+            raise Bug(f"job {self.id}: not possible while it is {run.status}")
+        return index, run
+
+    def _ended(
+        self, now: float, index: int, run: OpRun, rest: JobStatus, why: WireError
+    ) -> Job:
+        ops = (
+            *self.ops[:index],
+            run,
+            *(
+                replace(later, status=rest, error=why, ended=now)
+                for later in self.ops[index + 1 :]
+            ),
+        )
+        return replace(self, ops=ops, ended=now, serial=self.serial + 1)

@@ -41,6 +41,10 @@ class LockManager:
         """The names of a level."""
         return self._sets[level].names()
 
+    def has(self, level: Level, name: str) -> bool:
+        """Whether there is such a lock."""
+        return name in self._sets[level]
+
     def keep(self, level: Level, names: Iterable[str]) -> None:
         """Names that exist from now on; see ``LockSet.keep``."""
         self._sets[level].keep(names)

@@ -1,0 +1,99 @@
+"""Getting the locks of an opcode, and being sure that they are the right ones."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from twisted.internet.interfaces import IReactorTime
+
+from ganetix.errors import Bug, LockDeleted
+from ganetix.jobs.work import LEVELS, Level, LevelLocks, LockPlan
+from ganetix.locking import ALL, LockManager
+from ganetix.locking.info import Owner
+
+MAX_ROUNDS = 100
+
+
+class Planner(Protocol):
+    """Says which locks the opcode needs as things are now; may refuse."""
+
+    def __call__(self) -> LockPlan:
+        """The plan."""
+
+
+async def acquire_locks(
+    locks: LockManager,
+    clock: IReactorTime,
+    owner: Owner,
+    planned: Planner,
+    priority: int,
+    seconds: float | None,
+) -> None:
+    """Acquire level by level what is planned.
+
+    The configuration may change while one waits. So the plan is made anew when all
+    is held, and if it came out otherwise everything is let go and acquired anew.
+
+    :param seconds: for all levels together; None waits for ever
+    :raises LockTimeout: not all was granted in time; none is held
+    """
+    deadline = None if seconds is None else clock.seconds() + seconds
+    plan = planned()
+    for _ in range(MAX_ROUNDS):
+        try:
+            for level in LEVELS:
+                if level in plan:
+                    left = None if deadline is None else deadline - clock.seconds()
+                    await _acquire_level(
+                        locks, owner, level, plan[level], priority, left
+                    )
+        except LockDeleted:
+            locks.release_all(owner)
+            fresh = planned()
+            if fresh == plan and not _all_exist(locks, plan):
+                raise
+        except BaseException:
+            locks.release_all(owner)
+            raise
+        else:
+            try:
+                fresh = planned()
+            except BaseException:
+                locks.release_all(owner)
+                raise
+            if fresh == plan:
+                return
+            locks.release_all(owner)
+        plan = fresh
+    raise Bug(f"{owner} wants other locks each time it is asked")
+
+
+async def _acquire_level(
+    locks: LockManager,
+    owner: Owner,
+    level: Level,
+    wanted: LevelLocks,
+    priority: int,
+    seconds: float | None,
+) -> None:
+    if wanted.all is None and not wanted.names and not wanted.creates:
+        return
+    await locks.acquire(
+        owner,
+        level,
+        ALL if wanted.all is not None else frozenset(wanted.names),
+        wanted.all != "exclusive",
+        priority,
+        None if seconds is None else max(seconds, 0),
+        exclusively=[n for n, mode in wanted.names.items() if mode == "exclusive"],
+        creates=wanted.creates,
+    )
+
+
+def _all_exist(locks: LockManager, plan: LockPlan) -> bool:
+    return all(
+        locks.has(level, name)
+        for level, wanted in plan.items()
+        for name in wanted.names
+        if name not in wanted.creates
+    )

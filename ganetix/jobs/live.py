@@ -1,0 +1,107 @@
+"""A job that has not come to its end, as the master holds it in memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred
+
+from ganetix.flow.outbox import Outbox
+from ganetix.jobs.attempts import Patience
+from ganetix.jobs.model import Job, LogLine
+from ganetix.opcodes import summary
+from ganetix.scheduler import Task
+
+RECENT_LINES = 200
+"""How many of a job's last log lines are in memory; the store has all."""
+
+
+class JobOwner:
+    """An opcode of a job as the owner of locks."""
+
+    __slots__ = ("job_id", "text")
+
+    def __init__(self, job: Job) -> None:
+        self.job_id = job.id
+        self.text = f"job {job.id} ({summary(job.current_run.op)})"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class LiveJob:
+    """A job, what others may see of it, and who wants to know.
+
+    ``job`` is how things are. ``shown`` is what others see: the same, except that an
+    end is shown only when it is durable; so are log lines.
+    """
+
+    __slots__ = (
+        "_outbox",
+        "_waiting",
+        "hindrance",
+        "is_ending",
+        "is_starting",
+        "job",
+        "last_line",
+        "lines",
+        "on_show",
+        "owner",
+        "patience",
+        "shown",
+        "task",
+        "unwritten",
+    )
+
+    def __init__(
+        self,
+        job: Job,
+        outbox: Outbox,
+        on_show: Callable[[LiveJob, Job], None],
+    ) -> None:
+        self._outbox = outbox
+        self._waiting: dict[Deferred[None], None] = {}
+        self.on_show = on_show
+        self.job = job
+        self.shown = job
+        self.last_line = job.log_serial
+        self.lines: deque[LogLine] = deque(maxlen=RECENT_LINES)
+        self.unwritten: list[LogLine] = []
+        self.task: Task | None = None
+        self.owner: JobOwner | None = None
+        self.patience: Patience | None = None
+        # Why it is not getting on, in words, where no lock or slot tells.
+        self.hindrance: str | None = None
+        # Its record says "running" already, or its end is being recorded.
+        self.is_starting = False
+        self.is_ending = False
+
+    def move(self, job: Job) -> None:
+        """Let the job be this from now on, and others see it unless it ends thus."""
+        self.job = job
+        if not job.is_final:
+            self._show(job.logged(self.shown.log_serial))
+
+    def show_end(self) -> None:
+        """Let others see the end: it is durable."""
+        self._show(self.job.logged(self.shown.log_serial))
+
+    def show_lines(self, lines: list[LogLine]) -> None:
+        """Let others see these lines: they are durable."""
+        if lines:
+            self.lines.extend(lines)
+            self._show(self.shown.logged(lines[-1].serial))
+
+    def news(self) -> Deferred[None]:
+        """Fires after the next time that others see something new."""
+        waiter: Deferred[None] = Deferred(lambda d: self._waiting.pop(d, None))
+        self._waiting[waiter] = None
+        return waiter
+
+    def _show(self, job: Job) -> None:
+        before, self.shown = self.shown, job
+        self.on_show(self, before)
+        waiting, self._waiting = self._waiting, {}
+        for waiter in waiting:
+            self._outbox.give(waiter, None)

@@ -1,0 +1,365 @@
+"""The job queue: takes jobs, keeps them durably, has them done, answers about them."""
+
+from __future__ import annotations
+
+import random as random_module
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from ganetix.api.types import LockInfo, SubmitRequest
+from ganetix.errors import BadParameter, StateFault, Unavailable
+from ganetix.flow.outbox import Outbox
+from ganetix.flow.shield import shielded
+from ganetix.jobs.history import JobHistory
+from ganetix.jobs.live import LiveJob
+from ganetix.jobs.lock_names import follow
+from ganetix.jobs.log import JobLog
+from ganetix.jobs.model import PRIORITY_BEST, PRIORITY_WORST, Job, LogLine, OpRun
+from ganetix.jobs.monitor import lock_infos
+from ganetix.jobs.ports import Config, Rows
+from ganetix.jobs.rows import counter_row, job_rows
+from ganetix.jobs.runner import Runner
+from ganetix.jobs.watch import JobWatch, no_such_job
+from ganetix.jobs.why import why_waiting
+from ganetix.jobs.work import Worker
+from ganetix.locking import LockManager
+from ganetix.opcodes import SUBMIT_PRIORITIES
+from ganetix.scheduler import Again, Scheduler, Task
+from ganetix.state.rows import Row
+
+KEPT_FINISHED = 500
+"""How many jobs stay in memory after their end, for those who ask at once."""
+
+STOP_SECONDS = 4.0
+"""How long running jobs have for their clean-up when the master stops."""
+
+
+class JobCounts(NamedTuple):
+    """How many jobs are queued, wait for locks, and are being done."""
+
+    queued: int
+    waiting: int
+    running: int
+
+
+class JobQueue:
+    """All jobs of a cluster.
+
+    :param random: for the jitter of lock attempts and the ids of internal errors
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        store: Rows,
+        config: Config,
+        worker: Worker,
+        locks: LockManager,
+        scheduler: Scheduler,
+        random: random_module.Random,
+    ) -> None:
+        self._clock = clock
+        self._store = store
+        self._config = config
+        self._locks = locks
+        self._scheduler = scheduler
+        self._outbox = Outbox(clock)
+        self._history = JobHistory(clock, store)
+        self._job_log = JobLog(clock, store)
+        self._runner = Runner(
+            clock, store, config, worker, locks, self._job_log, random
+        )
+        self._live: dict[int, LiveJob] = {}
+        self._recent: OrderedDict[int, LiveJob] = OrderedDict()
+        self._statuses: Counter[str] = Counter()
+        self._last_number = 0
+        self._takes_jobs = False
+
+    async def load(self) -> None:
+        """Read the unfinished jobs; what ran when the master ended is an error now."""
+        follow(self._config, self._locks)
+        self._last_number = await self._history.last_number()
+        ended: list[Deferred[None]] = []
+        for job in await self._history.unfinished():
+            live = self._hold(job)
+            if job.status != "queued":
+                live.last_line = await self._history.last_line(job.id)
+                live.shown = live.shown.logged(live.last_line)
+                self._log.warn("job {job} was interrupted", job=job.id)
+            if job.status != "queued" or job.cancel_requested:
+                end = self._runner.end_quietly(live, self._after_restart)
+                ended.append(Deferred.fromCoroutine(end))
+        for recorded in ended:
+            await recorded
+
+    def start(self) -> None:
+        """Begin to do jobs, and to take new ones."""
+        self._takes_jobs = True
+        for job_id in sorted(self._live):
+            self._schedule(self._live[job_id])
+
+    async def stop(self) -> None:
+        """Take no more jobs and end those that run; queued ones stay for next time.
+
+        A running opcode is cancelled and may clean up for ``STOP_SECONDS``. One that
+        takes longer is found interrupted at the next start.
+        """
+        self._takes_jobs = False
+        self._runner.stopping()
+        ended = Deferred.fromCoroutine(self._scheduler.stop())
+        try:
+            await shielded(ended).addTimeout(STOP_SECONDS, self._clock)
+        except TimeoutError:
+            running = ", ".join(task.name for task in self._scheduler.running)
+            self._log.warn("did not wait for {tasks}", tasks=running)
+        await self._job_log.settled()
+        await self._runner.stop()
+
+    def submit(
+        self, requests: Sequence[SubmitRequest], internal: bool = False
+    ) -> Deferred[tuple[int, ...]]:
+        """Take jobs, all or none; fires with their numbers when they are durable.
+
+        :param internal: any priority is allowed, not only those for users
+        :raises BadParameter: a job without opcodes or with a priority not allowed
+        :raises StateFault: the store does not take them, and says why
+        :raises Unavailable: the master is starting or stopping
+        """
+        # Jobs that were written are queued, whether or not the caller still waits.
+        return shielded(Deferred.fromCoroutine(self._submit(requests, internal)))
+
+    def cancel(self, job_id: int) -> Deferred[tuple[bool, str]]:
+        """Cancel a job; whether that was possible, and a line for the user.
+
+        A job that is queued or waits for locks is ended at once, and never runs. One
+        that runs is asked, and stops at its next safe point.
+
+        :raises NotFound: there is no such job
+        :raises StateFault: it is ended, but there is no durable record of that yet
+        """
+        return Deferred.fromCoroutine(self._cancel(job_id))
+
+    def change_priority(self, job_id: int, priority: int) -> Deferred[tuple[bool, str]]:
+        """Give what is left of a job another priority; whether that was possible.
+
+        :raises BadParameter: the priority is not one for users
+        :raises NotFound: there is no such job
+        """
+        return Deferred.fromCoroutine(self._change_priority(job_id, priority))
+
+    def job(self, job_id: int) -> Deferred[Job]:
+        """A job, ended or not; ``NotFound`` if there is none of that number."""
+        return Deferred.fromCoroutine(self._job(job_id))
+
+    def jobs(
+        self,
+        limit: int | None = None,
+        ids: Sequence[int] | None = None,
+        finished: bool = True,
+    ) -> Deferred[Sequence[Job]]:
+        """Jobs by number, the newest last.
+
+        :param limit: only so many of the newest
+        :param ids: only these; ``NotFound`` names the first that does not exist
+        :param finished: with those that have ended
+        """
+        return Deferred.fromCoroutine(self._jobs(limit, ids, finished))
+
+    def log(self, job_id: int, after_serial: int = 0) -> Deferred[Sequence[LogLine]]:
+        """The log lines of a job beyond a serial, in order; none if there is no job."""
+        return Deferred.fromCoroutine(self._history.lines(job_id, after_serial))
+
+    def watch(self, job_id: int, serial: int = 0, log_serial: int = 0) -> JobWatch:
+        """Follow a job from these serials on, which the watcher has seen."""
+        return JobWatch(job_id, self._find, self._history, serial, log_serial)
+
+    def why(self, job_id: int) -> str | None:
+        """What a job waits for, in a line; None if it waits for nothing."""
+        live = self._live.get(job_id)
+        if live is None:
+            return None
+        now = self._clock.seconds()
+        return why_waiting(live, self._locks, self._scheduler, now)
+
+    def locks(self) -> Sequence[LockInfo]:
+        """All locks that somebody holds or waits for."""
+        return lock_infos(self._locks)
+
+    def is_active(self, job_id: int) -> bool:
+        """Whether there is such a job that has not ended."""
+        return job_id in self._live
+
+    def counts(self) -> JobCounts:
+        """How many jobs there are that have not ended."""
+        count = self._statuses
+        return JobCounts(
+            count["queued"], count["waiting"], count["running"] + count["canceling"]
+        )
+
+    def _after_restart(self, job: Job) -> Job:
+        """How a job ends that cannot go on where the last master left it."""
+        now = self._clock.seconds()
+        if job.is_final:
+            return job
+        return job.canceled(now) if job.status == "queued" else job.interrupted(now)
+
+    async def _submit(
+        self, requests: Sequence[SubmitRequest], internal: bool
+    ) -> tuple[int, ...]:
+        if not self._takes_jobs:
+            raise Unavailable("the job queue takes no jobs: the master is not running")
+        for request in requests:
+            _check(request, internal)
+        if not requests:
+            return ()
+        first = self._last_number + 1
+        self._last_number += len(requests)
+        now = self._clock.seconds()
+        jobs = [
+            _new_job(number, request, now)
+            for number, request in enumerate(requests, first)
+        ]
+        rows: list[Row] = [counter_row(jobs[-1].id)]
+        for job in jobs:
+            rows += job_rows(job)
+        await self._store.write(rows)
+        for job in jobs:
+            live = self._hold(job)
+            if self._takes_jobs:
+                self._schedule(live)
+        return tuple(job.id for job in jobs)
+
+    async def _cancel(self, job_id: int) -> tuple[bool, str]:
+        live = self._live.get(job_id)
+        if live is None or live.job.is_final:
+            return False, await self._ended_line(job_id)
+        job = live.job
+        if job.status in ("queued", "waiting"):
+            try:
+                await self._end_now(live)
+            except StateFault as error:
+                raise StateFault(
+                    f"job {job_id} is canceled, but that is not recorded yet: {error}"
+                ) from error
+            return True, f"job {job_id} was canceled"
+        if job.status == "canceling":
+            return True, f"job {job_id} was asked to stop already"
+        if live.is_ending and job.current == len(job.ops) - 1:
+            return False, f"job {job_id} is just ending"
+        live.move(job.canceling())
+        self._runner.record(live)
+        return True, f"job {job_id} is running; it was asked to stop"
+
+    def _end_now(self, live: LiveJob) -> Deferred[None]:
+        now = self._clock.seconds()
+        ended = Deferred.fromCoroutine(
+            self._runner.end(live, lambda job: job.canceled(now))
+        )
+        if live.task is not None:
+            live.task.cancel()
+        return shielded(ended)
+
+    async def _change_priority(self, job_id: int, priority: int) -> tuple[bool, str]:
+        if priority not in SUBMIT_PRIORITIES:
+            raise _bad_priority(priority)
+        live = self._live.get(job_id)
+        if live is None or live.job.is_final:
+            return False, await self._ended_line(job_id)
+        live.move(live.job.with_priority(priority))
+        if live.task is not None:
+            live.task.change_priority(priority)
+        self._runner.record(live)
+        return True, f"job {job_id} has priority {priority}"
+
+    async def _ended_line(self, job_id: int) -> str:
+        found = await self._find(job_id)
+        job = found.job if isinstance(found, LiveJob) else found
+        return f"job {job_id} has ended already: {job.status}"
+
+    async def _job(self, job_id: int) -> Job:
+        found = await self._find(job_id)
+        return found.shown if isinstance(found, LiveJob) else found
+
+    async def _find(self, job_id: int) -> LiveJob | Job:
+        live = self._live.get(job_id) or self._recent.get(job_id)
+        if live is not None:
+            return live
+        found = await self._history.finished([job_id])
+        if not found:
+            raise no_such_job(job_id)
+        return found[0]
+
+    async def _jobs(
+        self, limit: int | None, ids: Sequence[int] | None, finished: bool
+    ) -> Sequence[Job]:
+        # The store is asked last: what ends in the meantime is not missed then.
+        jobs = {job_id: live.shown for job_id, live in self._live.items()}
+        if ids:
+            jobs = {i: job for i, job in jobs.items() if i in set(ids)}
+            missing = [i for i in ids if i not in jobs]
+            jobs |= {job.id: job for job in await self._history.finished(missing)}
+            for job_id in ids:
+                if job_id not in jobs:
+                    raise no_such_job(job_id)
+        elif finished:
+            ended = await self._history.newest_finished(limit)
+            jobs |= {job.id: job for job in ended}
+        found = [jobs[job_id] for job_id in sorted(jobs)]
+        return found if limit is None else found[max(len(found) - limit, 0) :]
+
+    def _hold(self, job: Job) -> LiveJob:
+        live = LiveJob(job, self._outbox, self._shown)
+        self._live[job.id] = live
+        self._statuses[job.status] += 1
+        return live
+
+    def _schedule(self, live: LiveJob) -> None:
+        async def work(task: Task) -> Again | None:
+            return await self._runner.run(live, task)
+
+        job = live.job
+        live.task = self._scheduler.add(f"job {job.id}", work, job.priority)
+
+    def _shown(self, live: LiveJob, before: Job) -> None:
+        """Keep count; let go of a job that has ended."""
+        job = live.shown
+        self._statuses[before.status] -= 1
+        self._statuses[job.status] += 1
+        if job.is_final and job.id in self._live:
+            self._statuses[job.status] -= 1
+            del self._live[job.id]
+            live.task = None
+            self._recent[job.id] = live
+            if len(self._recent) > KEPT_FINISHED:
+                self._recent.popitem(last=False)
+
+
+def _check(request: SubmitRequest, internal: bool) -> None:
+    if not request.ops:
+        raise BadParameter("ops: a job needs at least one opcode")
+    allowed = (
+        range(PRIORITY_BEST, PRIORITY_WORST + 1) if internal else SUBMIT_PRIORITIES
+    )
+    if request.priority not in allowed:
+        raise _bad_priority(request.priority)
+
+
+def _bad_priority(priority: int) -> BadParameter:
+    allowed = ", ".join(str(p) for p in SUBMIT_PRIORITIES)
+    return BadParameter(f"priority: {priority} is not one of {allowed}")
+
+
+def _new_job(number: int, request: SubmitRequest, now: float) -> Job:
+    return Job(
+        id=number,
+        ops=tuple(OpRun(op=op, priority=request.priority) for op in request.ops),
+        received=now,
+        reason=request.reason,
+    )

@@ -1,0 +1,324 @@
+"""Doing opcodes: one at a time for a job, with its locks held."""
+
+from __future__ import annotations
+
+import random as random_module
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+
+import msgspec
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ganetix.errors import (
+    Bug,
+    Cancelled,
+    GanetixError,
+    LockTimeout,
+    StateFault,
+)
+from ganetix.flow.retry import backoff, retry
+from ganetix.flow.shield import shielded
+from ganetix.flow.tasks import TaskSet
+from ganetix.jobs.acquire import acquire_locks
+from ganetix.jobs.attempts import Patience
+from ganetix.jobs.live import JobOwner, LiveJob
+from ganetix.jobs.log import JobLog
+from ganetix.jobs.model import Job, LogLine
+from ganetix.jobs.ports import Config, Rows
+from ganetix.jobs.rows import job_rows, log_rows
+from ganetix.jobs.work import LockPlan, Outcome, Worker
+from ganetix.locking import LockManager
+from ganetix.scheduler import Again, Task
+from ganetix.state.rows import Row
+
+STORE_PAUSE_SECONDS = 5.0
+"""How long a job stays out of the queue when the store did not take its record."""
+
+STOPPED = "the master was stopped while this ran"
+
+current_job: ContextVar[int | None] = ContextVar("current_job", default=None)
+"""The job that the running code works for."""
+
+Move = Callable[[Job], Job]
+
+
+class JobProgress:
+    """What a unit may do to its job: the ``Progress`` of ``jobs.work``."""
+
+    def __init__(self, live: LiveJob, log: JobLog, op: int) -> None:
+        self.job_id = live.job.id
+        self._live = live
+        self._log = log
+        self._op = op
+
+    def say(self, text: str) -> None:
+        """Add a line to the job's log."""
+        self._log.add(self._live, self._op, text)
+
+    def warn(self, text: str) -> None:
+        """Add a warning to the job's log."""
+        self._log.add(self._live, self._op, text, "warning")
+
+    def check_cancelled(self) -> None:
+        """Raise ``Cancelled`` if the user asked for that."""
+        if self._live.job.cancel_requested:
+            raise Cancelled(f"job {self.job_id} was canceled")
+
+
+class Runner:
+    """Takes a job's current opcode from the queue to its end, or back to the queue."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        store: Rows,
+        config: Config,
+        worker: Worker,
+        locks: LockManager,
+        log: JobLog,
+        random: random_module.Random,
+    ) -> None:
+        self._clock = clock
+        self._store = store
+        self._config = config
+        self._worker = worker
+        self._locks = locks
+        self._job_log = log
+        self._random = random
+        self._savers = TaskSet()
+        self._is_stopping = False
+
+    def stopping(self) -> None:
+        """From now on coroutines are cancelled because the master stops."""
+        self._is_stopping = True
+
+    async def stop(self) -> None:
+        """Give up on records that the store does not take."""
+        await self._savers.stop()
+
+    async def run(self, live: LiveJob, task: Task) -> Again | None:
+        """Do the job's current opcode, if it gets its locks in time."""
+        current_job.set(live.job.id)
+        owner = JobOwner(live.job)
+        live.owner = owner
+        live.hindrance = None
+        live.move(live.job.waiting(self._clock.seconds()))
+        try:
+            if not await self._lock(live, owner):
+                return self._lost_patience(live)
+            return await self._perform(live)
+        except GanetixError as error:
+            # Only what comes before the opcode's work ends here.
+            is_bug = isinstance(error, Bug)
+            await self._fail(live, self._bug(live, Failure()) if is_bug else error)
+        except CancelledError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, the job must end
+            await self._fail(live, self._bug(live, Failure()))
+        finally:
+            self._locks.release_all(owner)
+            live.owner = None
+        return None
+
+    async def end(self, live: LiveJob, move: Move) -> None:
+        """End a job by this move, and show it when that is durable.
+
+        If the store fails, it is tried again until it takes the record.
+
+        :raises StateFault: the job has ended, but there is no record of it yet
+        """
+        live.move(move(live.job))
+        lines = self._job_log.take(live)
+        job = live.job.logged(live.last_line)
+        rows = (*job_rows(job), *log_rows(job.id, lines))
+        try:
+            await shielded(self._store.write(rows))
+        except StateFault as error:
+            live.hindrance = f"its end cannot be recorded: {error}"
+            self._savers.spawn(f"end of job {job.id}", self._save(live, rows, lines))
+            raise
+        self._show_end(live, lines)
+
+    async def end_quietly(self, live: LiveJob, move: Move) -> None:
+        """End a job as ``end`` does; a failure of the store is logged."""
+        try:
+            await self.end(live, move)
+        except StateFault as error:
+            self._log.error(
+                "job {job} has ended, but: {error}", job=live.job.id, error=error
+            )
+
+    async def _lock(self, live: LiveJob, owner: JobOwner) -> bool:
+        run = live.job.current_run
+        patience = live.patience
+        if patience is None or patience.priority != run.priority:
+            patience = live.patience = Patience(priority=run.priority)
+
+        def planned() -> LockPlan:
+            return self._worker.locks_for(run.op, self._config.snapshot())
+
+        seconds = patience.timeout(self._random.random())
+        try:
+            await acquire_locks(
+                self._locks, self._clock, owner, planned, run.priority, seconds
+            )
+        except LockTimeout as error:
+            live.hindrance = str(error)
+            return False
+        return True
+
+    def _lost_patience(self, live: LiveJob) -> Again:
+        patience = live.patience or Patience(priority=live.job.priority)
+        live.patience = after = patience.after_timeout()
+        if live.job.priority != patience.priority:
+            # Changed by the user while it waited: attempts start over.
+            live.patience = after = Patience(priority=live.job.priority)
+        is_raised = after.priority != live.job.priority
+        live.move(live.job.requeued(after.priority))
+        if is_raised:
+            index = live.job.current or 0
+            text = f"waited long for its locks; its priority is now {after.priority}"
+            self._job_log.add(live, index, text)
+            self.record(live)
+        return Again(priority=after.priority)
+
+    def record(self, live: LiveJob) -> None:
+        """Write the job as it is, without waiting; a failure is logged.
+
+        A job that waits for locks is recorded as queued: nothing of it is done.
+        """
+        job = live.job
+        if live.is_starting or live.is_ending or job.is_final:
+            # A later record than this one says it all.
+            return
+        if job.status == "waiting":
+            job = job.requeued()
+        written = self._store.write(job_rows(job.logged(live.last_line)))
+        _ = written.addErrback(self._not_recorded, job.id)
+
+    def _not_recorded(self, failure: Failure, job_id: int) -> None:
+        self._log.warn(
+            "a change of job {job} is not recorded: {error}",
+            job=job_id,
+            error=failure.value,
+        )
+
+    async def _perform(self, live: LiveJob) -> Again | None:
+        if not await self._begin(live):
+            return Again(delay_seconds=STORE_PAUSE_SECONDS)
+        index = live.job.current or 0
+        op = live.job.ops[index].op
+        live.patience = None
+        progress = JobProgress(live, self._job_log, index)
+        try:
+            outcome = await self._worker.run(op, progress)
+            result = msgspec.Raw(msgspec.json.encode(outcome.result))
+        except Exception:  # noqa: BLE001 - units may fail in any way
+            await self._stopped_short(live, Failure())
+            return None
+        return await self._done(live, outcome, result)
+
+    async def _begin(self, live: LiveJob) -> bool:
+        """Record that the opcode runs before it does: it must not run twice."""
+        now = self._clock.seconds()
+        record = live.job.running(now).logged(live.last_line)
+        live.is_starting = True
+        try:
+            await shielded(self._store.write(job_rows(record)))
+        except StateFault as error:
+            live.move(live.job.requeued())
+            live.hindrance = str(error)
+            return False
+        except CancelledError:
+            live.is_starting = False
+            if not live.job.is_final:
+                # The master stops: after all, nothing was done.
+                self.record(live)
+            raise
+        finally:
+            live.is_starting = False
+        live.move(live.job.running(now))
+        return True
+
+    async def _done(
+        self, live: LiveJob, outcome: Outcome, result: msgspec.Raw
+    ) -> Again | None:
+        now = self._clock.seconds()
+        lines = self._job_log.take(live)
+        end = live.job.succeeded(now, result)
+        record = end.logged(live.last_line)
+        rows = (*job_rows(record), *log_rows(record.id, lines))
+        live.is_ending = True
+        try:
+            if outcome.change is None:
+                await shielded(self._store.write(rows))
+            else:
+                await shielded(self._config.commit(outcome.change, rows))
+        except Exception as error:
+            if isinstance(error, CancelledError):
+                # The master stops; the record is on its way all the same.
+                raise
+            live.unwritten[:0] = lines
+            fault = (
+                error if isinstance(error, GanetixError) else self._bug(live, Failure())
+            )
+            await self._fail(live, fault)
+            return None
+        finally:
+            live.is_ending = False
+        live.show_lines(lines)
+        live.move(live.job.succeeded(now, result))
+        if not live.job.is_final:
+            if live.job.priority != end.priority:
+                # Changed while the record was on its way.
+                self.record(live)
+            return Again(priority=live.job.priority)
+        if not end.is_final:
+            # Asked to stop while this opcode's end was recorded.
+            await self.end_quietly(live, lambda job: job)
+            return None
+        live.show_end()
+        return None
+
+    async def _stopped_short(self, live: LiveJob, failure: Failure) -> None:
+        now, error = self._clock.seconds(), failure.value
+        if isinstance(error, CancelledError) and self._is_stopping:
+            await self.end_quietly(live, lambda job: job.interrupted(now, STOPPED))
+        elif isinstance(error, Cancelled) and live.job.cancel_requested:
+            await self.end_quietly(live, lambda job: job.canceled(now))
+        elif isinstance(error, GanetixError) and not isinstance(error, Bug):
+            await self._fail(live, error)
+        else:
+            await self._fail(live, self._bug(live, failure))
+
+    async def _fail(self, live: LiveJob, error: GanetixError) -> None:
+        now, wire = self._clock.seconds(), error.to_wire()
+        await self.end_quietly(live, lambda job: job.failed(now, wire))
+
+    async def _save(
+        self, live: LiveJob, rows: Sequence[Row], lines: list[LogLine]
+    ) -> None:
+        await retry(
+            self._clock,
+            lambda: self._store.write(rows),
+            StateFault,
+            backoff(1, 30),
+        )
+        self._show_end(live, lines)
+
+    def _show_end(self, live: LiveJob, lines: list[LogLine]) -> None:
+        live.hindrance = None
+        live.show_lines(lines)
+        live.show_end()
+
+    def _bug(self, live: LiveJob, failure: Failure) -> Bug:
+        bug_id = f"{self._random.getrandbits(32):08x}"
+        self._log.failure(
+            "internal error {bug} in job {job}", failure, bug=bug_id, job=live.job.id
+        )
+        return Bug(f"internal error {bug_id}; the master's log has the details")

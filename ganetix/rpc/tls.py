@@ -193,12 +193,9 @@ class PinnedCreator(NodeCreator):
 
 def tls_factory(
     credentials: Credentials, site: IProtocolFactory, clock: IReactorTime
-) -> IProtocolFactory:
+) -> TLSMemoryBIOFactory:
     """The factory to listen with: ``site`` behind mutual TLS."""
-    factory: IProtocolFactory = TLSMemoryBIOFactory(
-        ServerCreator(credentials), False, site, clock
-    )
-    return factory
+    return TLSMemoryBIOFactory(ServerCreator(credentials), False, site, clock)
 
 
 def _speaks_for(certificate: crypto.X509, node_uuid: str) -> bool:

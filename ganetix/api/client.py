@@ -10,7 +10,7 @@ import errno
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
@@ -57,12 +57,8 @@ OnOutput = Callable[[bytes], object]
 Say = Callable[[str], object]
 
 
-class IClientReactor(IReactorTime, IReactorUNIX):
-    """What a client needs of the reactor."""
-
-
 def connect(
-    reactor: IClientReactor,
+    reactor: IReactorUNIX,
     socket_path: Path,
     master_name: str = "",
     say: Say = lambda line: None,
@@ -71,6 +67,7 @@ def connect(
 
     Fails with ``Unavailable`` or ``NotAllowed``, in one line that says what to do.
 
+    :param reactor: provides ``IReactorUNIX`` and ``IReactorTime``
     :param master_name: the master node's name as ssconf has it, for that line
     :param say: gets lines about a connection that was lost and came back
     """
@@ -78,7 +75,7 @@ def connect(
 
 
 async def _connect(
-    reactor: IClientReactor, socket_path: Path, master_name: str, say: Say
+    reactor: IReactorUNIX, socket_path: Path, master_name: str, say: Say
 ) -> ApiClient:
     client = ApiClient(reactor, socket_path, master_name, say)
     await client.hello()
@@ -187,9 +184,10 @@ class ApiClient:
     """Asks the master; connects again by itself when a connection was lost."""
 
     def __init__(
-        self, reactor: IClientReactor, socket_path: Path, master_name: str, say: Say
+        self, reactor: IReactorUNIX, socket_path: Path, master_name: str, say: Say
     ) -> None:
         self._reactor = reactor
+        self._clock = IReactorTime(reactor)
         self._socket_path = socket_path
         self._master_name = master_name
         self._say = say
@@ -302,9 +300,7 @@ class ApiClient:
                 f"socket path {path!r} is longer than {MAX_SOCKET_PATH} bytes:"
                 " use a shorter root directory"
             )
-        endpoint = UNIXClientEndpoint(
-            cast(Any, self._reactor), path, timeout=CONNECT_SECONDS
-        )
+        endpoint = UNIXClientEndpoint(self._reactor, path, timeout=CONNECT_SECONDS)
         try:
             link: _Link = await connectProtocol(endpoint, _Link())
         except ConnectError as error:
@@ -315,7 +311,7 @@ class ApiClient:
             )
         )
         try:
-            self.master_version = await asked.addTimeout(CONNECT_SECONDS, self._reactor)
+            self.master_version = await asked.addTimeout(CONNECT_SECONDS, self._clock)
         except TimeoutError as error:
             link.hang_up(at_once=True)
             raise Unavailable(
@@ -373,7 +369,7 @@ class ApiClient:
                     raise
             if follow.job is not None and follow.job.ended is not None:
                 return follow.job
-            now = self._reactor.seconds()
+            now = self._clock.seconds()
             if lost_at is None or follow.events > events:
                 lost_at, delay = now, FIRST_DELAY
             if now - lost_at >= reconnect_seconds:
@@ -382,7 +378,7 @@ class ApiClient:
                     f" job {job_id} goes on when it runs again"
                 )
             self._tell_loss(reconnect_seconds)
-            await deferLater(cast(Any, self._reactor), delay)
+            await deferLater(self._clock, delay)
             delay = min(2.0, delay * 1.5)
 
     async def _watch_once(self, job_id: int, follow: _Follow) -> None:

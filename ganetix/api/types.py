@@ -6,10 +6,11 @@ from typing import Literal
 
 import msgspec
 
+from ganetix.errors import WireError
 from ganetix.jobs.model import Job, LogLine
 from ganetix.objects.base import Value
-from ganetix.objects.node import EnrolRequest as EnrolRequest
 from ganetix.objects.node import Enrolment as Enrolment
+from ganetix.objects.node import EnrolRequest as EnrolRequest
 from ganetix.objects.node import IssuedToken as IssuedToken
 from ganetix.opcodes import AnyOpcode
 
@@ -126,3 +127,8 @@ class LockInfo(Value, frozen=True, kw_only=True):
     mode: Literal["exclusive", "shared", ""] = ""
     owners: tuple[LockOwner, ...] = ()
     pending: tuple[LockWaiter, ...] = ()
+
+
+def job_error(job: Job) -> WireError | None:
+    """Why a job failed: the error of its first opcode that has one."""
+    return next((run.error for run in job.ops if run.error is not None), None)

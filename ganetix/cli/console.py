@@ -8,7 +8,6 @@ import termios
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
@@ -52,7 +51,7 @@ async def use_console(session: Session, name: str) -> None:
     console = await client.console_open(name, _write_raw)
     session.streams.note(f"console of {name}; Ctrl-] leaves it")
     keyboard = _Keyboard(stdin.fileno(), console)
-    reactor = cast(IReactorFDSet, session.reactor)
+    reactor = IReactorFDSet(session.reactor)
     try:
         with _raw(stdin.fileno()):
             reactor.addReader(keyboard)

@@ -26,8 +26,10 @@ class Failure(Exception):
 
 
 def checked(make: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What ``make`` makes of the user's values; its ``ValueError`` is wrong usage."""
+    """What ``make`` makes of the user's values; what it refuses is wrong usage."""
+    from ganetix.errors import BadParameter
+
     try:
         return make(*args, **kwargs)
-    except ValueError as error:
+    except (ValueError, BadParameter) as error:
         raise UsageError(str(error)) from error

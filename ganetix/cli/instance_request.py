@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, cast
 
-from ganetix.cli.pairs import parse_numbered, parse_pairs, refuse_unknown, typed
+from ganetix.cli.pairs import parse_numbered, parse_pairs, refuse_unknown
 from ganetix.cli.parser import Options
 from ganetix.cli.quantities import parse_mib
+from ganetix.hypervisor.params import parsed_hvparams
 from ganetix.objects import HvParams, NicMode
 from ganetix.opcodes import DiskRequest, NicRequest, OpInstanceCreate
 from ganetix.opcodes.checks import one_of
@@ -46,7 +47,7 @@ def hypervisor_parameters(text: str | None) -> tuple[str | None, HvParams]:
     name, _, rest = text.partition(":")
     if not name or "=" in name:
         raise ValueError(f"-H: {text!r} is not HYPERVISOR:KEY=VALUE,…")
-    return name, {key: typed(value) for key, value in _pairs("-H", rest).items()}
+    return name, parsed_hvparams(name, _pairs("-H", rest))
 
 
 def _pairs(option: str, text: str) -> dict[str, str]:

@@ -110,7 +110,7 @@ async def watch_jobs(session: Session, options: Options) -> None:
 
 async def wait_jobs(session: Session, options: Options) -> int:
     """Wait for jobs."""
-    from ganetix.api.jobs import job_error, job_status
+    from ganetix.api.types import job_error
     from ganetix.cli.output import print_json
     from ganetix.flow.settle import settle
 
@@ -124,15 +124,15 @@ async def wait_jobs(session: Session, options: Options) -> int:
             answer.append(
                 {
                     "id": job.id,
-                    "status": job_status(job),
+                    "status": job.status,
                     "error": error.message if error else None,
                 }
             )
         print_json(session.streams, answer)
     else:
         for job in jobs:
-            session.streams.out(f"{job.id} {job_status(job)}")
-    return int(any(job_status(job) != "success" for job in jobs))
+            session.streams.out(f"{job.id} {job.status}")
+    return int(any(job.status != "success" for job in jobs))
 
 
 async def cancel_jobs(session: Session, options: Options) -> int:

@@ -59,7 +59,7 @@ async def join_cluster(session: Session, options: Options) -> None:
     """Join."""
     from ganetix.cli.joining import join_here
 
-    await join_here(session, options, _token(session, options))
+    await join_here(session, _token(session, options), options.start)
 
 
 def _token(session: Session, options: Options) -> str:

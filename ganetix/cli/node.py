@@ -20,6 +20,7 @@ from ganetix.cli.parser import (
 
 if TYPE_CHECKING:
     from ganetix.cli.session import Session
+    from ganetix.objects import IpVersion
 
 POLL_SECONDS = 1.0
 DEFAULT_PORT = 1811
@@ -126,13 +127,16 @@ def _add_add(made: Program) -> None:
 
 async def add_node(session: Session, options: Options) -> None:
     """Reserve a node, print its token."""
+    from ganetix.cli.addresses import address_of
+    from ganetix.cli.output import show_time
     from ganetix.opcodes import OpNodeAdd
 
     client = await session.client()
     address = options.primary_ip
     if address is None:
-        version = (await client.cluster_info()).primary_ip_version
-        address = await _resolve(session, options.name, version)
+        info = await client.cluster_info()
+        version: IpVersion = 6 if info.primary_ip_version == 6 else 4
+        address = await address_of(session, options.name, version)
     op = checked(
         OpNodeAdd,
         name=options.name,
@@ -146,8 +150,6 @@ async def add_node(session: Session, options: Options) -> None:
     if job is None:
         return
     issued = await client.issue_token(options.name, options.token_lifetime)
-    from ganetix.cli.output import show_time
-
     session.streams.note(
         f"{options.name} ({address}) may join until {show_time(issued.expires)}. On"
         " that host, as root, run: ganetix-node join TOKEN"
@@ -163,7 +165,6 @@ async def _wait_for_node(
 ) -> None:
     """Wait for the join, then follow the job that admits the node."""
     import time
-    from typing import Any, cast
 
     from twisted.internet.task import deferLater
 
@@ -182,26 +183,7 @@ async def _wait_for_node(
                 return
         if time.time() > expires:
             raise Failure(f"{name} did not join before its token expired")
-        await deferLater(cast(Any, session.reactor), POLL_SECONDS)
-
-
-async def _resolve(session: Session, name: str, version: int) -> str:
-    """The first address of that IP version that the name has."""
-    import socket
-
-    from twisted.internet.threads import deferToThread
-
-    family = socket.AF_INET6 if version == 6 else socket.AF_INET
-    try:
-        found = await deferToThread(
-            socket.getaddrinfo, name, None, family, socket.SOCK_STREAM
-        )
-    except (OSError, UnicodeError):
-        raise Failure(
-            f"{name!r} has no IPv{version} address that this host can find: give"
-            " --primary-ip"
-        ) from None
-    return str(found[0][4][0])
+        await deferLater(session.clock, POLL_SECONDS)
 
 
 async def list_nodes(session: Session, options: Options) -> None:

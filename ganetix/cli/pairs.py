@@ -49,18 +49,6 @@ def refuse_unknown(
             raise ValueError(f"{option}: {key!r} is not one of {', '.join(known)}")
 
 
-def typed(value: str) -> str | int | bool:
-    """A hypervisor parameter's value: a number, true or false, or text."""
-    if value.lower() in ("true", "yes", "on"):
-        return True
-    if value.lower() in ("false", "no", "off"):
-        return False
-    try:
-        return int(value)
-    except ValueError:
-        return value
-
-
 def _split(text: str) -> list[str]:
     parts = [""]
     characters = iter(text)

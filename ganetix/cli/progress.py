@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from ganetix.api.jobs import current_run, job_error, job_status
-from ganetix.api.types import JobUpdate
+from ganetix.api.types import JobUpdate, job_error
 from ganetix.cli.quantities import show_seconds
 from ganetix.jobs.model import Job, JobStatus
 from ganetix.opcodes import summary
@@ -39,8 +38,8 @@ class JobProgress:
         for line in update.lines:
             warning = "warning: " if line.level == "warning" else ""
             self.line(f"{self._label(job)}{warning}{line.text}")
-        status = job_status(job)
-        if before is None or job_status(before) != status:
+        status = job.status
+        if before is None or before.status != status:
             if status != "waiting":
                 self._reasons.pop(job.id, None)
             if self._width is None or job.ended is not None:
@@ -65,8 +64,8 @@ class JobProgress:
             self._erase()
             return
         job = open_jobs[0]
-        status = job_status(job)
-        text = f"job {job.id}: {status}, {summary(current_run(job).op)}"
+        status = job.status
+        text = f"job {job.id}: {status}, {summary(job.current_run.op)}"
         if reason := self._reasons.get(job.id):
             text += f", {reason}"
         if len(open_jobs) > 1:

@@ -6,11 +6,17 @@ import shutil
 from collections.abc import Awaitable, Callable, Sequence
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime, IReactorUNIX
 from twisted.internet.task import LoopingCall
 
-from ganetix.api.client import ApiClient, IClientReactor, connect
-from ganetix.api.jobs import job_error, job_status
-from ganetix.api.types import JobUpdate, QueryRequest, QueryResult, SubmitRequest
+from ganetix.api.client import ApiClient, connect
+from ganetix.api.types import (
+    JobUpdate,
+    QueryRequest,
+    QueryResult,
+    SubmitRequest,
+    job_error,
+)
 from ganetix.cli.errors import Failure
 from ganetix.cli.parser import PRIORITIES, Options
 from ganetix.cli.progress import JobProgress
@@ -29,10 +35,11 @@ class Session:
     """What a command has at hand: streams, paths, the reactor, the master."""
 
     def __init__(
-        self, program: str, reactor: IClientReactor, streams: Streams, paths: Paths
+        self, program: str, reactor: IReactorUNIX, streams: Streams, paths: Paths
     ) -> None:
         self.program = program
         self.reactor = reactor
+        self.clock = IReactorTime(reactor)
         self.streams = streams
         self.paths = paths
         self._client: ApiClient | None = None
@@ -92,7 +99,7 @@ class Session:
         """Wait for jobs to end, with progress; an interrupt tells that they go on."""
         client = await self.client()
         progress = JobProgress(self.streams.stderr, self._width())
-        follower = _Follower(client, progress, self.reactor)
+        follower = _Follower(client, progress, self.clock)
         try:
             return await follower.follow(ids)
         except CancelledError:
@@ -104,10 +111,10 @@ class Session:
 
     def require_success(self, jobs: Sequence[Job]) -> None:
         """Raise ``Failure`` for jobs that did not succeed."""
-        failed = [job for job in jobs if job_status(job) != "success"]
+        failed = [job for job in jobs if job.status != "success"]
         if len(jobs) == 1 and failed:
             error = job_error(failed[0])
-            reason = error.message if error else f"it was {job_status(failed[0])}"
+            reason = error.message if error else f"it was {failed[0].status}"
             raise Failure(f"job {failed[0].id}: {reason}")
         if failed:
             names = ", ".join(str(job.id) for job in failed)
@@ -148,11 +155,11 @@ class _Follower:
     """Waits for jobs and keeps their progress on the screen."""
 
     def __init__(
-        self, client: ApiClient, progress: JobProgress, reactor: IClientReactor
+        self, client: ApiClient, progress: JobProgress, clock: IReactorTime
     ) -> None:
         self._client = client
         self._progress = progress
-        self._reactor = reactor
+        self._clock = clock
         self._open: dict[int, Job | None] = {}
         self._still_since: dict[int, float] = {}
 
@@ -163,12 +170,12 @@ class _Follower:
 
     async def follow(self, ids: Sequence[int]) -> list[Job]:
         """The jobs, ended."""
-        now = self._reactor.seconds()
+        now = self._clock.seconds()
         for job_id in ids:
             self._open[job_id] = None
             self._still_since[job_id] = now
         clockwork = LoopingCall(self._tick)
-        clockwork.clock = self._reactor
+        clockwork.clock = self._clock
         _ = clockwork.start(1.0, now=False)
         try:
             return await settle([self._follow_one(job_id) for job_id in ids])
@@ -179,21 +186,21 @@ class _Follower:
         return self._client.follow(job_id, self._take)
 
     def _take(self, update: JobUpdate) -> None:
-        now = self._reactor.seconds()
+        now = self._clock.seconds()
         job = update.job
         if job.ended is not None:
             self._open.pop(job.id, None)
         else:
-            if job_status(job) not in ("queued", "waiting"):
+            if job.status not in ("queued", "waiting"):
                 self._still_since[job.id] = now
             self._open[job.id] = job
         self._progress.take(update, now)
 
     def _tick(self) -> None:
-        now = self._reactor.seconds()
+        now = self._clock.seconds()
         self._progress.tick(now)
         for job_id, job in self._open.items():
-            if job is None or job_status(job) not in ("queued", "waiting"):
+            if job is None or job.status not in ("queued", "waiting"):
                 continue
             if now - self._still_since[job_id] >= WHY_AFTER_SECONDS:
                 self._still_since[job_id] = now
@@ -205,7 +212,7 @@ class _Follower:
         except GanetixError:
             return
         if job_id in self._open:
-            self._progress.waits(job_id, reasons, self._reactor.seconds())
+            self._progress.waits(job_id, reasons, self._clock.seconds())
 
 
 Run = Callable[[Session, Options], Awaitable[int | None]]

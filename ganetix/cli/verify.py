@@ -51,7 +51,7 @@ def report_of(jobs: Sequence[Job]) -> VerifyReport:
     for job in jobs:
         for run in job.ops:
             if run.result is not None:
-                whole = whole.plus(msgspec.json.decode(run.result, type=VerifyReport))
+                whole = whole.plus(msgspec.convert(run.result, VerifyReport))
     return whole
 
 

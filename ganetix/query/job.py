@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from ganetix.api.jobs import current_run, job_error, job_status
-from ganetix.api.types import Cell
+from ganetix.api.types import Cell, job_error
 from ganetix.jobs.model import Job, LogLine
 from ganetix.objects.base import Value
 from ganetix.opcodes import opcode_id
@@ -17,12 +14,12 @@ class JobRow(Value, frozen=True, kw_only=True):
 
     job: Job
     log: tuple[LogLine, ...] = ()
-    why: tuple[str, ...] = ()
+    why: str | None = None
 
 
 def _results(row: JobRow) -> Cell:
     return {
-        str(number): msgspec.json.decode(run.result)
+        str(number): run.result
         for number, run in enumerate(row.job.ops)
         if run.result is not None
     }
@@ -39,14 +36,14 @@ _COLUMNS: tuple[Column[JobRow], ...] = (
         "status",
         "Status",
         "queued, waiting (for locks), running, canceling, success, error or canceled",
-        lambda r: job_status(r.job),
+        lambda r: r.job.status,
         default=True,
     ),
     column(
         "priority",
         "Priority",
         "Of the opcode that is done or comes next; lower is sooner",
-        lambda r: current_run(r.job).priority,
+        lambda r: r.job.priority,
         "number",
     ),
     column("summary", "Summary", "What it does", lambda r: r.job.summary, default=True),
@@ -74,7 +71,7 @@ _COLUMNS: tuple[Column[JobRow], ...] = (
         "oplog_cnt", "Lines", "Lines in its log", lambda r: r.job.log_serial, "number"
     ),
     column("oplog", "Log", "Its log", lambda r: [line.text for line in r.log], "list"),
-    column("why", "Why", "Why it waits", lambda r: list(r.why), "list"),
+    column("why", "Why", "Why it waits", lambda r: r.why),
 )
 
 JOBS: Table[JobRow] = Table("job", _COLUMNS)

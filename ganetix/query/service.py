@@ -63,15 +63,15 @@ class JobSource(Protocol):
     """Where jobs are."""
 
     def jobs(
-        self, limit: int | None, ids: Sequence[int] | None, finished: bool
+        self, limit: int | None, ids: Sequence[int] | None
     ) -> Deferred[Sequence[Job]]:
         """Jobs by id, the newest last; ``NotFound`` for an id that is none."""
 
-    def log(self, job_id: int, after: int) -> Deferred[Sequence[LogLine]]:
+    def log(self, job_id: int, after_serial: int) -> Deferred[Sequence[LogLine]]:
         """Log lines beyond a serial."""
 
-    def why(self, job_id: int) -> Deferred[Sequence[str]]:
-        """Why a job waits, in printable lines."""
+    def why(self, job_id: int) -> str | None:
+        """Why a job waits, in a line; None if it does not."""
 
 
 class QueryService:
@@ -197,17 +197,17 @@ class QueryService:
         columns = JOBS.pick(request.fields)
         ids = [_job_id(name) for name in request.names]
         limit = request.limit or (None if ids else DEFAULT_JOB_LIMIT)
-        jobs = await self._queue.jobs(limit, ids or None, True)
+        jobs = await self._queue.jobs(limit, ids or None)
         wanted = {column.info.name for column in columns}
         rows = []
         for job in jobs:
             log: Sequence[LogLine] = ()
-            why: Sequence[str] = ()
+            why: str | None = None
             if "oplog" in wanted and job.log_serial:
                 log = await self._queue.log(job.id, 0)
             if "why" in wanted and job.ended is None:
-                why = await self._queue.why(job.id)
-            rows.append(JobRow(job=job, log=tuple(log), why=tuple(why)))
+                why = self._queue.why(job.id)
+            rows.append(JobRow(job=job, log=tuple(log), why=why))
         return _result(columns, [(row, "config") for row in rows])
 
     async def _query_oses(self, request: QueryRequest) -> QueryResult:

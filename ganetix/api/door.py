@@ -1,0 +1,167 @@
+"""The master's one door: what its clients may ask, and who answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from msgspec import to_builtins
+from msgspec.structs import replace
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import IReactorTime
+
+import ganetix
+from ganetix.api.console import RelayedConsole, console_tail
+from ganetix.api.master import ConsoleSession, TakeOutput, Watch
+from ganetix.api.types import (
+    ClusterInfo,
+    EnrolRequest,
+    FieldInfo,
+    IssuedToken,
+    LockInfo,
+    QueryKind,
+    QueryRequest,
+    QueryResult,
+    SubmitRequest,
+)
+from ganetix.config.store import ConfigStore
+from ganetix.interfaces import INodeRpc
+from ganetix.jobs.queue import JobQueue
+from ganetix.objects.node import Enrolment
+from ganetix.query.service import QueryService
+from ganetix.state.store import StateStore
+
+IssueToken = Callable[[str, float], "Deferred[IssuedToken]"]
+Enrol = Callable[[EnrolRequest], "Deferred[Enrolment]"]
+
+
+class Door:
+    """Implements ``api.master.MasterApi`` by handing on to whoever knows."""
+
+    def __init__(
+        self,
+        *,
+        clock: IReactorTime,
+        config: ConfigStore,
+        store: StateStore,
+        queue: JobQueue,
+        queries: QueryService,
+        rpc: INodeRpc,
+        issue_token: IssueToken,
+        enrol: Enrol,
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._queue = queue
+        self._queries = queries
+        self._rpc = rpc
+        self._issue_token = issue_token
+        self._enrol = enrol
+        self._started = clock.seconds()
+
+    def submit(self, requests: Sequence[SubmitRequest]) -> Deferred[tuple[int, ...]]:
+        """Submit jobs, all or none."""
+        return self._queue.submit(requests)
+
+    def cancel(self, job_id: int) -> Deferred[tuple[bool, str]]:
+        """Cancel a job."""
+        return self._queue.cancel(job_id)
+
+    def watch(self, job_id: int, serial: int, log_serial: int) -> Deferred[Watch]:
+        """Follow a job."""
+
+        async def watch() -> Watch:
+            await self._queue.job(job_id)
+            return self._queue.watch(job_id, serial, log_serial)
+
+        return Deferred.fromCoroutine(watch())
+
+    def why(self, job_id: int) -> Deferred[Sequence[str]]:
+        """Why a job waits."""
+
+        async def why() -> Sequence[str]:
+            await self._queue.job(job_id)
+            line = self._queue.why(job_id)
+            return (line,) if line else ()
+
+        return Deferred.fromCoroutine(why())
+
+    def locks(self) -> Deferred[Sequence[LockInfo]]:
+        """All locks that are held or waited for."""
+        names = self._names()
+        return succeed(
+            tuple(
+                replace(lock, name=names.get(lock.name, lock.name))
+                for lock in self._queue.locks()
+            )
+        )
+
+    def query(self, request: QueryRequest) -> Deferred[QueryResult]:
+        """List objects."""
+        return self._queries.query(request)
+
+    def fields(self, kind: QueryKind) -> Sequence[FieldInfo]:
+        """The fields of a kind."""
+        return self._queries.fields(kind)
+
+    def cluster_info(self) -> Deferred[ClusterInfo]:
+        """The cluster at a glance."""
+        snapshot = self._config.snapshot()
+        cluster = snapshot.cluster
+        counts = self._queue.counts()
+        parameters = {
+            "enabled_hypervisors": list(cluster.enabled_hypervisors),
+            "enabled_disk_templates": list(cluster.enabled_disk_templates),
+            "candidate_pool_size": cluster.candidate_pool_size,
+            "beparams": to_builtins(cluster.beparams),
+            "hvparams": to_builtins(cluster.hvparams),
+            "nic_mode": cluster.nic_mode,
+            "nic_link": cluster.nic_link,
+            "mac_prefix": cluster.mac_prefix,
+        }
+        return succeed(
+            ClusterInfo(
+                name=cluster.name,
+                uuid=cluster.uuid,
+                version=ganetix.__version__,
+                master_node=snapshot.nodes[cluster.master_node].name,
+                primary_ip_version=cluster.primary_ip_version,
+                default_group=snapshot.groups[cluster.default_group].name,
+                revision=self._store.revision,
+                started=self._started,
+                nodes=len(snapshot.nodes),
+                groups=len(snapshot.groups),
+                instances=len(snapshot.instances),
+                jobs_queued=counts.queued + counts.waiting,
+                jobs_running=counts.running,
+                parameters=parameters,
+                faults=(self._store.fault,) if self._store.fault else (),
+            )
+        )
+
+    def issue_token(
+        self, node_name: str, lifetime_seconds: float
+    ) -> Deferred[IssuedToken]:
+        """A one-time join token for a node that has a reservation."""
+        return self._issue_token(node_name, lifetime_seconds)
+
+    def enrol(self, request: EnrolRequest) -> Deferred[Enrolment]:
+        """Certificate and ssconf for a node that shows its token."""
+        return self._enrol(request)
+
+    def console_tail(self, instance_name: str, lines: int) -> Deferred[str]:
+        """The last lines of an instance's console log."""
+        snapshot = self._config.snapshot()
+        tail = console_tail(self._rpc, snapshot, instance_name, lines)
+        return Deferred.fromCoroutine(tail)
+
+    def console_open(
+        self, instance_name: str, output: TakeOutput
+    ) -> Deferred[ConsoleSession]:
+        """Attach to an instance's console."""
+        snapshot = self._config.snapshot()
+        return maybeDeferred(RelayedConsole, self._rpc, snapshot, instance_name, output)
+
+    def _names(self) -> dict[str, str]:
+        snapshot = self._config.snapshot()
+        named = (*snapshot.groups.values(), *snapshot.nodes.values())
+        return {each.uuid: each.name for each in named}

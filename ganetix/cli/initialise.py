@@ -1,0 +1,54 @@
+"""``gnt-cluster init`` at work: it needs no daemon."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+from ganetix.bootstrap.init import InitRequest, initialise
+from ganetix.cli.addresses import address_of
+from ganetix.cli.errors import checked
+from ganetix.cli.instance_request import hypervisor_parameters
+from ganetix.cli.parser import Options
+from ganetix.cli.session import Session
+from ganetix.flow.offload import inline_offload
+from ganetix.hypervisor.params import check_hvparams
+from ganetix.objects import HvParams
+from ganetix.state.sqlite import SqliteEngine
+
+
+async def initialise_here(session: Session, options: Options) -> None:
+    """Make a cluster of this host."""
+    node_name = options.node_name or socket.getfqdn().lower()
+    address = options.primary_ip or await address_of(
+        session, node_name, options.primary_ip_version
+    )
+    names = [name.strip() for name in options.enabled_hypervisors.split(",")]
+    request = InitRequest(
+        name=options.name,
+        node_name=node_name,
+        primary_ip=address,
+        secondary_ip=options.secondary_ip,
+        port=options.port,
+        primary_ip_version=options.primary_ip_version,
+        enabled_hypervisors=tuple(name for name in names if name),
+        hvparams=checked(_hvparams, options.hypervisor_parameters),
+    )
+    # Nothing else runs in this process: the store may work in the reactor's thread.
+    engine = SqliteEngine(session.paths.state_db, inline_offload)
+    await initialise(
+        session.paths, request, time.time(), engine, check_hvparams=check_hvparams
+    )
+    session.streams.note(
+        f"cluster {options.name} is made, with {node_name} ({address}) as its master;"
+        " now start ganetix-node and ganetix-master"
+    )
+
+
+def _hvparams(texts: list[str]) -> dict[str, HvParams]:
+    given: dict[str, HvParams] = {}
+    for text in texts:
+        name, params = hypervisor_parameters(text)
+        if name is not None:
+            given[name] = {**given.get(name, {}), **params}
+    return given

@@ -1,0 +1,67 @@
+"""``ganetix-node join`` at work."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from twisted.internet.interfaces import IReactorTCP
+from twisted.internet.utils import getProcessOutputAndValue
+
+from ganetix.bootstrap.join import join
+from ganetix.cli.errors import Failure
+from ganetix.cli.main import one_line
+from ganetix.cli.session import Session
+
+SYSTEMD = Path("/run/systemd/system")
+UNIT = "ganetix-node.service"
+
+
+async def join_here(session: Session, token: str, start: bool) -> None:
+    """Join a cluster, and start the node's daemon if that is wanted."""
+    session.streams.note("asking the master node for a certificate …")
+    reactor = IReactorTCP(session.reactor)
+    enrolment = await join(reactor, session.paths, token, time.time())
+    command = start_command(session.paths.root, session.paths.run)
+    if not start:
+        session.streams.note(
+            f"this host has its certificate as {enrolment.node_name}; job"
+            f" {enrolment.job_id} on the master admits it once its daemon runs. Start"
+            f" it: {' '.join(command)}"
+        )
+        return
+    session.paths.run.mkdir(parents=True, exist_ok=True)
+    out, err, status = await getProcessOutputAndValue(
+        command[0], command[1:], env=dict(os.environ), reactor=session.reactor
+    )
+    if status:
+        said = one_line((err or out).decode(errors="replace"))[-500:]
+        raise Failure(
+            f"this host has its certificate, but its daemon did not start: {said}."
+            f" Start it: {' '.join(command)}"
+        )
+    session.streams.note(
+        f"ganetix-node runs; job {enrolment.job_id} on the master admits"
+        f" {enrolment.node_name}"
+    )
+
+
+def start_command(root: Path, run: Path) -> list[str]:
+    """What starts the node daemon: its unit on a host of its own, else twistd."""
+    if root == Path("/") and SYSTEMD.exists() and _has_unit():
+        return ["/usr/bin/systemctl", "start", UNIT]
+    twistd = Path(sys.argv[0]).absolute().with_name("twistd")
+    return [
+        str(twistd),
+        f"--pidfile={run / 'ganetix-node.pid'}",
+        "ganetix-node",
+        "--root",
+        str(root),
+    ]
+
+
+def _has_unit() -> bool:
+    places = ("/etc/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system")
+    return any((Path(place) / UNIT).exists() for place in places)

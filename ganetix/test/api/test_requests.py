@@ -1,0 +1,284 @@
+"""Tests of requests over a real UNIX socket."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Awaitable
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
+from twisted.internet.interfaces import IReactorUNIX
+from twisted.internet.protocol import Protocol
+
+from ganetix.api import commands
+from ganetix.api.client import connect
+from ganetix.api.types import (
+    ClusterInfo,
+    FieldInfo,
+    QueryRequest,
+    QueryResult,
+    QueryRow,
+    SubmitRequest,
+)
+from ganetix.api.wire import MAX_OUTSTANDING, SafeAmp
+from ganetix.errors import (
+    BadParameter,
+    Bug,
+    GanetixError,
+    NotAllowed,
+    NotFound,
+    RemoteFailure,
+    Unavailable,
+    WrongState,
+)
+from ganetix.opcodes import OpGroupAdd, OpTestDelay
+from ganetix.test.api.support import ServedMasterTestCase
+
+
+def wide_result(length: int) -> QueryResult:
+    """A result with one long cell."""
+    field = FieldInfo(name="name", title="Name", doc="A name")
+    return QueryResult(fields=(field,), rows=(QueryRow(cells=("x" * length,)),))
+
+
+class RequestTests(ServedMasterTestCase):
+    """What clients ask, and what they hear."""
+
+    async def test_submit(self) -> None:
+        """Jobs arrive as they were sent, and their ids come back."""
+        client = await self.client()
+        requests = [
+            SubmitRequest(ops=(OpTestDelay(duration=1.5),), priority=-10, reason="r"),
+            SubmitRequest(ops=(OpGroupAdd(name="rack2"),)),
+        ]
+        self.assertEqual(await client.submit(requests), (1, 2))
+        self.assertEqual(self.master.submitted, requests)
+
+    async def test_big_answer(self) -> None:
+        """An answer of several MiB comes through whole."""
+        self.master._queries = lambda request: succeed(wide_result(3_000_000))
+        client = await self.client()
+        result = await client.query(QueryRequest(kind="node"))
+        self.assertEqual(len(str(result.rows[0].cells[0])), 3_000_000)
+
+    async def test_too_big_answer(self) -> None:
+        """An answer beyond the limit is an error, and the connection lives on."""
+        self.master._queries = lambda request: succeed(wide_result(17 * 2**20))
+        client = await self.client()
+        error = await self.failure(client.query(QueryRequest(kind="node")))
+        self.assertIsInstance(error, BadParameter)
+        self.assertEqual(await client.why(1), ())
+
+    async def test_too_big_request(self) -> None:
+        """A request beyond the limit fails before it is sent."""
+        client = await self.client()
+        request = QueryRequest(kind="node", names=("x" * (17 * 2**20),))
+        error = await self.failure(client.query(request))
+        self.assertIn("at most 16 MiB", str(error))
+        self.assertEqual(await client.why(1), ())
+
+    async def test_refusal(self) -> None:
+        """A refusal keeps its type, its text and its detail."""
+        self.master.error = WrongState("web1 is up", instance="web1")
+        client = await self.client()
+        error = await self.failure(client.query(QueryRequest(kind="node")))
+        self.assertIsInstance(error, WrongState)
+        self.assertEqual(str(error), "web1 is up")
+        self.assertEqual(error.detail, {"instance": "web1"})
+
+    async def test_bug(self) -> None:
+        """An unexpected exception is shown as an id, logged with it, and survived."""
+        self.master.error = ZeroDivisionError("secret detail")
+        client = await self.client()
+        error = await self.failure(client.query(QueryRequest(kind="node")))
+        self.assertIsInstance(error, Bug)
+        self.assertIn(f"internal error {error.detail['id']}", str(error))
+        self.assertNotIn("secret", str(error))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(await client.why(1), ())
+
+    async def test_long_error(self) -> None:
+        """An error with a text of many kilobytes is cut, not fatal."""
+        self.master.error = NotFound('"\x00é' * 100_000)
+        client = await self.client()
+        error = await self.failure(client.query(QueryRequest(kind="node")))
+        self.assertIsInstance(error, NotFound)
+        self.assertTrue(str(error).endswith("… (cut)"))
+        self.assertEqual(await client.why(1), ())
+
+    async def test_bad_argument(self) -> None:
+        """A value of the wrong type is refused with path and reason."""
+        client = await self.client()
+        answer = client.ask(commands.Query, request={"kind": "node", "limit": "x"})
+        error = await self.failure(answer)
+        self.assertIsInstance(error, BadParameter)
+        self.assertIn("$.limit", str(error))
+        self.assertEqual(await client.why(1), ())
+
+    async def test_opcode_checks(self) -> None:
+        """An opcode that breaks its own rules is refused at the door."""
+        client = await self.client()
+        ops = [{"OP_ID": "OP_TEST_DELAY", "duration": -1}]
+        answer = client.ask(commands.SubmitJobs, requests=[{"ops": ops}])
+        error = await self.failure(answer)
+        self.assertIsInstance(error, BadParameter)
+        self.assertIn("duration: -1 is not between", str(error))
+        self.assertEqual(self.master.submitted, [])
+
+    async def test_missing_argument(self) -> None:
+        """A message without its argument is refused; the connection stays."""
+        endpoint = UNIXClientEndpoint(reactor, str(self.socket_path))
+        link = await connectProtocol(endpoint, SafeAmp())
+        error = None
+        try:
+            await link.callRemoteString(b"Query")
+        except Exception as caught:  # noqa: BLE001 - examined below
+            error = caught
+        self.assertIn("missing or broken", str(error))
+        self.assertEqual(await link.ask(commands.Locks), ())
+        link.hang_up()
+
+    async def test_unknown_command(self) -> None:
+        """A command that the master does not know is refused, and survived."""
+
+        class Dance(commands.Locks):
+            """Not known to any master."""
+
+            commandName = b"Dance"  # noqa: N815
+
+        client = await self.client()
+        error = await self.failure(client.ask(Dance))
+        self.assertIsInstance(error, RemoteFailure)
+        self.assertEqual(await client.why(1), ())
+
+    async def test_other_protocol(self) -> None:
+        """A client of another protocol version is told to use the master's."""
+        client = await self.client()
+        error = await self.failure(
+            client.ask(commands.Hello, protocol=99, version="9.9")
+        )
+        self.assertIn("speaks API 99", str(error))
+
+    async def test_many_at_once(self) -> None:
+        """More requests than the limit are all answered, the limit at a time."""
+        waiting: list[Deferred[QueryResult]] = []
+
+        def queries(request: QueryRequest) -> Deferred[QueryResult]:
+            waiting.append(Deferred())
+            return waiting[-1]
+
+        self.master._queries = queries
+        client = await self.client()
+        request = QueryRequest(kind="node", names=("x" * 60_000,))
+        answers = [client.query(request) for _ in range(MAX_OUTSTANDING + 20)]
+        await self.until(lambda: len(waiting) >= MAX_OUTSTANDING)
+        held_back = len(answers) - len(waiting)
+        answered = 0
+        while answered < len(answers):
+            await self.until(lambda: len(waiting) > answered)  # noqa: B023
+            waiting[answered].callback(wide_result(1))
+            answered += 1
+        for answer in answers:
+            await answer
+        self.assertGreater(held_back, 0)
+
+    async def test_cluster_info(self) -> None:
+        """Cluster info comes as its type."""
+        self.master.info = ClusterInfo(
+            name="demo",
+            uuid="u",
+            version="1",
+            master_node="n1",
+            primary_ip_version=4,
+            default_group="default",
+            revision=7,
+            started=1.0,
+            nodes=1,
+            groups=1,
+            instances=0,
+            jobs_queued=0,
+            jobs_running=0,
+            parameters={"be/memory": 128},
+        )
+        client = await self.client()
+        self.assertEqual(await client.cluster_info(), self.master.info)
+
+    async def test_token(self) -> None:
+        """A token is asked for with node and lifetime."""
+        client = await self.client()
+        issued = await client.issue_token("node2", 60)
+        self.assertEqual(issued.token, "gnx1.node2")
+        self.assertEqual(self.master.tokens, [("node2", 60.0)])
+
+    async def test_socket_mode(self) -> None:
+        """The socket is for its owner and group alone."""
+        mode = stat.S_IMODE(os.stat(self.socket_path).st_mode)
+        self.assertEqual(mode, 0o660)
+
+    async def failure(self, answer: Awaitable[object]) -> GanetixError:
+        """The error that the answer is."""
+        try:
+            await answer
+        except GanetixError as error:
+            return error
+        self.fail("it succeeded")
+
+
+class NoMasterTests(ServedMasterTestCase):
+    """What a client hears where there is no master to talk to."""
+
+    async def test_no_socket(self) -> None:
+        """A missing socket is named with what to do about it."""
+        missing = self.root / "none.sock"
+        error = await self.refusal(connect(IReactorUNIX(reactor), missing, "node1"))
+        self.assertIsInstance(error, Unavailable)
+        self.assertIn(f"does not run here (socket {missing})", str(error))
+        self.assertIn("run this on the master node node1", str(error))
+
+    async def test_dead_socket(self) -> None:
+        """A socket that a killed master left behind is the same."""
+        dead = self.root / "dead.sock"
+        os.mknod(dead, stat.S_IFSOCK | 0o600)
+        error = await self.refusal(connect(IReactorUNIX(reactor), dead))
+        self.assertIsInstance(error, Unavailable)
+
+    async def test_no_permission(self) -> None:
+        """A socket that may not be used is told apart from a missing one."""
+        if os.geteuid() == 0:
+            os.chmod(self.root, 0o700)
+            os.seteuid(65534)
+            self.addCleanup(os.seteuid, 0)
+        else:
+            os.chmod(self.socket_path, 0)
+        error = await self.refusal(connect(IReactorUNIX(reactor), self.socket_path))
+        self.assertIsInstance(error, NotAllowed)
+        self.assertNotIn("\n", str(error))
+
+    async def test_long_path(self) -> None:
+        """A path longer than UNIX sockets may have is refused in words."""
+        error = await self.refusal(
+            connect(IReactorUNIX(reactor), self.root / ("x" * 120))
+        )
+        self.assertIn("longer than 107 bytes", str(error))
+
+    async def test_silent_master(self) -> None:
+        """A master that hangs up at once is an error, not a wait."""
+
+        class Rude(Protocol):
+            def connectionMade(self) -> None:
+                assert self.transport is not None
+                self.transport.loseConnection()
+
+        self.factory.buildProtocol = lambda addr: Rude()  # type: ignore[assignment, method-assign, return-value]
+        error = await self.refusal(connect(IReactorUNIX(reactor), self.socket_path))
+        self.assertIsInstance(error, Unavailable)
+
+    async def refusal(self, attempt: Awaitable[object]) -> GanetixError:
+        """The error that the attempt ends with."""
+        try:
+            await attempt
+        except GanetixError as error:
+            return error
+        self.fail("it succeeded")

@@ -1,0 +1,262 @@
+"""A master that is all answers from memory, for tests of the API and the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import msgspec
+from msgspec.structs import replace
+from twisted.internet.defer import Deferred, fail, succeed
+
+from ganetix.api.master import ConsoleSession, TakeOutput, Watch
+from ganetix.api.types import (
+    ClusterInfo,
+    EnrolRequest,
+    FieldInfo,
+    IssuedToken,
+    JobUpdate,
+    LockInfo,
+    QueryKind,
+    QueryRequest,
+    QueryResult,
+    SubmitRequest,
+)
+from ganetix.errors import GanetixError, NotFound
+from ganetix.jobs.model import Job, JobStatus, LogLine, OpRun
+from ganetix.objects.node import Enrolment
+from ganetix.opcodes import Opcode
+
+Answers = Callable[[QueryRequest], "Deferred[QueryResult]"]
+
+
+class FakeWatch:
+    """Follows one job of a ``FakeMaster``."""
+
+    def __init__(self, master: FakeMaster, job_id: int, serial: int, log: int) -> None:
+        self._master = master
+        self._job_id = job_id
+        self._serial = serial
+        self._log = log
+        self._has_ended = False
+        self._wake: Deferred[None] | None = None
+
+    async def next(self) -> JobUpdate | None:
+        """The next change of the job."""
+        while not self._has_ended:
+            job = self._master.jobs[self._job_id]
+            if job.serial > self._serial or job.log_serial > self._log:
+                lines = self._master.logs[self._job_id][self._log :]
+                self._serial, self._log = job.serial, job.log_serial
+                return JobUpdate(job=job, lines=tuple(lines))
+            if job.ended is not None:
+                break
+            self._wake = Deferred()
+            await self._wake
+        return None
+
+    def close(self) -> None:
+        """End it."""
+        self._has_ended = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Look at the job again."""
+        wake, self._wake = self._wake, None
+        if wake is not None:
+            wake.callback(None)
+
+
+class FakeConsole:
+    """A console that echoes, and ends when told so."""
+
+    def __init__(self, output: TakeOutput) -> None:
+        self.output = output
+        self.typed = b""
+        self.is_closed = False
+        self._ends: list[Deferred[None]] = []
+
+    def write(self, data: bytes) -> Deferred[None]:
+        """Echo."""
+        self.typed += data
+        return self.output(data)
+
+    def close(self) -> None:
+        """End the session."""
+        self.is_closed = True
+        ends, self._ends = self._ends, []
+        for end in ends:
+            end.callback(None)
+
+    def ended(self) -> Deferred[None]:
+        """Fires when it has been closed."""
+        if self.is_closed:
+            return succeed(None)
+        self._ends.append(Deferred())
+        return self._ends[-1]
+
+
+class FakeMaster:
+    """Implements ``api.master.MasterApi``.
+
+    Jobs stay queued until ``advance``, or succeed at once where ``automatic`` is true:
+    with the ``results`` or ``failures`` given for their opcodes' types.
+
+    :param queries: answers queries
+    :param now: the time of all that happens, in seconds since the epoch
+    """
+
+    def __init__(self, queries: Answers | None = None, now: float = 1000.0) -> None:
+        self.automatic = True
+        self.results: dict[type[Opcode], object] = {}
+        self.failures: dict[type[Opcode], GanetixError] = {}
+        self.submitted: list[SubmitRequest] = []
+        self.jobs: dict[int, Job] = {}
+        self.logs: dict[int, list[LogLine]] = {}
+        self.watches: list[FakeWatch] = []
+        self.reasons: tuple[str, ...] = ()
+        self.held: tuple[LockInfo, ...] = ()
+        self.field_infos: dict[QueryKind, tuple[FieldInfo, ...]] = {}
+        self.info: ClusterInfo | None = None
+        self.tokens: list[tuple[str, float]] = []
+        self.enrolled: list[EnrolRequest] = []
+        self.enrolment: Enrolment | None = None
+        self.consoles: list[FakeConsole] = []
+        self.console_log = ""
+        self.error: Exception | None = None
+        self.now = now
+        self._queries = queries
+
+    def submit(self, requests: Sequence[SubmitRequest]) -> Deferred[tuple[int, ...]]:
+        """Number jobs; do them if ``automatic``."""
+        if self.error:
+            return fail(self.error)
+        ids = []
+        for request in requests:
+            self.submitted.append(request)
+            job_id = len(self.jobs) + 1
+            runs = tuple(OpRun(op=op, priority=request.priority) for op in request.ops)
+            self.jobs[job_id] = Job(
+                id=job_id, ops=runs, received=self.now, reason=request.reason
+            )
+            self.logs[job_id] = []
+            ids.append(job_id)
+            if self.automatic:
+                self._finish(job_id)
+        return succeed(tuple(ids))
+
+    def advance(
+        self, job_id: int, status: JobStatus, lines: Sequence[str] = ()
+    ) -> None:
+        """Move all opcodes of a job to a state, with log lines."""
+        for text in lines:
+            self._say(job_id, text)
+        job = self.jobs[job_id]
+        runs = tuple(replace(run, status=status) for run in job.ops)
+        self._put(replace(job, ops=runs))
+
+    def cancel(self, job_id: int) -> Deferred[tuple[bool, str]]:
+        """Cancel a job that has not ended."""
+        job = self._job(job_id)
+        if isinstance(job, GanetixError):
+            return fail(job)
+        if job.ended is not None:
+            return succeed((False, f"it has ended already: {job.status}"))
+        self.advance(job_id, "canceled")
+        return succeed((True, "canceled"))
+
+    def watch(self, job_id: int, serial: int, log_serial: int) -> Deferred[Watch]:
+        """Follow a job."""
+        job = self._job(job_id)
+        if isinstance(job, GanetixError):
+            return fail(job)
+        watch = FakeWatch(self, job_id, serial, log_serial)
+        self.watches.append(watch)
+        return succeed(cast(Watch, watch))
+
+    def why(self, job_id: int) -> Deferred[Sequence[str]]:
+        """The ``reasons``."""
+        return succeed(self.reasons)
+
+    def locks(self) -> Deferred[Sequence[LockInfo]]:
+        """The locks ``held``."""
+        return succeed(self.held)
+
+    def query(self, request: QueryRequest) -> Deferred[QueryResult]:
+        """What ``queries`` answers."""
+        if self.error:
+            return fail(self.error)
+        if self._queries is None:
+            return succeed(QueryResult(fields=(), rows=()))
+        return self._queries(request)
+
+    def fields(self, kind: QueryKind) -> Sequence[FieldInfo]:
+        """The ``field_infos``."""
+        return self.field_infos.get(kind, ())
+
+    def cluster_info(self) -> Deferred[ClusterInfo]:
+        """The ``info``."""
+        if self.info is None:
+            return fail(NotFound("this fake has no cluster info"))
+        return succeed(self.info)
+
+    def issue_token(
+        self, node_name: str, lifetime_seconds: float
+    ) -> Deferred[IssuedToken]:
+        """A token that is its node's name."""
+        self.tokens.append((node_name, lifetime_seconds))
+        return succeed(
+            IssuedToken(
+                token=f"gnx1.{node_name}",
+                node_name=node_name,
+                expires=self.now + lifetime_seconds,
+            )
+        )
+
+    def enrol(self, request: EnrolRequest) -> Deferred[Enrolment]:
+        """The ``enrolment``."""
+        self.enrolled.append(request)
+        if self.enrolment is None:
+            return fail(NotFound("this fake has no enrolment"))
+        return succeed(self.enrolment)
+
+    def console_tail(self, instance_name: str, lines: int) -> Deferred[str]:
+        """The end of the ``console_log``."""
+        kept = self.console_log.splitlines(keepends=True)[-lines:]
+        return succeed("".join(kept))
+
+    def console_open(
+        self, instance_name: str, output: TakeOutput
+    ) -> Deferred[ConsoleSession]:
+        """A console that echoes."""
+        if self.error:
+            return fail(self.error)
+        self.consoles.append(FakeConsole(output))
+        return succeed(cast(ConsoleSession, self.consoles[-1]))
+
+    def _job(self, job_id: int) -> Job | NotFound:
+        return self.jobs.get(job_id) or NotFound(f"there is no job {job_id}")
+
+    def _say(self, job_id: int, text: str) -> None:
+        log = self.logs[job_id]
+        log.append(LogLine(serial=len(log) + 1, time=self.now, op=0, text=text))
+        self.jobs[job_id] = replace(self.jobs[job_id], log_serial=len(log))
+
+    def _finish(self, job_id: int) -> None:
+        runs = []
+        for run in self.jobs[job_id].ops:
+            error = self.failures.get(type(run.op))
+            result = msgspec.to_builtins(self.results.get(type(run.op)))
+            runs.append(
+                replace(run, status="error", error=error.to_wire())
+                if error
+                else replace(run, status="success", result=result)
+            )
+        self._put(replace(self.jobs[job_id], ops=tuple(runs)))
+
+    def _put(self, job: Job) -> None:
+        status = job.status
+        ended = self.now if status in ("success", "error", "canceled") else None
+        self.jobs[job.id] = replace(job, serial=job.serial + 1, ended=ended)
+        for watch in self.watches:
+            watch.wake()

@@ -15,14 +15,14 @@ from ganetix.config.ssconf import ssconf_files, ssconf_serial
 from ganetix.errors import BadParameter, NotAllowed, NotFound
 from ganetix.objects import JoinToken
 from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
-from ganetix.opcodes import Opcode, OpNodeEnrol
+from ganetix.opcodes import OpNodeEnrol
 from ganetix.state.rows import Row
 
 DEFAULT_LIFETIME_SECONDS = 3600.0
 LEAST_LIFETIME_SECONDS = 10.0
 MOST_LIFETIME_SECONDS = 30 * 86400.0
 
-Submit = Callable[[Opcode], "Deferred[int]"]
+Submit = Callable[[OpNodeEnrol], "Deferred[int]"]
 
 
 class Config(Protocol):

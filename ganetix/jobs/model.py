@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
 from msgspec.structs import replace
 
 from ganetix.errors import Bug, WireError
@@ -36,12 +35,15 @@ class LogLine(Value, frozen=True, kw_only=True):
 
 
 class OpRun(Value, frozen=True, kw_only=True):
-    """One opcode of a job and how far it got; times in seconds since the epoch."""
+    """One opcode of a job and how far it got; times in seconds since the epoch.
+
+    ``result`` is what JSON can hold.
+    """
 
     op: AnyOpcode
     status: JobStatus = "queued"
     priority: int = PRIORITY_NORMAL
-    result: msgspec.Raw | None = None
+    result: object = None
     error: WireError | None = None
     started: float | None = None
     executing: float | None = None
@@ -137,7 +139,7 @@ class Job(Value, frozen=True, kw_only=True):
         job = self.changed(index, replace(run, status="canceling"))
         return replace(job, cancel_requested=True)
 
-    def succeeded(self, now: float, result: msgspec.Raw | None) -> Job:
+    def succeeded(self, now: float, result: object) -> Job:
         """The current opcode was done; the rest is canceled if that was asked for."""
         index, run = self._expect("running", "canceling")
         done = replace(run, status="success", result=result, ended=now)

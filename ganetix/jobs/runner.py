@@ -217,7 +217,7 @@ class Runner:
         progress = JobProgress(live, self._job_log, index)
         try:
             outcome = await self._worker.run(op, progress)
-            result = msgspec.Raw(msgspec.json.encode(outcome.result))
+            result = msgspec.to_builtins(outcome.result)
         except Exception:  # noqa: BLE001 - units may fail in any way
             await self._stopped_short(live, Failure())
             return None
@@ -246,7 +246,7 @@ class Runner:
         return True
 
     async def _done(
-        self, live: LiveJob, outcome: Outcome, result: msgspec.Raw
+        self, live: LiveJob, outcome: Outcome, result: object
     ) -> Again | None:
         now = self._clock.seconds()
         lines = self._job_log.take(live)

@@ -93,7 +93,7 @@ class NodeDaemon(LoggedService):
         self._uuid = identity.uuid
         self._pool = Pool(reactor, "files", FILE_THREADS)
         offload = self._pool.offload
-        runner = ProcessRunner(reactor)
+        self._runner = runner = ProcessRunner(reactor)
         self._kvm = KvmHypervisor(reactor, runner, paths, offload)
         self._service = NodeService(
             reactor=reactor,
@@ -165,6 +165,7 @@ class NodeDaemon(LoggedService):
                 "stopping while {rpc} runs", rpc=", ".join(self._rpc.running)
             )
         await self._kvm.close()
+        await self._runner.close()
         self._pool.stop()
         await super().stopService()
 

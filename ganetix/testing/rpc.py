@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -57,7 +57,7 @@ class FakeNodeRpc:
 
     def fail(
         self,
-        method: Method[Q, R],
+        method: Method[Any, Any],
         error: GanetixError,
         nth: int = 1,
         after_running: bool = False,

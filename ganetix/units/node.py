@@ -70,8 +70,10 @@ class EnrolFacts(Value, frozen=True, kw_only=True):
 class NodeEnrol:
     """``OpNodeEnrol``: check the new node's daemon, then make it a member."""
 
-    async def gather(self, op: OpNodeEnrol, context: Context) -> EnrolFacts:
-        """Wait until its daemon answers, and ask it about itself."""
+    async def gather(self, op: OpNodeEnrol, context: Context) -> EnrolFacts | None:
+        """Wait until its daemon answers, and ask it; None of one that is a member."""
+        if op.node_uuid in context.snapshot.nodes:
+            return None
         token = enrolled(context.snapshot, op.node_uuid)
         node = token.node
         cluster = context.snapshot.cluster
@@ -98,8 +100,10 @@ class NodeEnrol:
             now=context.now,
         )
 
-    def plan(self, op: OpNodeEnrol, facts: EnrolFacts) -> Node:
+    def plan(self, op: OpNodeEnrol, facts: EnrolFacts | None) -> Node | None:
         """Refuse a node that does not fit."""
+        if facts is None:
+            return None
         problems = admission_problems(
             facts.token, facts.version, facts.now, facts.info, facts.found
         )
@@ -108,8 +112,13 @@ class NodeEnrol:
             raise WrongState(f"node {name} cannot join: {'; '.join(problems)}")
         return facts.token.node
 
-    async def act(self, op: OpNodeEnrol, context: Context, plan: Node) -> Outcome:
+    async def act(
+        self, op: OpNodeEnrol, context: Context, plan: Node | None
+    ) -> Outcome:
         """Make it a member, and wait until all nodes know."""
+        if plan is None:
+            context.say(f"node {op.name} is a member already")
+            return Outcome(result={"uuid": op.node_uuid, "name": op.name})
         snapshot = await context.commit(lambda now: admit(now, plan.uuid))
         group = snapshot.groups[plan.group].name
         context.say(f"node {plan.name} is a member of group {group}")

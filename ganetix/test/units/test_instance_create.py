@@ -56,7 +56,7 @@ class InstanceCreateTests(SynchronousTestCase):
         self.assertEqual(dict(self.sim.snapshot.instances), {})
         self.assertEqual(dict(self.sim.snapshot.intents), {})
         self.assertEqual(self.successResultOf(node.storage.disks()), ())
-        self.assertEqual(list(self.successResultOf(node.hypervisor.guests())), [])
+        self.assertEqual(len(self.successResultOf(node.hypervisor.guests())), 0)
 
     def refused(
         self,

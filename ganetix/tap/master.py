@@ -1,0 +1,247 @@
+"""``twistd ganetix-master``."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.endpoints import UNIXServerEndpoint
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+import ganetix
+from ganetix.api.door import Door
+from ganetix.api.server import ApiFactory
+from ganetix.api.types import SubmitRequest
+from ganetix.bootstrap import enrol
+from ganetix.bootstrap.dirs import make_directories
+from ganetix.bootstrap.pki import load_authority
+from ganetix.config.distribute import SsconfDistributor
+from ganetix.config.store import ConfigStore
+from ganetix.errors import GanetixError, WrongState
+from ganetix.hypervisor.params import HV_PARAMETERS, effective_hvparams
+from ganetix.interfaces import IStateEngine
+from ganetix.jobs.queue import JobQueue
+from ganetix.locking.manager import LockManager
+from ganetix.log import LoggedService
+from ganetix.objects import new_uuid
+from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
+from ganetix.opcodes import AnyOpcode, OpNodeEnrol
+from ganetix.paths import Paths
+from ganetix.query.service import QueryService
+from ganetix.rpc.client import NodeRpc, creators_of
+from ganetix.rpc.tls import load_credentials
+from ganetix.scheduler.scheduler import Scheduler
+from ganetix.state.sqlite import SqliteEngine
+from ganetix.state.store import StateStore
+from ganetix.tap.common import (
+    STOP_WITHIN_SECONDS,
+    Pool,
+    end_with_failure,
+    refuse_to_start,
+    within,
+)
+from ganetix.tap.options import DaemonOptions
+from ganetix.units.base import Services
+from ganetix.units.recovery import Recovery
+from ganetix.units.worker import LogicalUnits
+
+SOCKET_MODE = 0o660
+WIPE_AFTER_SECONDS = 1.0
+
+WrapEngine = Callable[[IStateEngine], IStateEngine]
+
+
+class Options(DaemonOptions):
+    """Options of the master daemon."""
+
+    longdesc = (
+        "Keeps the cluster's configuration and runs its jobs; commands reach it through"
+        " a UNIX socket below --root. It runs on the master node, beside the node"
+        " daemon. Guests do not depend on it."
+    )
+
+
+class MasterDaemon(LoggedService):
+    """The master: everything put together, started and stopped in order.
+
+    :param wrap_engine: stands between the store and its engine, for crash tests
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        options: Options,
+        wrap_engine: WrapEngine = lambda engine: engine,
+    ) -> None:
+        super().__init__(options.observer)
+        self._reactor = reactor
+        self._paths = paths = options.paths
+        if not paths.state_db.exists():
+            raise WrongState(
+                f"there is no cluster here: {paths.state_db} does not exist;"
+                " 'gnt-cluster init' makes one"
+            )
+        self._ca = load_authority(paths)
+        self._pool = Pool(reactor, "state", 1)
+        engine = wrap_engine(SqliteEngine(paths.state_db, self._pool.offload))
+        self._store = StateStore(engine, reactor)
+        self._config = ConfigStore(self._store, reactor)
+        self._rpc = NodeRpc(reactor, creators_of(load_credentials(paths)))
+        self._distributor = SsconfDistributor(self._config, self._rpc, reactor)
+        services = Services(
+            config=self._config,
+            rpc=self._rpc,
+            clock=reactor,
+            distribution=self._distributor,
+            version=ganetix.__version__,
+            ca_fingerprint=self._ca.fingerprint,
+            new_uuid=new_uuid,
+            random_byte=lambda: random.getrandbits(8),
+            is_active=lambda job_id: self._queue.is_active(job_id),
+            farewell=self._end_for_good,
+        )
+        self._queue = JobQueue(
+            reactor,
+            self._store,
+            self._config,
+            LogicalUnits(services),
+            LockManager(reactor),
+            Scheduler(reactor),
+            random.Random(),  # noqa: S311 - jitter
+        )
+        self._recovery = Recovery(services, self._submit)
+        self._door = Door(
+            clock=reactor,
+            config=self._config,
+            store=self._store,
+            queue=self._queue,
+            queries=QueryService(
+                reactor,
+                self._config,
+                self._rpc,
+                self._queue,
+                {name: effective_hvparams(name) for name in HV_PARAMETERS},
+            ),
+            rpc=self._rpc,
+            issue_token=self._issue_token,
+            enrol=self._enrol,
+        )
+        self._factory = ApiFactory(self._door)
+        self._listener: IListeningPort | None = None
+        self._starting: Deferred[None] | None = None
+        self._is_destroyed = False
+
+    def startService(self) -> None:
+        """Load the state, go on with queued jobs, and listen."""
+        super().startService()
+        make_directories(self._paths)
+        self._pool.start()
+        self._starting = Deferred.fromCoroutine(self._start())
+        _ = self._starting.addErrback(self._failed)
+
+    async def _start(self) -> None:
+        await self._store.open()
+        await self._config.load()
+        await self._queue.load()
+        path = str(self._paths.master_socket)
+        endpoint = UNIXServerEndpoint(
+            self._reactor, path, mode=SOCKET_MODE, wantPID=True
+        )
+        try:
+            self._listener = await endpoint.listen(self._factory)
+        except CannotListenError as error:
+            raise WrongState(f"{path} cannot be listened on: {error}") from error
+        self._queue.start()
+        self._distributor.start()
+        self._recovery.start()
+        snapshot = self._config.snapshot()
+        self._log.info(
+            "ganetix-master {version}: cluster {cluster} at revision {revision}",
+            version=ganetix.__version__,
+            cluster=snapshot.cluster.name,
+            revision=self._store.revision,
+        )
+
+    def _failed(self, failure: Failure) -> None:
+        if failure.check(CancelledError):
+            return
+        if not failure.check(GanetixError):
+            self._log.failure("start failed", failure)
+        end_with_failure(self._reactor, self._log, failure.getErrorMessage())
+
+    def stopService(self) -> Deferred[None]:
+        """Take no more jobs; what runs is found again at the next start."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
+        if self._listener is not None:
+            await maybeDeferred(self._listener.stopListening)
+        self._recovery.stop()
+        self._distributor.stop()
+        stopping = Deferred.fromCoroutine(self._queue.stop())
+        if not await within(self._reactor, STOP_WITHIN_SECONDS, stopping):
+            self._log.warn("stopping while jobs run")
+        self._factory.hang_up()
+        await self._rpc.close()
+        await self._store.close()
+        self._pool.stop()
+        if self._is_destroyed:
+            wipe(self._paths)
+        await super().stopService()
+
+    def _end_for_good(self) -> None:
+        self._is_destroyed = True
+        self._reactor.callLater(WIPE_AFTER_SECONDS, self._reactor.stop)
+
+    def _submit(self, op: AnyOpcode) -> Deferred[int]:
+        submitted = self._queue.submit([SubmitRequest(ops=(op,))])
+        return submitted.addCallback(lambda job_ids: job_ids[0])
+
+    def _issue_token(self, name: str, lifetime_seconds: float) -> Deferred[IssuedToken]:
+        now = self._reactor.seconds()
+        return enrol.issue_token(self._config, self._ca, name, now, lifetime_seconds)
+
+    def _enrol(self, request: EnrolRequest) -> Deferred[Enrolment]:
+        async def submit(op: OpNodeEnrol) -> int:
+            job_id = await self._submit(op)
+            self._recovery.began(request.node_uuid, job_id)
+            return job_id
+
+        return enrol.enrol(
+            self._config,
+            self._ca,
+            request,
+            lambda op: Deferred.fromCoroutine(submit(op)),
+            self._reactor.seconds(),
+        )
+
+
+def wipe(paths: Paths) -> None:
+    """Remove what made this host a master; its logs stay. Blocking."""
+    for path in (
+        *paths.state_db.parent.glob(f"{paths.state_db.name}*"),
+        paths.ca_key,
+        paths.ca_certificate,
+    ):
+        path.unlink(missing_ok=True)
+
+
+def makeService(options: Options) -> IService:
+    """Called by twistd."""
+    from twisted.internet import reactor
+
+    try:
+        service: IService = MasterDaemon(reactor, options)
+    except GanetixError as error:
+        refuse_to_start(error)
+    return service

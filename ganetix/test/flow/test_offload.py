@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 from twisted.internet import reactor
 from twisted.internet.interfaces import IReactorFromThreads
@@ -41,7 +42,7 @@ class ThreadTests(TestCase):
             threads.add(threading.get_ident())
             return number
 
-        begun = [offload(lambda n=n: work(n)) for n in range(50)]
+        begun = [offload(partial(work, number)) for number in range(50)]
         self.assertEqual([await each for each in begun], list(range(50)))
         self.assertEqual(order, list(range(50)))
         self.assertNotIn(threading.get_ident(), threads)

@@ -17,7 +17,7 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from ganetix.errors import GanetixError
+from ganetix.errors import GanetixError, HypervisorFault
 from ganetix.hypervisor.base import (
     Followers,
     KeyedLocks,
@@ -28,6 +28,7 @@ from ganetix.hypervisor.base import (
 )
 from ganetix.hypervisor.kvm_argv import GuestFiles
 from ganetix.hypervisor.kvm_guest import KvmGuest, KvmHost
+from ganetix.hypervisor.kvm_start import GuestStart
 from ganetix.hypervisor.qemu_process import trim
 from ganetix.hypervisor.records import GuestRecords
 from ganetix.hypervisor.sockets import SocketNames
@@ -106,7 +107,10 @@ class KvmHypervisor:
         async def start() -> GuestInfo:
             uuid = checked_uuid(guest.uuid)
             async with self._locks.hold(uuid):
-                info = await self._guest(uuid).start(guest, disk_paths, say)
+                target = self._guest(uuid)
+                info = await GuestStart(
+                    self._host, target, guest, disk_paths, say
+                ).run()
             self._tell(info)
             return info
 
@@ -141,8 +145,17 @@ class KvmHypervisor:
     def guests(self) -> Deferred[Sequence[GuestInfo]]:
         """All guests; see ``IHypervisor``."""
 
+        async def info(uuid: str) -> GuestInfo | None:
+            try:
+                return await self._info(uuid)
+            except HypervisorFault as fault:
+                record = self._host.records.get(uuid)
+                if record is None:
+                    raise
+                return record.info("unknown", detail=str(fault))
+
         async def guests() -> Sequence[GuestInfo]:
-            looks = [self.info(uuid) for uuid in self._known()]
+            looks = [Deferred.fromCoroutine(info(uuid)) for uuid in self._known()]
             found = await gatherResults(looks, consumeErrors=True)
             return [info for info in found if info is not None]
 
@@ -178,7 +191,7 @@ class KvmHypervisor:
         async def resume(uuid: str) -> None:
             try:
                 async with self._locks.hold(uuid):
-                    await self._guest(uuid).resume()
+                    await self._guest(uuid).find()
             except CancelledError:
                 raise
             except GanetixError as error:
@@ -268,11 +281,7 @@ class KvmHypervisor:
             listener(info)
 
     def _trim_logs(self) -> Deferred[None]:
-        logs = [
-            log
-            for uuid in self._known()
-            for log in (self._files(uuid).console_log, self._files(uuid).log)
-        ]
+        logs = [log for uuid in self._known() for log in self._files(uuid).logs]
 
         def trim_all() -> None:
             for log in logs:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -27,6 +27,8 @@ FIRST_NIC_SLOT = 0x05
 MAX_NICS = 8
 FIRST_DISK_SLOT = 0x0D
 MAX_DISKS = 16
+
+BootSource = Literal["kernel", "disk", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,19 @@ class GuestFiles:
         return self.directory / "console.log"
 
     @property
+    def firmware_log(self) -> Path:
+        """What the firmware of a guest with nothing to boot from says."""
+        return self.directory / "firmware.log"
+
+    @property
     def log(self) -> Path:
         """What QEMU itself says."""
         return self.directory / "qemu.log"
+
+    @property
+    def logs(self) -> Sequence[Path]:
+        """All files that grow while the guest runs."""
+        return (self.console_log, self.firmware_log, self.log)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +113,8 @@ def qemu_argv(
         *_boot(hvparams),
         *_always(),
     ]
+    if boot_source(guest, hvparams) == "nothing":
+        argv += _firmware_log(places.files)
     for number, nic in enumerate(_at_most(MAX_NICS, "network cards", guest.nics)):
         argv += _nic(number, nic, places.taps.get(nic.uuid, ""))
     disks = _at_most(MAX_DISKS, "disks", guest.disks)
@@ -109,6 +123,13 @@ def qemu_argv(
     ):
         argv += _disk(number, disk, path, direct=direct)
     return argv
+
+
+def boot_source(guest: GuestSpec, hvparams: Mapping[str, HvValue]) -> BootSource:
+    """What a guest boots from."""
+    if hvparams.get("kernel_path"):
+        return "kernel"
+    return "disk" if guest.disks else "nothing"
 
 
 def _at_most(limit: int, what: str, things: Sequence[T]) -> Sequence[T]:
@@ -176,6 +197,14 @@ def _boot(hvparams: Mapping[str, HvValue]) -> list[str]:
     if hvparams["initrd_path"]:
         argv += ["-initrd", str(hvparams["initrd_path"])]
     return [*argv, "-append", str(hvparams["kernel_args"])]
+
+
+def _firmware_log(files: GuestFiles) -> list[str]:
+    return [
+        "-chardev",
+        f"file,id=firmware0,path={_quoted(files.firmware_log)},append=on",
+        *("-device", "isa-debugcon,iobase=0x402,chardev=firmware0"),
+    ]
 
 
 def _always() -> list[str]:

@@ -1,35 +1,30 @@
-"""One guest under QEMU: what state it is in, and how it is started and stopped.
+"""One guest under QEMU: what state it is in, and how it is stopped.
 
 Callers see to it that only one of the methods, ``glance`` aside, runs at a time.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from msgspec.structs import replace
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from ganetix.errors import HypervisorFault, NotFound, WrongState
-from ganetix.hypervisor.kvm_argv import GuestFiles, QemuPlaces, qemu_argv
-from ganetix.hypervisor.life import LifeSigns, has_lived
-from ganetix.hypervisor.params import effective_hvparams
+from ganetix.hypervisor.kvm_argv import GuestFiles, boot_source
+from ganetix.hypervisor.life import LifeSigns
 from ganetix.hypervisor.qemu_process import QemuProcess
-from ganetix.hypervisor.qmp import QmpLost, RunState
+from ganetix.hypervisor.qmp import RunState
 from ganetix.hypervisor.records import Ending, GuestRecord, GuestRecords
 from ganetix.hypervisor.sockets import SocketNames
 from ganetix.hypervisor.taps import Taps
 from ganetix.hypervisor.watch import GuestWatch
 from ganetix.interfaces import Offload, Say
-from ganetix.objects import GuestInfo, GuestSpec, GuestState, StopOutcome
-from ganetix.objects.params import HvParams, HvValue
+from ganetix.objects import GuestInfo, GuestState, StopOutcome
 from ganetix.paths import Paths
-from ganetix.process import Runner, find_program
+from ganetix.process import Runner
 
 LIFE_POLL_SECONDS = 0.25
 POWERDOWN_EVERY = 5.0
@@ -64,11 +59,9 @@ class KvmGuest:
         self.uuid = uuid
         self._host = host
         self._on_change = on_change
-        self._files = GuestFiles(host.paths.guest_run(uuid))
-        self._process = QemuProcess(
-            host.reactor, host.runner, host.sockets, self._files
-        )
-        self._watch = self._new_watch()
+        self.files = GuestFiles(host.paths.guest_run(uuid))
+        self.process = QemuProcess(host.reactor, host.runner, host.sockets, self.files)
+        self.watch = self._new_watch()
 
     @property
     def record(self) -> GuestRecord | None:
@@ -82,21 +75,20 @@ class KvmGuest:
             return None
         if record.ended:
             return record.ended_info()
-        pid = self._process.pid()
+        pid = self.process.pid()
         if pid is None:
             return record.info("starting" if record.wanted == "run" else "admin-down")
-        if not self._watch.is_attached:
-            return record.info("unknown" if record.seen_alive else "starting", pid)
-        status = await self._watch.status("")
-        return _info(record, pid, status)
+        if not self.watch.is_attached:
+            return record.info("running" if record.seen_alive else "starting", pid)
+        return _info(record, pid, await self.watch.status(self.events_socket()))
 
     async def look(self) -> GuestInfo | None:
         """The guest's state; an end that is found is recorded, its rest removed."""
-        pid = self._process.pid()
+        pid = self.process.pid()
         if pid is None:
             return await self._found_gone()
-        status = await self._watch.status(self._events_socket())
-        if status is None and self._process.pid() is None:
+        status = await self.watch.status(self.events_socket())
+        if status is None and self.process.pid() is None:
             return await self._found_gone()
         record = self.record
         if record is None:
@@ -107,52 +99,21 @@ class KvmGuest:
         if status is not None and status.status in CRASHES:
             return await self._settle(record, "crash", CRASHES[status.status])
         if status is not None and status.running and not record.seen_alive:
-            client = await self._watch.attach(self._events_socket())
-            if await has_lived(client, self._files.console_log, record.since):
-                record = replace(record, seen_alive=True)
-                await self._host.records.put(record)
+            record = await self._look_for_life(record)
         return _info(record, pid, status)
 
-    async def resume(self) -> None:
-        """Take the guest over from a daemon that is gone."""
-        await self._host.offload(self._process.find)
-        await self.look()
+    def events_socket(self) -> str:
+        """The name of the socket that tells events."""
+        return self.process.socket_name(self.files.events)
 
     def detach(self) -> None:
         """Leave the guest alone."""
-        self._watch.detach()
+        self.watch.detach()
 
-    async def start(
-        self, guest: GuestSpec, disk_paths: Sequence[Path], say: Say
-    ) -> GuestInfo:
-        """Start the guest, unless it runs; see ``IHypervisor``."""
-        hvparams = effective_hvparams("kvm", guest.hvparams)
-        await self._host.offload(self._process.find)
-        info = await self.look()
-        if info is not None and info.pid is not None:
-            if info.state in ("running", "paused"):
-                say(f"{guest.name} runs already")
-                return info
-            if info.state == "unknown":
-                raise HypervisorFault(
-                    f"QEMU of {guest.name} (process {info.pid}) runs but does not"
-                    " answer; stop it first"
-                )
-            say(f"ends what is left of an unfinished start of {guest.name}")
-            await self._end()
-        places = await self._places(guest, hvparams, disk_paths)
-        reasons: dict[str, str] = {}
-        for accelerator in str(hvparams["accel"]).split(":"):
-            try:
-                return await self._start_under(
-                    accelerator, guest, hvparams, places, say
-                )
-            except HypervisorFault as fault:
-                reasons[accelerator] = str(fault)
-                say(f"{guest.name} cannot run under {accelerator}: {fault}")
-        raise HypervisorFault(
-            f"{guest.name} cannot be started: {_joined(reasons)}", instance=guest.name
-        )
+    async def find(self) -> GuestInfo | None:
+        """As ``look``, also if the pid file of a running guest is missing."""
+        await self._host.offload(self.process.find)
+        return await self.look()
 
     async def stop(self, timeout_seconds: float, say: Say) -> StopOutcome:
         """Stop the guest; see ``IHypervisor``."""
@@ -175,7 +136,7 @@ class KvmGuest:
             else:
                 say(f"{info.name} did not power off in {timeout_seconds:g} s; ends it")
         if record is None:
-            await self._end()
+            await self.end()
         else:
             await self._settle(record, "admin", "")
         return outcome
@@ -187,35 +148,54 @@ class KvmGuest:
             raise NotFound(f"guest {self.uuid} is not known on this node")
         if info.pid is None:
             raise WrongState(f"guest {info.name} is {info.state}: it cannot be reset")
-        client = await self._watch.attach(self._events_socket())
+        client = await self.watch.attach(self.events_socket())
         await client.execute("system_reset")
 
     async def forget(self) -> None:
         """End the guest at once, and remove every trace of it."""
-        await self._end()
-        await self._host.offload(self._process.remove)
+        await self.end()
+        await self._host.offload(self.process.remove)
         await self._host.records.remove(self.uuid)
+
+    async def end(self) -> None:
+        """End QEMU, if it runs, and remove what it leaves; nothing is recorded."""
+        self.watch.detach()
+        self.watch = self._new_watch()
+        await self.process.end()
+        if self.record is not None:
+            await self._host.taps.remove(self.record.spec)
 
     def _new_watch(self) -> GuestWatch:
         return GuestWatch(self._host.reactor, self.uuid, self._on_change)
 
-    def _events_socket(self) -> str:
-        return self._process.socket_name(self._files.events)
+    async def _look_for_life(self, record: GuestRecord) -> GuestRecord:
+        """A guest whose start no daemon saw to its end: it may have come alive."""
+        source = boot_source(record.spec, record.spec.hvparams)
+        try:
+            client = await self.watch.attach(self.events_socket())
+            signs = LifeSigns(client, self.files, source)
+            if await signs.seen_since(record.since):
+                record = replace(record, seen_alive=True)
+                await self._host.records.put(record)
+        except HypervisorFault:
+            # It stays "starting"; the next look may tell more.
+            pass
+        return record
 
     async def _found_gone(self) -> GuestInfo | None:
         """No process is there: what that means for the guest."""
         record = self.record
         if record is None or record.ended:
-            self._process.clean()
+            self.process.clean()
             return None if record is None else record.ended_info()
         if record.wanted == "stop":
             return await self._settle(record, "admin", "")
         if record.boot_id != self._host.boot_id:
             detail = "the host was rebooted"
-        elif self._watch.end_reason == "host-signal":
+        elif self.watch.end_reason == "host-signal":
             detail = "QEMU was ended by a signal"
         else:
-            said = self._process.last_words()
+            said = self.process.last_words()
             detail = "QEMU ended unexpectedly" + (f": {said}" if said else "")
         return await self._settle(record, "crash", detail)
 
@@ -223,104 +203,12 @@ class KvmGuest:
         self, record: GuestRecord, ending: Ending, detail: str
     ) -> GuestInfo:
         """Remove what is left of a guest that ended, and record how it did."""
-        await self._end()
+        await self.end()
         record = replace(
             record, ended=ending, since=self._host.reactor.seconds(), detail=detail
         )
         await self._host.records.put(record)
         return record.ended_info()
-
-    async def _end(self) -> None:
-        self._watch.detach()
-        self._watch = self._new_watch()
-        await self._process.end()
-        if self.record is not None:
-            await self._host.taps.remove(self.record.spec)
-
-    async def _places(
-        self, guest: GuestSpec, hvparams: HvParams, disk_paths: Sequence[Path]
-    ) -> QemuPlaces:
-        if len(disk_paths) != len(guest.disks):
-            raise HypervisorFault(
-                f"{guest.name} has {len(guest.disks)} disks,"
-                f" but {len(disk_paths)} paths were given"
-            )
-        wanted = str(hvparams["qemu_path"] or self._host.qemu)
-        program = find_program(wanted)
-        if program is None:
-            raise HypervisorFault(f"{wanted} is not installed on this node")
-        paths = [path.absolute() for path in disk_paths]
-        disks = await self._host.offload(
-            lambda: [(path, _takes_direct_io(path)) for path in paths]
-        )
-        await self._host.offload(self._process.prepare)
-        return QemuPlaces(
-            program=program,
-            files=self._files,
-            control=self._process.socket_name(self._files.control),
-            events=self._events_socket(),
-            serial=self._process.socket_name(self._files.serial),
-            disks=disks,
-            taps=self._host.taps.names(guest),
-        )
-
-    async def _start_under(
-        self,
-        accelerator: str,
-        guest: GuestSpec,
-        hvparams: Mapping[str, HvValue],
-        places: QemuPlaces,
-        say: Say,
-    ) -> GuestInfo:
-        argv = qemu_argv(guest, hvparams, places, accelerator)
-        before = self.record
-        record = GuestRecord(
-            spec=guest,
-            disk_paths=tuple(str(path) for path, _ in places.disks),
-            since=self._host.reactor.seconds(),
-            accelerator=accelerator,
-            boot_id=self._host.boot_id,
-        )
-        await self._host.records.put(record)
-        try:
-            await self._host.taps.make(guest)
-            await self._process.spawn(argv)
-            say(f"{guest.name} starts under {accelerator}")
-            sign = await self._comes_alive(guest, hvparams)
-            say(f"{guest.name} {sign}" if sign else f"{guest.name} was started")
-            await self._host.records.put(replace(record, seen_alive=True))
-            info = await self.look()
-        except Exception:
-            await self._end()
-            if before is None:
-                await self._host.records.remove(self.uuid)
-            else:
-                await self._host.records.put(before)
-            raise
-        return info or record.info("unknown")
-
-    async def _comes_alive(
-        self, guest: GuestSpec, hvparams: Mapping[str, HvValue]
-    ) -> str:
-        """Let the guest go; which sign of life it shows."""
-        client = await self._watch.attach(self._events_socket())
-        boots = bool(hvparams["kernel_path"] or guest.disks)
-        signs = LifeSigns(client, self._files.console_log, boots=boots)
-        timeout = int(hvparams["life_sign_timeout"])
-        try:
-            await signs.begin()
-            await client.execute("cont")
-            if timeout == 0:
-                return ""
-            deadline = self._host.reactor.seconds() + timeout
-            while not (sign := await signs.seen()):
-                if self._host.reactor.seconds() >= deadline:
-                    raise HypervisorFault(f"shows no sign of life within {timeout} s")
-                await deferLater(self._host.reactor, LIFE_POLL_SECONDS)
-        except QmpLost as error:
-            said = self._process.last_words() or str(error)
-            raise HypervisorFault(f"QEMU ended: {said}") from error
-        return sign
 
     async def _powers_off(self, timeout_seconds: float) -> bool:
         """Ask the guest to power off, again and again; whether it did in time.
@@ -330,9 +218,9 @@ class KvmGuest:
         clock = self._host.reactor
         deadline = clock.seconds() + timeout_seconds
         ask_at = 0.0
-        while clock.seconds() < deadline and self._process.pid() is not None:
+        while clock.seconds() < deadline and self.process.pid() is not None:
             try:
-                client = await self._watch.attach(self._events_socket())
+                client = await self.watch.attach(self.events_socket())
                 status = (await client.status()).status
                 if status == "shutdown":
                     return True
@@ -373,18 +261,3 @@ def _unrecorded(uuid: str, pid: int, status: RunState | None) -> GuestInfo:
         pid=pid,
         detail="runs without a record on this node",
     )
-
-
-def _takes_direct_io(path: Path) -> bool:
-    try:
-        os.close(os.open(path, os.O_RDONLY | os.O_DIRECT))
-    except OSError as error:
-        return error.errno != errno.EINVAL
-    return True
-
-
-def _joined(reasons: Mapping[str, str]) -> str:
-    if len(set(reasons.values())) == 1:
-        names = " and ".join(reasons)
-        return f"under {names} {next(iter(reasons.values()))}"
-    return "; ".join(f"under {name} {reason}" for name, reason in reasons.items())

@@ -35,7 +35,7 @@ log=$1; shift
 echo $!
 """
 
-_LOG_PREFIX = re.compile(r"^(\S+T\S+Z )?(\S*qemu\S*: )?(warning: )?")
+_LOG_PREFIX = re.compile(r"^(\S+T\S+Z )?(\S*qemu\S*: )?")
 
 
 class QemuProcess:
@@ -70,10 +70,16 @@ class QemuProcess:
 
     def prepare(self) -> None:
         """Make the directory ready for a start; no process may be running."""
-        self.files.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.clean()
-        trim(self.files.console_log)
-        self.files.console_log.touch(mode=0o600)
+        try:
+            self.files.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.clean()
+            self.files.firmware_log.unlink(missing_ok=True)
+            trim(self.files.console_log)
+            self.files.console_log.touch(mode=0o600)
+        except OSError as error:
+            raise HypervisorFault(
+                f"the guest's files cannot be made: {error}"
+            ) from error
 
     def clean(self) -> None:
         """Remove what a process that is gone has left: sockets and pid file."""
@@ -102,9 +108,13 @@ class QemuProcess:
         except (CommandFailed, ValueError) as error:
             raise HypervisorFault(f"QEMU cannot be started: {error}") from error
         waited = 0.0
+        was_gone = False
         while not (self.files.pid.exists() and self.files.events.exists()):
-            if not proc.runs_with(pid, self.files.pid):
+            is_gone = not proc.runs_with(pid, self.files.pid)
+            # For an instant, between shell and QEMU, the process has no command line.
+            if is_gone and was_gone:
                 raise HypervisorFault(self.last_words() or "QEMU ended at once")
+            was_gone = is_gone
             if waited > READY_SECONDS:
                 raise HypervisorFault(
                     f"QEMU was not ready within {READY_SECONDS:g} s of its start"
@@ -124,8 +134,12 @@ class QemuProcess:
                 lines = log.read().decode(errors="replace").splitlines()
         except OSError:
             return ""
-        said = [_LOG_PREFIX.sub("", line).strip() for line in lines]
-        return "; ".join(line for line in said[-3:] if line)
+        said = [
+            _LOG_PREFIX.sub("", line).strip()
+            for line in lines
+            if line.strip() and "warning: " not in line
+        ]
+        return "; ".join(said[-3:])
 
     @asynccontextmanager
     async def control(self) -> AsyncIterator[QmpClient]:

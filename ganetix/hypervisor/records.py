@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 from twisted.logger import Logger
 
+from ganetix.errors import HypervisorFault
 from ganetix.hypervisor.base import is_uuid
 from ganetix.interfaces import Offload
 from ganetix.objects import GuestInfo, GuestSpec, GuestState, Value
@@ -88,11 +89,20 @@ class GuestRecords:
         return tuple(self._records().values())
 
     async def put(self, record: GuestRecord) -> None:
-        """Keep a record in place of the guest's last one."""
+        """Keep a record in place of the guest's last one.
+
+        Fails with ``HypervisorFault`` if it cannot be written.
+        """
         path = self._path(record.spec.uuid)
         data = msgspec.json.encode(record)
         self._records()[record.spec.uuid] = record
-        await self._offload(lambda: _write(path, data))
+        try:
+            await self._offload(lambda: _write(path, data))
+        except OSError as error:
+            raise HypervisorFault(
+                f"the record of guest {record.spec.name} cannot be written: {error}",
+                instance=record.spec.name,
+            ) from error
 
     async def remove(self, uuid: str) -> None:
         """Drop a guest's record, if there is one."""

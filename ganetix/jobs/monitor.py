@@ -13,7 +13,7 @@ def lock_infos(locks: LockManager) -> tuple[LockInfo, ...]:
     return tuple(
         LockInfo(
             level=entry.level,
-            name=entry.lock.name,
+            name=entry.lock.name.removeprefix(f"{entry.level}/"),
             mode=entry.lock.mode or "",
             owners=tuple(
                 LockOwner(

@@ -102,8 +102,9 @@ class JobQueue:
     def start(self) -> None:
         """Begin to do jobs, and to take new ones."""
         self._takes_jobs = True
-        for job_id in sorted(self._live):
-            self._schedule(self._live[job_id])
+        for _, live in sorted(self._live.items()):
+            if not live.job.is_final:
+                self._schedule(live)
 
     async def stop(self) -> None:
         """Take no more jobs and end those that run; queued ones stay for next time.
@@ -258,12 +259,13 @@ class JobQueue:
         return True, f"job {job_id} is running; it was asked to stop"
 
     def _end_now(self, live: LiveJob) -> Deferred[None]:
-        now = self._clock.seconds()
+        now, task = self._clock.seconds(), live.task
+        # The job has ended before its coroutine learns that it is cancelled.
         ended = Deferred.fromCoroutine(
             self._runner.end(live, lambda job: job.canceled(now))
         )
-        if live.task is not None:
-            live.task.cancel()
+        if task is not None:
+            task.cancel()
         return shielded(ended)
 
     async def _change_priority(self, job_id: int, priority: int) -> tuple[bool, str]:

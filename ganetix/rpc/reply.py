@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.web.server import Request
 from zope.interface import implementer
@@ -52,7 +54,8 @@ class Reply:
         if not self._is_open:
             return
         self._write(data)
-        self._wait()
+        if self._is_open:
+            self._wait()
 
     def ended(self, data: bytes) -> None:
         """The last line of the answer."""
@@ -87,7 +90,10 @@ class Reply:
         if self._is_paused:
             self._backlog += len(data)
             if self._backlog > MOST_BACKLOG_BYTES:
-                self._request.loseConnection()
+                # Not a graceful end: that would wait until all is read.
+                self._is_open = False
+                channel: Any = self._request.channel
+                channel.transport.abortConnection()
 
     def _wait(self) -> None:
         self._cancel_keep_alive()

@@ -122,6 +122,10 @@ def main(arguments: Sequence[str]) -> int:
         say("FAILED: " + str(error).replace("\n", "\n          "))
         detail("bin/demo goes on from here; bin/demo --clean, then it begins afresh")
         return 1
+    except BrokenPipeError:
+        # Nobody reads on; keep the interpreter from trying once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         say("broken off; bin/demo goes on from here, bin/demo --stop ends what runs")
         return 130

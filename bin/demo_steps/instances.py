@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from screen import DemoFailed, detail, say, shown_on_failure
 
 INSTANCES = {"web1.demo": "rack1", "db1.demo": "rack2"}
 GUEST_STOP_SECONDS = 20
+HEARTBEATS = 3
+BEAT_SECONDS = 60.0
 
 
 def add_command(name: str, group: str, hypervisor: str) -> list[str]:
@@ -54,12 +57,13 @@ def show(demo: DemoCluster, hypervisor: str) -> None:
     if hypervisor == "kvm":
         show_console(demo.root, next(iter(INSTANCES)))
     path = f"{shlex.quote(str(PROGRAMS))}:$PATH"
+    console = "  gnt-instance console web1.demo            (Ctrl-] leaves it)\n"
     script = Path(__file__).resolve().parents[1] / "demo"
     print(
         f"\nTry next, in this shell:\n"
         f"  export GANETIX_ROOT={shlex.quote(str(demo.root))} PATH={path}\n"
         "  gnt-cluster verify --all-groups\n"
-        "  gnt-instance console web1.demo\n"
+        f"{console if hypervisor == 'kvm' else ''}"
         "  gnt-instance stop web1.demo; gnt-instance list\n"
         "  gnt-instance start web1.demo\n"
         f"  {shlex.join(add_command('web2.demo', 'rack1', hypervisor))}\n"
@@ -70,12 +74,23 @@ def show(demo: DemoCluster, hypervisor: str) -> None:
 
 
 def show_console(root: Path, name: str) -> None:
-    """Ten lines of a guest's serial console, once its heart beats."""
+    """Ten lines of a guest's serial console, once its heart beats.
+
+    Control sequences are left out: the terminal would answer some of them.
+    """
     words = ("gnt-instance", "console", "--log", "-n", "10", name)
-    if not until(lambda: "HB " in command(root, *words), 60, 0.5):
-        detail(f"{name} printed no heartbeat for 60 s; its console so far:")
+    text = ""
+
+    def beats() -> bool:
+        nonlocal text
+        text = command(root, *words)
+        return text.count("HB ") >= HEARTBEATS
+
+    if not until(beats, BEAT_SECONDS, 0.3):
+        detail(f"{name} showed no heartbeat within {BEAT_SECONDS:g} s")
     print(f"\n$ {' '.join(words)}")
-    print(command(root, *words).rstrip())
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|[^\n\x20-\x7e]", "", text)
+    print(plain.strip("\n"))
 
 
 def take_down(demo: DemoCluster) -> None:

@@ -155,7 +155,9 @@ class ConsoleClient:
     def __init__(self, client: ApiClient, session: int, on_output: OnOutput) -> None:
         self._client = client
         self._session = session
-        self._ended: Deferred[None] = Deferred()
+        self._waiting: list[Deferred[None]] = []
+        self._has_ended = False
+        self._error: GanetixError | None = None
         self.on_output = on_output
 
     def write(self, data: bytes) -> Deferred[None]:
@@ -167,17 +169,27 @@ class ConsoleClient:
         return self._client.ask(commands.ConsoleClose, session=self._session)
 
     def ended(self) -> Deferred[None]:
-        """Fires when the session is over, or fails with the reason; await it once."""
-        return self._ended
+        """A fresh Deferred: fires when the session is over, or fails with why."""
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append(waiting)
+        self._tell()
+        return waiting
 
     def end(self, error: GanetixError | None) -> None:
         """Called by the connection at the session's end."""
-        if self._ended.called:
+        if not self._has_ended:
+            self._has_ended, self._error = True, error
+            self._tell()
+
+    def _tell(self) -> None:
+        if not self._has_ended:
             return
-        if error is None:
-            self._ended.callback(None)
-        else:
-            self._ended.errback(error)
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            if self._error is None:
+                each.callback(None)
+            else:
+                each.errback(self._error)
 
 
 class ApiClient:

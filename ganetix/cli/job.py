@@ -142,8 +142,8 @@ async def cancel_jobs(session: Session, options: Options) -> int:
     for job_id in dict.fromkeys(options.ids):
         done, text = await client.cancel(job_id)
         if done:
-            session.streams.out(f"job {job_id}: {text}")
+            session.streams.out(text)
         else:
             refused += 1
-            session.streams.note(f"{session.program}: error: job {job_id}: {text}")
+            session.streams.note(f"{session.program}: error: {text}")
     return int(refused > 0)

@@ -57,7 +57,9 @@ async def print_info(
     from ganetix.cli.output import print_records
 
     client = await session.client()
-    fields = tuple(field.name for field in await client.fields(kind))
+    every = (field.name for field in await client.fields(kind))
+    # All of a hypervisor's parameters stand together under hvparams already.
+    fields = tuple(name for name in every if not name.startswith("hv/"))
     request = QueryRequest(kind=kind, fields=fields, names=tuple(names), group=group)
     result = await session.query(request)
     print_records(session.streams, result, options)

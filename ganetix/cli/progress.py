@@ -15,8 +15,8 @@ _ERASE = "\r\x1b[K"
 class JobProgress:
     """Prints the log lines of jobs as they come, and how the jobs stand.
 
-    On a terminal the last line is a status that is written over; elsewhere each
-    change of state is a line of its own.
+    On a terminal the last line is a status that is written over; elsewhere the
+    begin and the end of a job are lines of their own.
 
     :param width: columns of the terminal; None if it is none
     """
@@ -42,7 +42,8 @@ class JobProgress:
         if before is None or before.status != status:
             if status != "waiting":
                 self._reasons.pop(job.id, None)
-            if self._width is None or job.ended is not None:
+            is_news = self._width is None and status in ("running", "canceling")
+            if is_news or job.ended is not None:
                 self.line(self._state_line(job, status))
         self.tick(now)
 

@@ -1,0 +1,105 @@
+"""Tests of shell completion."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+
+from twisted.internet.defer import succeed
+from twisted.internet.threads import deferToThread
+from twisted.internet.utils import getProcessOutputAndValue
+
+import ganetix
+from ganetix.api.types import FieldInfo, QueryRequest, QueryResult, QueryRow
+from ganetix.cli.complete import candidates
+from ganetix.cli.streams import Streams
+from ganetix.test.api.support import ServedMasterTestCase
+
+
+class CompletionTests(ServedMasterTestCase):
+    """What may stand in a place of the command line."""
+
+    async def complete(self, program: str, *words: str) -> list[str]:
+        """Candidates, asked from another thread since the master is in this one."""
+        streams = Streams(
+            stdin=io.StringIO(),
+            stdout=io.StringIO(),
+            stderr=io.StringIO(),
+            environ={"GANETIX_ROOT": str(self.root)},
+        )
+        return await deferToThread(candidates, program, words, streams)
+
+    async def test_commands(self) -> None:
+        """Commands first."""
+        self.assertEqual(await self.complete("gnt-job", "wa"), ["wait", "watch"])
+
+    async def test_options(self) -> None:
+        """Then their options."""
+        self.assertEqual(
+            await self.complete("gnt-instance", "add", "--no-"),
+            ["--no-install", "--no-nics", "--no-start"],
+        )
+
+    async def test_choices(self) -> None:
+        """Values of options that have a list of them."""
+        self.assertEqual(
+            await self.complete("gnt-group", "add", "--priority", ""),
+            ["high", "low", "normal"],
+        )
+
+    async def test_names(self) -> None:
+        """Names of the kind that the place takes, but those that stand there."""
+        kinds = []
+
+        def answer(request: QueryRequest) -> object:
+            kinds.append(request.kind)
+            rows = tuple(QueryRow(cells=(name,)) for name in ("a1", "a2", "b1"))
+            field = FieldInfo(name="name", title="N", doc="d")
+            return succeed(QueryResult(fields=(field,), rows=rows))
+
+        self.master._queries = answer  # type: ignore[assignment]
+        instances = await self.complete("gnt-instance", "stop", "a1", "a")
+        self.assertEqual(instances, ["a2"])
+        nodes = await self.complete("gnt-instance", "add", "-n", "")
+        self.assertEqual(nodes, ["a1", "a2", "b1"])
+        await self.complete("gnt-job", "info", "")
+        self.assertEqual(kinds, ["instance", "node", "job"])
+
+    async def test_many_names(self) -> None:
+        """An answer of many boxes' length is read whole."""
+        rows = tuple(QueryRow(cells=(f"{n:0>250}",)) for n in range(1000))
+        field = FieldInfo(name="name", title="N", doc="d")
+        result = QueryResult(fields=(field,), rows=rows)
+        self.master._queries = lambda request: succeed(result)
+        self.assertEqual(len(await self.complete("gnt-node", "info", "")), 1000)
+
+    async def test_silent(self) -> None:
+        """Without a master, or with one that refuses, there are no names, no noise."""
+        self.master.error = ValueError("bug")
+        self.assertEqual(await self.complete("gnt-node", "info", ""), [])
+        self.flushLoggedErrors(ValueError)
+        await self.stop_listening()
+        self.assertEqual(await self.complete("gnt-node", "info", ""), [])
+        await self.listen()
+
+
+class QuickTests(ServedMasterTestCase):
+    """What must not cost time."""
+
+    async def test_help_without_twisted(self) -> None:
+        """Help and completion import neither Twisted nor msgspec."""
+        code = (
+            "import sys; from ganetix.cli.main import gnt_instance\n"
+            "try: gnt_instance()\n"
+            "except SystemExit as end: assert not end.code\n"
+            "print(sorted({'twisted', 'msgspec'} & set(sys.modules)))"
+        )
+        environ = {**os.environ, "PYTHONPATH": str(Path(ganetix.__file__).parents[1])}
+        for arguments in (["add", "--help"], ["_complete", "st"]):
+            out, err, status = await getProcessOutputAndValue(
+                sys.executable, ["-c", code, *arguments], env=environ
+            )
+            self.assertEqual(status, 0, err)
+            self.assertTrue(out.endswith(b"[]\n"), out)

@@ -20,7 +20,7 @@ from ganetix.hypervisor.qmp import RunState
 from ganetix.hypervisor.records import Ending, GuestRecord, GuestRecords
 from ganetix.hypervisor.sockets import SocketNames
 from ganetix.hypervisor.taps import Taps
-from ganetix.hypervisor.watch import GuestWatch
+from ganetix.hypervisor.watch import STATUS_SECONDS, GuestWatch
 from ganetix.interfaces import Offload, Say
 from ganetix.objects import GuestInfo, GuestState, StopOutcome
 from ganetix.paths import Paths
@@ -221,7 +221,8 @@ class KvmGuest:
         while clock.seconds() < deadline and self.process.pid() is not None:
             try:
                 client = await self.watch.attach(self.events_socket())
-                status = (await client.status()).status
+                answer = await client.status(timeout_seconds=STATUS_SECONDS)
+                status = answer.status
                 if status == "shutdown":
                     return True
                 if status in CRASHES:

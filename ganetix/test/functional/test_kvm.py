@@ -15,9 +15,9 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SkipTest, TestCase
 
-from ganetix.errors import GanetixError, HypervisorFault
+from ganetix.errors import CommandFailed, GanetixError, HypervisorFault
 from ganetix.flow.offload import inline_offload
 from ganetix.hypervisor import proc
 from ganetix.hypervisor.kvm import KvmHypervisor
@@ -283,7 +283,10 @@ class KvmTests(TestCase):
         """Guests start side by side, and are asked for meanwhile without waiting."""
         guests = [self.place.guest(name) for name in ("web1", "web2")]
         starts = gatherResults(
-            [self.place.hypervisor.start(guest, [], print) for guest in guests]
+            [
+                self.place.hypervisor.start(guest, [], self.said.append)
+                for guest in guests
+            ]
         )
         await self.until(lambda: all(map(self.process_of, guests)))
         states = [info.state for info in await self.place.hypervisor.guests()]
@@ -374,6 +377,45 @@ class KvmTests(TestCase):
         )
         guest = replace(self.place.guest("web1"), nics=(nic,))
         self.assertIn("'nobr0'", await self.refusal(guest))
+
+    async def test_bridge(self) -> None:
+        """A bridged card is on its bridge while the guest runs, and gone after."""
+        bridge = f"gxtest{os.getpid() % 100000}"
+        ip = ["ip", "link", "add", "name", bridge, "type", "bridge"]
+        try:
+            await self.place.runner.run(ip, timeout_seconds=20)
+        except CommandFailed as error:
+            raise SkipTest(f"no bridge can be made here: {error}") from error
+        nic = GuestNic(
+            uuid=new_uuid(), mac="aa:00:00:00:00:01", mode="bridged", link=bridge
+        )
+
+        def cards() -> int:
+            return len(os.listdir(f"/sys/class/net/{bridge}/brif"))
+
+        try:
+            guest = replace(self.place.guest("web1"), nics=(nic,))
+            await self.start(guest)
+            self.assertEqual(cards(), 1)
+            await self.place.hypervisor.stop(guest.uuid, 0, self.said.append)
+            self.assertEqual(cards(), 0)
+        finally:
+            await self.place.runner.run(
+                ["ip", "link", "delete", "dev", bridge], timeout_seconds=20
+            )
+
+    async def test_hung(self) -> None:
+        """A QEMU that hangs is unknown, not started twice, and can be ended."""
+        guest = self.place.guest("web1")
+        info = await self.start(guest)
+        assert info.pid is not None
+        os.kill(info.pid, signal.SIGSTOP)
+        found = await self.place.hypervisor.info(guest.uuid)
+        self.assertEqual(found and found.state, "unknown")
+        self.assertIn("runs but does not answer", await self.refusal(guest))
+        outcome = await self.place.hypervisor.stop(guest.uuid, 1, self.said.append)
+        self.assertEqual(outcome, "ended")
+        self.assertIsNone(self.process_of(guest))
 
     async def test_missing_qemu(self) -> None:
         """A QEMU that is not installed is named."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from cryptography import x509
-
 from ganetix.errors import AuthenticationFailed
-from ganetix.rpc.identity import PeerIdentity, peer_identity
+from ganetix.rpc.identity import PeerIdentity
 from ganetix.rpc.methods import ENROL
 
 Candidates = Callable[[], Mapping[str, str]]
@@ -16,14 +14,12 @@ Candidates = Callable[[], Mapping[str, str]]
 
 
 def admit(
-    certificate: x509.Certificate | None, method: str, candidates: Mapping[str, str]
+    peer: PeerIdentity | None, method: str, candidates: Mapping[str, str]
 ) -> PeerIdentity:
-    """Whom the certificate speaks for, if that one may call the method.
+    """The peer, if it may call the method; fails with ``AuthenticationFailed``.
 
-    Fails with ``AuthenticationFailed``. That the certificate is of the cluster's CA
-    was checked before, by TLS.
+    That its certificate is of the cluster's CA was checked before, by TLS.
     """
-    peer = peer_identity(certificate) if certificate is not None else None
     if peer is None:
         raise AuthenticationFailed("the certificate is not one of a node")
     if peer.role == "join":

@@ -6,7 +6,12 @@ from collections.abc import Iterator
 
 from OpenSSL import SSL
 from twisted.internet.defer import CancelledError
-from twisted.internet.error import ConnectError, ConnectionRefusedError, TimeoutError
+from twisted.internet.error import (
+    ConnectError,
+    ConnectingCancelledError,
+    ConnectionRefusedError,
+    TimeoutError,
+)
 from twisted.web._newclient import ParseError, RequestNotSent
 from twisted.web.client import (
     RequestGenerationFailed,
@@ -44,8 +49,8 @@ def fault_of(error: Exception, node: Node, problem: str) -> Exception:
         return AuthenticationFailed(f"{where(node)}: {problem}", node=node.uuid)
     causes = tuple(_causes(error))
     for cause in causes:
-        if isinstance(cause, CancelledError):
-            return cause
+        if isinstance(cause, CancelledError | ConnectingCancelledError):
+            return CancelledError()
         if isinstance(cause, SSL.Error):
             return _tls_fault(cause, node)
         if isinstance(cause, ParseError):

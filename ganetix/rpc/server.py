@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cryptography import x509
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -131,7 +130,7 @@ class RpcResource(Resource):
 
     def _dispatch(self, request: Request, reply: Reply) -> None:
         name = _method_name(request)
-        peer = admit(peer_certificate(request), name, self._candidates())
+        peer = admit(peer_of(request), name, self._candidates())
         if request.method != b"POST" or not name:
             raise BadParameter(f"only POST {wire.PATH_PREFIX}METHOD is served")
         method, handler = METHODS.get(name), self._handlers.get(name)
@@ -209,14 +208,14 @@ class RpcRequest(Request):
     """A request whose body is refused early if it is too long."""
 
     _refused: GanetixError | None = None
+    peer: PeerIdentity | None = None
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802
         """Called by Twisted when the headers are there, before the body."""
         most = wire.MOST_REQUEST_BYTES
-        certificate = peer_certificate(self)
-        peer = peer_identity(certificate) if certificate is not None else None
         channel: Any = self.channel
-        if not channel.site.rpc.is_candidate(peer):
+        self.peer = peer_of(self)
+        if not channel.site.rpc.is_candidate(self.peer):
             most = MOST_STRANGER_BYTES
         if length is None:
             self._refused = BadParameter("a request needs a Content-Length")
@@ -265,13 +264,17 @@ class RpcSite(Site):
         """Called by Twisted per request; the calls log what matters."""
 
 
-def peer_certificate(request: Request) -> x509.Certificate | None:
-    """The certificate that the request's sender proved to hold."""
+def peer_of(request: Request) -> PeerIdentity | None:
+    """Whom the certificate speaks for that the request's sender proved to hold."""
+    if isinstance(request, RpcRequest) and request.peer is not None:
+        return request.peer
     transport: Any = getattr(request.channel, "transport", None)
     if not hasattr(transport, "getPeerCertificate"):
         return None
     certificate = transport.getPeerCertificate()
-    return None if certificate is None else certificate.to_cryptography()
+    if certificate is None:
+        return None
+    return peer_identity(certificate.to_cryptography())
 
 
 def _method_name(request: Request) -> str:

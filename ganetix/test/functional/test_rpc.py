@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
-from twisted.web.resource import Resource
+from twisted.web.pages import notFound
 from twisted.web.server import Site
 
 from ganetix.errors import (
@@ -249,7 +249,7 @@ class StrangerTests(TestCase):
 
     async def test_no_rpc(self) -> None:
         """A node that answers HTTP, but not RPC, is told by its status."""
-        site = Site(Resource(), reactor=reactor)
+        site = Site(notFound(), reactor=reactor)
         factory = tls_factory(node_identity(2).credentials(), site, reactor)
         listening = await listen_endpoint(reactor, "127.0.0.1", 0).listen(factory)
         self.addCleanup(listening.stopListening)

@@ -37,12 +37,14 @@ class AdmitTests(SynchronousTestCase):
 
     def test_candidate(self) -> None:
         """A candidate may call any method."""
-        peer = admit(MASTER.certificate, "delay", CANDIDATES)
+        peer = admit(peer_identity(MASTER.certificate), "delay", CANDIDATES)
         self.assertEqual(peer.uuid, MASTER.uuid)
 
     def test_joiner(self) -> None:
         """A join certificate permits enrol."""
-        self.assertEqual(admit(JOINER.certificate, "enrol", {}).role, "join")
+        self.assertEqual(
+            admit(peer_identity(JOINER.certificate), "enrol", {}).role, "join"
+        )
 
     def test_refused(self) -> None:
         """All others are refused: no certificate, members, joiners beyond enrol."""
@@ -57,9 +59,8 @@ class AdmitTests(SynchronousTestCase):
             (JOINER.certificate, "", listed),
             (authority().certificate, "delay", CANDIDATES),
         ):
-            self.assertRaises(
-                AuthenticationFailed, admit, certificate, method, candidates
-            )
+            peer = peer_identity(certificate) if certificate else None
+            self.assertRaises(AuthenticationFailed, admit, peer, method, candidates)
 
 
 class CandidatesFileTests(SynchronousTestCase):

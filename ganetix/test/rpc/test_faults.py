@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from OpenSSL import SSL
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import (
+    ConnectingCancelledError,
     ConnectionDone,
     ConnectionLost,
     ConnectionRefusedError,
@@ -69,8 +71,11 @@ class FaultTests(SynchronousTestCase):
 
     def test_cancelled(self) -> None:
         """A cancelled call is cancelled, not broken."""
-        fault = fault_of(wrapped(CancelledError(), ConnectionLost()), NODE, "")
-        self.assertIsInstance(fault, CancelledError)
+        for error in (
+            wrapped(CancelledError(), ConnectionLost()),
+            ConnectingCancelledError(IPv4Address("TCP", "192.0.2.1", 1811)),
+        ):
+            self.assertIsInstance(fault_of(error, NODE, ""), CancelledError)
 
     def test_others(self) -> None:
         """An error of another sort stays what it is."""

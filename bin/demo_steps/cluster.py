@@ -15,7 +15,7 @@ from pathlib import Path
 
 from commands import command, environment, table
 from hosts import PORT, Daemon, Host
-from processes import end, until
+from processes import at_once, end, until
 from screen import DemoFailed, detail, say, shown_on_failure
 
 CLUSTER = "demo.ganetix"
@@ -71,18 +71,16 @@ class DemoCluster:
         self.check_addresses()
         if not self.choices.get("initialised"):
             self.initialise(hypervisor)
-        self.nodes[0].start()
-        self.master.start()
+        there = [node for node in self.nodes if node.host.certificate.exists()]
+        at_once(*(daemon.start for daemon in (self.master, *there)))
         with shown_on_failure(self.master.log_file):
-            command(self.root, "gnt-cluster", "info")
-        self.add_groups()
+            self.add_groups()
         members = self.members()
         for daemon in self.nodes[1:]:
-            if daemon.host.name in members or self.late_member(daemon):
-                daemon.start()
-            else:
+            if daemon.host.name not in members and not self.late_member(daemon):
                 self.join(daemon)
-        self.wait_for_members()
+        if len(members) < len(self.nodes):
+            self.wait_for_members()
         return hypervisor
 
     def choose_hypervisor(self) -> str:
@@ -163,7 +161,6 @@ class DemoCluster:
         host = daemon.host
         if not host.certificate.exists():
             return False
-        daemon.start()
         if until(lambda: host.name in self.members(), 10, 0.5):
             return True
         end(daemon.pids(), STOP_SECONDS)
@@ -185,8 +182,6 @@ class DemoCluster:
     def wait_for_members(self) -> None:
         """Until the master has checked and admitted all nodes."""
         names = {host.name for host in self.hosts}
-        if names <= self.members():
-            return
         say("waiting until the master has admitted all nodes")
         with shown_on_failure(*self.logs):
             if not until(lambda: names <= self.members(), ADMIT_SECONDS, 0.3):

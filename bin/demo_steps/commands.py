@@ -6,9 +6,10 @@ import json
 import os
 import shlex
 import subprocess
-import threading
+from functools import partial
 from pathlib import Path
 
+from processes import at_once
 from screen import DemoFailed, detail
 
 PROGRAMS = Path(__file__).resolve().parents[2] / ".venv/bin"
@@ -63,20 +64,12 @@ def follow(root: Path, label: str, *words: str) -> str | None:
 
 def together(root: Path, jobs: dict[str, list[str]]) -> None:
     """Run several commands at a time, by label; fails if one does."""
-    failures: list[str] = []
 
     def one(label: str, words: list[str]) -> None:
-        reason = follow(root, label, *words)
-        if reason is not None:
-            failures.append(f"{shlex.join(words)}\nfailed: {reason}")
+        if reason := follow(root, label, *words):
+            raise DemoFailed(f"{shlex.join(words)}\nfailed: {reason}")
 
-    threads = [threading.Thread(target=one, args=job) for job in jobs.items()]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise DemoFailed("\n".join(failures))
+    at_once(*(partial(one, label, words) for label, words in jobs.items()))
 
 
 def table(root: Path, kind: str, *fields: str) -> list[list[object]]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import partial
 from pathlib import Path
 
 from cluster import STOP_SECONDS, DemoCluster
 from commands import PROGRAMS, command, table, together
-from processes import end, guest_pids, until
+from processes import at_once, end, guest_pids, until
 from screen import DemoFailed, detail, say, shown_on_failure
 
 INSTANCES = {"web1.demo": "rack1", "db1.demo": "rack2"}
 GUEST_STOP_SECONDS = 20
+CONSOLE = ("gnt-instance", "console", "--log", "-n", "10", "web1.demo")
 HEARTBEATS = 3
 BEAT_SECONDS = 60.0
 
@@ -50,12 +52,19 @@ def run_instances(demo: DemoCluster, hypervisor: str) -> None:
 
 def show(demo: DemoCluster, hypervisor: str) -> None:
     """Tables, a guest's console, and what to try."""
-    say("the cluster is up:")
-    for kind in ("node", "group", "instance", "job"):
-        print(f"\n$ gnt-{kind} list")
-        print(command(demo.root, f"gnt-{kind}", "list").rstrip())
+    printed: dict[str, str] = {}
+
+    def run(*words: str) -> None:
+        printed[" ".join(words)] = command(demo.root, *words)
+
     if hypervisor == "kvm":
-        show_console(demo.root, next(iter(INSTANCES)))
+        wait_for_heartbeats(demo, CONSOLE[-1])
+    lists = [(f"gnt-{kind}", "list") for kind in ("node", "group", "instance", "job")]
+    shown = [*lists, CONSOLE] if hypervisor == "kvm" else lists
+    at_once(*(partial(run, *words) for words in shown))
+    say("the cluster is up:")
+    for line in map(" ".join, shown):
+        print(f"\n$ {line}\n{plain(printed[line])}")
     path = f"{shlex.quote(str(PROGRAMS))}:$PATH"
     console = "  gnt-instance console web1.demo            (Ctrl-] leaves it)\n"
     script = Path(__file__).resolve().parents[1] / "demo"
@@ -73,24 +82,24 @@ def show(demo: DemoCluster, hypervisor: str) -> None:
     )
 
 
-def show_console(root: Path, name: str) -> None:
-    """Ten lines of a guest's serial console, once its heart beats.
+def wait_for_heartbeats(demo: DemoCluster, name: str) -> None:
+    """Until a guest's console has some lines to show."""
+    rows = table(demo.root, "instance", "name", "uuid")
+    uuid = next(str(uuid) for found, uuid in rows if found == name)
 
-    Control sequences are left out: the terminal would answer some of them.
-    """
-    words = ("gnt-instance", "console", "--log", "-n", "10", name)
-    text = ""
+    def beats() -> int:
+        logs = demo.base.glob(f"n*/run/ganetix/guests/{uuid}/console.log")
+        return sum(log.read_bytes().count(b"HB ") for log in logs)
 
-    def beats() -> bool:
-        nonlocal text
-        text = command(root, *words)
-        return text.count("HB ") >= HEARTBEATS
+    if beats() < HEARTBEATS:
+        say(f"waiting for the heart of {name} to beat")
+        if not until(lambda: beats() >= HEARTBEATS, BEAT_SECONDS):
+            detail(f"it has not for {BEAT_SECONDS:g} s")
 
-    if not until(beats, BEAT_SECONDS, 0.3):
-        detail(f"{name} showed no heartbeat within {BEAT_SECONDS:g} s")
-    print(f"\n$ {' '.join(words)}")
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|[^\n\x20-\x7e]", "", text)
-    print(plain.strip("\n"))
+
+def plain(text: str) -> str:
+    """Text without control sequences, some of which the terminal would answer."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|[^\n\x20-\x7e]", "", text).strip("\n")
 
 
 def take_down(demo: DemoCluster) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 
@@ -61,3 +62,10 @@ def until(holds: Callable[[], bool], seconds: float, pause: float = 0.05) -> boo
             return False
         time.sleep(pause)
     return True
+
+
+def at_once(*calls: Callable[[], object]) -> None:
+    """Make several calls at a time; raise what the first that failed raised."""
+    with ThreadPoolExecutor(max(1, len(calls))) as pool:
+        for future in [pool.submit(call) for call in calls]:
+            future.result()

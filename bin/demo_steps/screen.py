@@ -17,12 +17,12 @@ class DemoFailed(Exception):
 
 def say(text: str) -> None:
     """A progress line with the seconds since bin/demo was typed."""
-    print(f"[{time.time() - BEGAN:5.1f} s] {text}", flush=True)
+    print(f"[{time.time() - BEGAN:5.1f} s] {text}\n", end="", flush=True)
 
 
 def detail(text: str) -> None:
     """A line that belongs to the progress line above."""
-    print(f"          {text}", flush=True)
+    print(f"          {text}\n", end="", flush=True)
 
 
 def tail(path: Path, lines: int = 12) -> list[str]:

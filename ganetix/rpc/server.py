@@ -26,15 +26,15 @@ from ganetix.errors import (
 from ganetix.objects import new_uuid
 from ganetix.rpc import wire
 from ganetix.rpc.admission import Candidates, admit
-from ganetix.rpc.identity import PeerIdentity, peer_identity
+from ganetix.rpc.identity import PeerIdentity
 from ganetix.rpc.methods import METHODS, Method
 from ganetix.rpc.reply import Reply
+from ganetix.rpc.request import RpcRequest, peer_of
 from ganetix.rpc.requests import RequestMemory, RunningRequest
 
 _AnyMethod = Method[object, object]
 
 IDLE_SECONDS = 90.0
-MOST_STRANGER_BYTES = 64 * 1024
 
 _REQUEST_ID = re.compile(r"[0-9A-Za-z-]{8,64}")
 
@@ -204,44 +204,6 @@ async def final_line(handler: Handler, value: object, call: Call) -> bytes:
         return wire.error_line(Bug(shown))
 
 
-class RpcRequest(Request):
-    """A request whose body is refused early if it is too long."""
-
-    _refused: GanetixError | None = None
-    peer: PeerIdentity | None = None
-
-    def gotLength(self, length: int | None) -> None:  # noqa: N802
-        """Called by Twisted when the headers are there, before the body."""
-        most = wire.MOST_REQUEST_BYTES
-        channel: Any = self.channel
-        self.peer = peer_of(self)
-        if not channel.site.rpc.is_candidate(self.peer):
-            most = MOST_STRANGER_BYTES
-        if length is None:
-            self._refused = BadParameter("a request needs a Content-Length")
-        elif length > most:
-            self._refused = BadParameter(f"a request may have {most} bytes at most")
-        Request.gotLength(self, 0 if self._refused else length)
-        if self._refused:
-            body = wire.error_line(self._refused)
-            channel.transport.write(
-                b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"
-                b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n%b"
-                % (wire.CONTENT_TYPE, len(body), body)
-            )
-            channel.loseConnection()
-
-    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
-        """Called by Twisted with a part of the body."""
-        if not self._refused:
-            Request.handleContentChunk(self, data)
-
-    def process(self) -> None:
-        """Called by Twisted when the request is complete."""
-        if not self._refused:
-            Request.process(self)
-
-
 class RpcSite(Site):
     """HTTP for ``RpcResource``: bounded, without an access log."""
 
@@ -262,19 +224,6 @@ class RpcSite(Site):
 
     def log(self, request: object) -> None:
         """Called by Twisted per request; the calls log what matters."""
-
-
-def peer_of(request: Request) -> PeerIdentity | None:
-    """Whom the certificate speaks for that the request's sender proved to hold."""
-    if isinstance(request, RpcRequest) and request.peer is not None:
-        return request.peer
-    transport: Any = getattr(request.channel, "transport", None)
-    if not hasattr(transport, "getPeerCertificate"):
-        return None
-    certificate = transport.getPeerCertificate()
-    if certificate is None:
-        return None
-    return peer_identity(certificate.to_cryptography())
 
 
 def _method_name(request: Request) -> str:

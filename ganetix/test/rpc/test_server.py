@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from ganetix.rpc import wire
 from ganetix.rpc.methods import DELAY, DISK_LIST, Delay, Nothing
 from ganetix.rpc.reply import MOST_BACKLOG_BYTES
-from ganetix.rpc.server import MOST_STRANGER_BYTES, Call, RpcResource, RpcSite
+from ganetix.rpc.request import MOST_STRANGER_BYTES
+from ganetix.rpc.server import Call, RpcResource, RpcSite
 from ganetix.testing.pki import Identity, join_identity, node_identity
 
 MASTER = node_identity(1)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
@@ -157,7 +157,7 @@ class PretendedDemoTests(DemoTestCase):
             stderr=subprocess.DEVNULL,
         ) as process:
             while not (self.demo_dir / "n2").exists() and process.poll() is None:
-                with suppress(subprocess.TimeoutExpired):
+                with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(0.02)
             process.kill()
         self.demo()

@@ -26,6 +26,9 @@ LogFormat = Literal["text", "json"]
 ROTATE_BYTES = 16 * 1024 * 1024
 KEPT_FILES = 8
 
+CHATTY = ("twisted.web.client", "twisted.protocols.amp", "log_legacy")
+"""Who tells every connection at level info."""
+
 
 @implementer(ILogObserver)
 class TextObserver:
@@ -72,6 +75,9 @@ def log_observer(
         else TextObserver(out)
     )
     wanted = LogLevelFilterPredicate(LogLevel.levelWithName(level))
+    if level == "info":
+        for namespace in CHATTY:
+            wanted.setLogLevelForNamespace(namespace, LogLevel.warn)
     return FilteringLogObserver(observer, [wanted])
 
 

@@ -78,7 +78,12 @@ async def initialise(
         )
     with _as_state_fault():
         make_directories(paths)
-    revision = await engine.open()
+    try:
+        revision = await engine.open()
+    except StateFault as error:
+        if paths.ssconf("cluster_name").exists():
+            raise WrongState(f"there is a cluster here already: {error}") from error
+        raise
     try:
         if await engine.load(["cluster"]):
             raise WrongState(f"there is a cluster here already, in {paths.state_db}")

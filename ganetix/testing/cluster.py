@@ -196,7 +196,7 @@ class RealCluster:
     async def run(self, *argv: str, node: str = "node1") -> Output:
         """Run a command of the project to its end."""
         command = argv[0].replace("-", "_")
-        code = f"import sys; from ganetix.cli.main import {command} as main; sys.exit(main())"
+        code = f"import sys; from ganetix.cli import main; sys.exit(main.{command}())"
         running = self.spawn([sys.executable, "-c", code, *argv[1:]], node)
         _ = running.ended.addTimeout(DEADLINE_SECONDS, self._clock)
         try:

@@ -6,54 +6,48 @@ and goes on from what it has seen.
 
 from __future__ import annotations
 
-import errno
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError
-from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
-from twisted.internet.error import ConnectError, ConnectionClosed
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime, IReactorUNIX
 from twisted.internet.task import deferLater
-from twisted.protocols.amp import UnhandledCommand, UnknownRemoteError
 
-from ganetix import __version__
 from ganetix.api import commands
-from ganetix.api.commands import PROTOCOL, Answer
+from ganetix.api.link import (
+    ConsoleClient,
+    Follow,
+    Link,
+    OnOutput,
+    OnUpdate,
+    answer,
+    dial,
+)
 from ganetix.api.types import (
     ClusterInfo,
     EnrolRequest,
     FieldInfo,
     IssuedToken,
-    JobUpdate,
     LockInfo,
     QueryKind,
     QueryRequest,
     QueryResult,
     SubmitRequest,
 )
-from ganetix.api.wire import ApiCommand, ApiFault, SafeAmp
+from ganetix.api.wire import ApiCommand
 from ganetix.errors import (
-    BadParameter,
     GanetixError,
-    NotAllowed,
-    RemoteFailure,
     Unavailable,
-    WireError,
 )
 from ganetix.jobs.model import Job
 from ganetix.objects.node import Enrolment
 
-CONNECT_SECONDS = 10.0
 RECONNECT_SECONDS = 60.0
 FIRST_DELAY = 0.2
-MAX_SOCKET_PATH = 107
 
 T = TypeVar("T")
-OnUpdate = Callable[[JobUpdate], object]
-OnOutput = Callable[[bytes], object]
 Say = Callable[[str], object]
 
 
@@ -82,116 +76,6 @@ async def _connect(
     return client
 
 
-class _Link(SafeAmp):
-    """One connection; hands what the master sends to those who asked for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.follows: dict[int, _Follow] = {}
-        self.consoles: dict[int, ConsoleClient] = {}
-
-    def closed(self) -> None:
-        lost = Unavailable("the connection to ganetix-master was lost")
-        for follow in tuple(self.follows.values()):
-            follow.end(None)
-        for console in tuple(self.consoles.values()):
-            console.end(lost)
-
-    @commands.JobEvent.responder
-    def job_event(
-        self, watch: int, update: JobUpdate | None, error: WireError | None
-    ) -> Answer:
-        if follow := self.follows.get(watch):
-            if update is None:
-                follow.end(error)
-            else:
-                follow.take(update)
-        return {"result": None}
-
-    @commands.ConsoleOutput.responder
-    def console_output(self, session: int, data: bytes) -> Answer:
-        if console := self.consoles.get(session):
-            console.on_output(data)
-        return {"result": None}
-
-    @commands.ConsoleEnded.responder
-    def console_ended(self, session: int, error: WireError | None) -> Answer:
-        if console := self.consoles.get(session):
-            console.end(GanetixError.from_wire(error) if error else None)
-        return {"result": None}
-
-
-class _Follow:
-    """How far one follower of a job has come, over all its connections."""
-
-    def __init__(self, on_update: OnUpdate) -> None:
-        self._on_update = on_update
-        self.job: Job | None = None
-        self.log_serial = 0
-        self.events = 0
-        self.ended: Deferred[None] = Deferred()
-
-    def take(self, update: JobUpdate) -> None:
-        self.job = update.job
-        self.events += 1
-        if update.lines:
-            self.log_serial = max(self.log_serial, update.lines[-1].serial)
-        self._on_update(update)
-
-    def end(self, error: WireError | None) -> None:
-        """The watch ended: with an error, or with the job or the connection."""
-        ended, self.ended = self.ended, Deferred()
-        if ended.called:
-            return
-        if error is None:
-            ended.callback(None)
-        else:
-            ended.errback(GanetixError.from_wire(error))
-
-
-class ConsoleClient:
-    """An instance's console, seen from the client."""
-
-    def __init__(self, client: ApiClient, session: int, on_output: OnOutput) -> None:
-        self._client = client
-        self._session = session
-        self._waiting: list[Deferred[None]] = []
-        self._has_ended = False
-        self._error: GanetixError | None = None
-        self.on_output = on_output
-
-    def write(self, data: bytes) -> Deferred[None]:
-        """Type bytes."""
-        return self._client.ask(commands.ConsoleInput, session=self._session, data=data)
-
-    def close(self) -> Deferred[None]:
-        """Detach; ``ended`` fires."""
-        return self._client.ask(commands.ConsoleClose, session=self._session)
-
-    def ended(self) -> Deferred[None]:
-        """A fresh Deferred: fires when the session is over, or fails with why."""
-        waiting: Deferred[None] = Deferred()
-        self._waiting.append(waiting)
-        self._tell()
-        return waiting
-
-    def end(self, error: GanetixError | None) -> None:
-        """Called by the connection at the session's end."""
-        if not self._has_ended:
-            self._has_ended, self._error = True, error
-            self._tell()
-
-    def _tell(self) -> None:
-        if not self._has_ended:
-            return
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            if self._error is None:
-                each.callback(None)
-            else:
-                each.errback(self._error)
-
-
 class ApiClient:
     """Asks the master; connects again by itself when a connection was lost."""
 
@@ -203,7 +87,7 @@ class ApiClient:
         self._socket_path = socket_path
         self._master_name = master_name
         self._say = say
-        self._link: _Link | None = None
+        self._link: Link | None = None
         self._numbers = itertools.count(1)
         self._told_of_loss = False
         self.master_version = ""
@@ -289,76 +173,31 @@ class ApiClient:
         return Deferred.fromCoroutine(self._ask(command, values))
 
     async def _ask(self, command: type[ApiCommand], values: dict[str, object]) -> Any:
-        return await _answer(await self._open_link(), command, values)
+        return await answer(await self._open_link(), command, values)
 
     async def _hello(self) -> str:
         await self._open_link()
         return self.master_version
 
-    async def _open_link(self) -> _Link:
+    async def _open_link(self) -> Link:
         if self._link is not None and self._link.is_open:
             return self._link
-        link = await self._dial()
+        link, self.master_version = await dial(
+            self._reactor, self._socket_path, self._master_name
+        )
         if self._link is not None and self._link.is_open:
             link.hang_up()
             return self._link
         self._link = link
         return link
 
-    async def _dial(self) -> _Link:
-        path = str(self._socket_path)
-        if len(path.encode()) > MAX_SOCKET_PATH:
-            raise BadParameter(
-                f"socket path {path!r} is longer than {MAX_SOCKET_PATH} bytes:"
-                " use a shorter root directory"
-            )
-        endpoint = UNIXClientEndpoint(self._reactor, path, timeout=CONNECT_SECONDS)
-        try:
-            link: _Link = await connectProtocol(endpoint, _Link())
-        except ConnectError as error:
-            raise self._no_connection(error) from error
-        asked: Deferred[str] = Deferred.fromCoroutine(
-            _answer(
-                link, commands.Hello, {"protocol": PROTOCOL, "version": __version__}
-            )
-        )
-        try:
-            self.master_version = await asked.addTimeout(CONNECT_SECONDS, self._clock)
-        except TimeoutError as error:
-            link.hang_up(at_once=True)
-            raise Unavailable(
-                f"ganetix-master took the connection but did not answer in"
-                f" {CONNECT_SECONDS:g} s (socket {path})"
-            ) from error
-        except BaseException:
-            link.hang_up()
-            raise
-        return link
-
-    def _no_connection(self, error: ConnectError) -> GanetixError:
-        path = self._socket_path
-        if error.osError in (errno.EACCES, errno.EPERM):
-            return NotAllowed(
-                f"no permission to use ganetix-master's socket {path}: run this as"
-                " root or as a member of the socket's group"
-            )
-        where = (
-            f"run this on the master node {self._master_name}"
-            if self._master_name
-            else "run this on the master node"
-        )
-        return Unavailable(
-            f"ganetix-master does not run here (socket {path}); start it with"
-            f" 'twistd ganetix-master', or {where}"
-        )
-
     async def _console_open(self, instance: str, on_output: OnOutput) -> ConsoleClient:
         link = await self._open_link()
         number = next(self._numbers)
-        console = ConsoleClient(self, number, on_output)
+        console = ConsoleClient(link, number, on_output)
         link.consoles[number] = console
         try:
-            await _answer(
+            await answer(
                 link, commands.ConsoleOpen, {"session": number, "instance": instance}
             )
         except BaseException:
@@ -369,7 +208,7 @@ class ApiClient:
     async def _follow(
         self, job_id: int, on_update: OnUpdate, reconnect_seconds: float
     ) -> Job:
-        follow = _Follow(on_update)
+        follow = Follow(on_update)
         lost_at: float | None = None
         delay = FIRST_DELAY
         while True:
@@ -393,14 +232,14 @@ class ApiClient:
             await deferLater(self._clock, delay)
             delay = min(2.0, delay * 1.5)
 
-    async def _watch_once(self, job_id: int, follow: _Follow) -> None:
+    async def _watch_once(self, job_id: int, follow: Follow) -> None:
         """Follow until the watch ends: with the job, or with the connection."""
         link = await self._open_link()
         number = next(self._numbers)
         ended = follow.ended
         link.follows[number] = follow
         try:
-            await _answer(
+            await answer(
                 link,
                 commands.WatchJob,
                 {
@@ -433,22 +272,3 @@ class ApiClient:
         if self._told_of_loss:
             self._told_of_loss = False
             self._say("ganetix-master is back")
-
-
-async def _answer(
-    link: _Link, command: type[ApiCommand], values: dict[str, object]
-) -> Any:
-    try:
-        return await link.ask(command, **values)
-    except ApiFault as fault:
-        raise fault.error() from None
-    except ConnectionClosed as error:
-        raise Unavailable(
-            "the connection to ganetix-master was lost before it answered"
-        ) from error
-    except UnhandledCommand as error:
-        raise RemoteFailure(
-            f"the master does not know the command {command.__name__}: it is older"
-        ) from error
-    except UnknownRemoteError as error:
-        raise RemoteFailure(f"{command.__name__}: {error}") from error

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
 from twisted.python.failure import Failure as TwistedFailure
 from zope.interface import implementer
 
-from ganetix.api.client import ConsoleClient
+from ganetix.api.link import ConsoleClient
 from ganetix.cli.errors import Failure
 from ganetix.cli.session import Session
 from ganetix.errors import GanetixError

@@ -11,9 +11,11 @@ from twisted.internet.interfaces import IReactorTCP
 from twisted.internet.utils import getProcessOutputAndValue
 
 from ganetix.bootstrap.join import join
+from ganetix.bootstrap.token import Token, decode
 from ganetix.cli.errors import Failure
 from ganetix.cli.main import one_line
 from ganetix.cli.session import Session
+from ganetix.paths import Paths
 
 SYSTEMD = Path("/run/systemd/system")
 UNIT = "ganetix-node.service"
@@ -24,7 +26,7 @@ async def join_here(session: Session, token: str, start: bool) -> None:
     session.streams.note("asking the master node for a certificate …")
     reactor = IReactorTCP(session.reactor)
     enrolment = await join(reactor, session.paths, token, time.time())
-    command = start_command(session.paths.root, session.paths.run)
+    command = start_command(session.paths, decode(token))
     if not start:
         session.streams.note(
             f"this host has its certificate as {enrolment.node_name}; job"
@@ -48,17 +50,23 @@ async def join_here(session: Session, token: str, start: bool) -> None:
     )
 
 
-def start_command(root: Path, run: Path) -> list[str]:
-    """What starts the node daemon: its unit on a host of its own, else twistd."""
-    if root == Path("/") and SYSTEMD.exists() and _has_unit():
+def start_command(paths: Paths, token: Token) -> list[str]:
+    """What starts the node daemon: its unit on a host of its own, else twistd.
+
+    Beside other nodes on one host it must have the address of its own that the token
+    names.
+    """
+    if paths.root == Path("/") and SYSTEMD.exists() and _has_unit():
         return ["/usr/bin/systemctl", "start", UNIT]
     twistd = Path(sys.argv[0]).absolute().with_name("twistd")
     return [
         str(twistd),
-        f"--pidfile={run / 'ganetix-node.pid'}",
+        f"--pidfile={paths.run / 'ganetix-node.pid'}",
         "ganetix-node",
-        "--root",
-        str(root),
+        f"--root={paths.root}",
+        f"--bind={token.bind_ip}",
+        f"--port={token.bind_port}",
+        f"--log-file={paths.log / 'node.log'}",
     ]
 
 

@@ -39,9 +39,11 @@ ALLOWED: dict[str, set[str]] = {
     | {"hypervisor", "storage", "rpc.server", "netutils", "bootstrap", "api.types"},
     "bootstrap": CORE | {"config", "state", "rpc", "netutils"},
     "units": CORE | {"config", "jobs", "locking"},
-    "query": CORE | {"config", "jobs", "cache", "api.types"},
+    "query": CORE | {"config", "jobs", "cache", "api.types", "rpc.fanout"},
     "api": CORE | {"config", "jobs", "query", "state", "scheduler", "locking"},
-    "cli": PURE | {"api.client", "api.types"},
+    "cli": PURE
+    | {"api.client", "api.link", "api.types", "api.chunks"}
+    | {"bootstrap", "flow", "hypervisor.params", "netutils", "state.sqlite"},
 }
 UNBOUND = {"tap", "testing", "test"}
 

@@ -1,0 +1,216 @@
+"""A connection to the master's AMP socket, and what comes over it unasked."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
+from twisted.internet.error import ConnectError, ConnectionClosed
+from twisted.internet.interfaces import IReactorTime, IReactorUNIX
+from twisted.protocols.amp import UnhandledCommand, UnknownRemoteError
+
+from ganetix import __version__
+from ganetix.api import commands
+from ganetix.api.commands import PROTOCOL, Answer
+from ganetix.api.types import JobUpdate
+from ganetix.api.wire import ApiCommand, ApiFault, SafeAmp
+from ganetix.errors import (
+    BadParameter,
+    GanetixError,
+    NotAllowed,
+    RemoteFailure,
+    Unavailable,
+    WireError,
+)
+from ganetix.jobs.model import Job
+
+CONNECT_SECONDS = 10.0
+MAX_SOCKET_PATH = 107
+
+OnUpdate = Callable[[JobUpdate], object]
+OnOutput = Callable[[bytes], object]
+
+
+class Link(SafeAmp):
+    """One connection; hands what the master sends to those who asked for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.follows: dict[int, Follow] = {}
+        self.consoles: dict[int, ConsoleClient] = {}
+
+    def closed(self) -> None:
+        lost = Unavailable("the connection to ganetix-master was lost")
+        for follow in tuple(self.follows.values()):
+            follow.end(None)
+        for console in tuple(self.consoles.values()):
+            console.end(lost)
+
+    @commands.JobEvent.responder
+    def job_event(
+        self, watch: int, update: JobUpdate | None, error: WireError | None
+    ) -> Answer:
+        if follow := self.follows.get(watch):
+            if update is None:
+                follow.end(error)
+            else:
+                follow.take(update)
+        return {"result": None}
+
+    @commands.ConsoleOutput.responder
+    def console_output(self, session: int, data: bytes) -> Answer:
+        if console := self.consoles.get(session):
+            console.on_output(data)
+        return {"result": None}
+
+    @commands.ConsoleEnded.responder
+    def console_ended(self, session: int, error: WireError | None) -> Answer:
+        if console := self.consoles.get(session):
+            console.end(GanetixError.from_wire(error) if error else None)
+        return {"result": None}
+
+
+class Follow:
+    """How far one follower of a job has come, over all its connections."""
+
+    def __init__(self, on_update: OnUpdate) -> None:
+        self._on_update = on_update
+        self.job: Job | None = None
+        self.log_serial = 0
+        self.events = 0
+        self.ended: Deferred[None] = Deferred()
+
+    def take(self, update: JobUpdate) -> None:
+        self.job = update.job
+        self.events += 1
+        if update.lines:
+            self.log_serial = max(self.log_serial, update.lines[-1].serial)
+        self._on_update(update)
+
+    def end(self, error: WireError | None) -> None:
+        """The watch ended: with an error, or with the job or the connection."""
+        ended, self.ended = self.ended, Deferred()
+        if ended.called:
+            return
+        if error is None:
+            ended.callback(None)
+        else:
+            ended.errback(GanetixError.from_wire(error))
+
+
+class ConsoleClient:
+    """An instance's console, seen from the client."""
+
+    def __init__(self, link: Link, session: int, on_output: OnOutput) -> None:
+        self._link = link
+        self._session = session
+        self._waiting: list[Deferred[None]] = []
+        self._has_ended = False
+        self._error: GanetixError | None = None
+        self.on_output = on_output
+
+    def write(self, data: bytes) -> Deferred[None]:
+        """Type bytes."""
+        return self._ask(commands.ConsoleInput, data=data)
+
+    def close(self) -> Deferred[None]:
+        """Detach; ``ended`` fires."""
+        return self._ask(commands.ConsoleClose)
+
+    def ended(self) -> Deferred[None]:
+        """A fresh Deferred: fires when the session is over, or fails with why."""
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append(waiting)
+        self._tell()
+        return waiting
+
+    def end(self, error: GanetixError | None) -> None:
+        """Called by the connection at the session's end."""
+        if not self._has_ended:
+            self._has_ended, self._error = True, error
+            self._tell()
+
+    def _ask(self, command: type[ApiCommand], **values: object) -> Deferred[None]:
+        asked = answer(self._link, command, {"session": self._session, **values})
+        return Deferred.fromCoroutine(asked)
+
+    def _tell(self) -> None:
+        if not self._has_ended:
+            return
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            if self._error is None:
+                each.callback(None)
+            else:
+                each.errback(self._error)
+
+
+async def dial(
+    reactor: IReactorUNIX, socket_path: Path, master_name: str
+) -> tuple[Link, str]:
+    """A connection that speaks our protocol, and the master's version.
+
+    Fails with ``Unavailable``, ``NotAllowed`` or ``BadParameter``.
+    """
+    path = str(socket_path)
+    if len(path.encode()) > MAX_SOCKET_PATH:
+        raise BadParameter(
+            f"socket path {path!r} is longer than {MAX_SOCKET_PATH} bytes:"
+            " use a shorter root directory"
+        )
+    endpoint = UNIXClientEndpoint(reactor, path, timeout=CONNECT_SECONDS)
+    try:
+        link: Link = await connectProtocol(endpoint, Link())
+    except ConnectError as error:
+        raise _no_connection(socket_path, master_name, error) from error
+    hello = {"protocol": PROTOCOL, "version": __version__}
+    asked: Deferred[str] = Deferred.fromCoroutine(answer(link, commands.Hello, hello))
+    try:
+        version = await asked.addTimeout(CONNECT_SECONDS, IReactorTime(reactor))
+    except TimeoutError as error:
+        link.hang_up(at_once=True)
+        raise Unavailable(
+            f"ganetix-master took the connection but did not answer in"
+            f" {CONNECT_SECONDS:g} s (socket {path})"
+        ) from error
+    except BaseException:
+        link.hang_up()
+        raise
+    return link, version
+
+
+def _no_connection(path: Path, master_name: str, error: ConnectError) -> GanetixError:
+    if error.osError in (errno.EACCES, errno.EPERM):
+        return NotAllowed(
+            f"no permission to use ganetix-master's socket {path}: run this as"
+            " root or as a member of the socket's group"
+        )
+    where = f"run this on the master node {master_name}".rstrip()
+    return Unavailable(
+        f"ganetix-master does not run here (socket {path}); start it with"
+        f" 'twistd ganetix-master', or {where}"
+    )
+
+
+async def answer(
+    link: Link, command: type[ApiCommand], values: dict[str, object]
+) -> Any:
+    """One command's ``result``; fails with what the master raised."""
+    try:
+        return await link.ask(command, **values)
+    except ApiFault as fault:
+        raise fault.error() from None
+    except ConnectionClosed as error:
+        raise Unavailable(
+            "the connection to ganetix-master was lost before it answered"
+        ) from error
+    except UnhandledCommand as error:
+        raise RemoteFailure(
+            f"the master does not know the command {command.__name__}: it is older"
+        ) from error
+    except UnknownRemoteError as error:
+        raise RemoteFailure(f"{command.__name__}: {error}") from error

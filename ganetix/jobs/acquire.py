@@ -52,13 +52,13 @@ async def acquire_locks(
             fresh = planned()
             if fresh == plan and not _all_exist(locks, plan):
                 raise
-        except BaseException:
+        except Exception:
             locks.release_all(owner)
             raise
         else:
             try:
                 fresh = planned()
-            except BaseException:
+            except Exception:
                 locks.release_all(owner)
                 raise
             if fresh == plan:

@@ -109,21 +109,12 @@ class Runner:
         live.hindrance = None
         live.move(live.job.waiting(self._clock.seconds()))
         try:
-            if not await self._lock(live, owner):
-                return self._lost_patience(live)
-            return await self._perform(live)
-        except GanetixError as error:
-            # Only what comes before the opcode's work ends here.
-            is_bug = isinstance(error, Bug)
-            await self._fail(live, self._bug(live, Failure()) if is_bug else error)
-        except CancelledError:
+            again = await self._attempt(live, owner)
+        except Exception:
+            self._let_go(live, owner)
             raise
-        except Exception:  # noqa: BLE001 - whatever it is, the job must end
-            await self._fail(live, self._bug(live, Failure()))
-        finally:
-            self._locks.release_all(owner)
-            live.owner = None
-        return None
+        self._let_go(live, owner)
+        return again
 
     async def end(self, live: LiveJob, move: Move) -> None:
         """End a job by this move, and show it when that is durable.
@@ -152,6 +143,25 @@ class Runner:
             self._log.error(
                 "job {job} has ended, but: {error}", job=live.job.id, error=error
             )
+
+    async def _attempt(self, live: LiveJob, owner: JobOwner) -> Again | None:
+        try:
+            if not await self._lock(live, owner):
+                return self._lost_patience(live)
+            return await self._perform(live)
+        except GanetixError as error:
+            # Only what comes before the opcode's work ends here.
+            is_bug = isinstance(error, Bug)
+            await self._fail(live, self._bug(live, Failure()) if is_bug else error)
+        except CancelledError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, the job must end
+            await self._fail(live, self._bug(live, Failure()))
+        return None
+
+    def _let_go(self, live: LiveJob, owner: JobOwner) -> None:
+        self._locks.release_all(owner)
+        live.owner = None
 
     async def _lock(self, live: LiveJob, owner: JobOwner) -> bool:
         run = live.job.current_run

@@ -177,7 +177,7 @@ class LockSet:
                 got.holds[name] = hold
                 if breath.is_due:
                     await breath.take()
-        except BaseException:
+        except Exception:
             self._uncount(request.creates)
             got.release()
             raise

@@ -170,7 +170,7 @@ class LockManager:
                 exclusively=exclusively,
                 creates=creates,
             )
-        except BaseException:
+        except Exception:
             if implied is not None:
                 implied.release()
             raise

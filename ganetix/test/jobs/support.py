@@ -164,7 +164,13 @@ class QueueTestCase(SynchronousTestCase):
         self.restart()
 
     def restart(self) -> None:
-        """A new master on the same medium; the old one is as if killed."""
+        """A new master on the same medium; the old one is as if killed.
+
+        Its clock stands still, so that it does nothing any more.
+        """
+        now = self.clock.seconds()
+        self.clock = Clock()
+        self.clock.advance(now)
         self.master = Master(self.clock, self.medium, slots=self.slots)
         self.worker = self.master.worker
         self.queue = self.master.queue

@@ -1,0 +1,216 @@
+"""The job queue over random histories: submissions, cancels, faults and crashes."""
+
+from collections import Counter
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from ganetix.api.types import SubmitRequest
+from ganetix.config.snapshot import Edits
+from ganetix.errors import HypervisorFault, StateFault
+from ganetix.jobs.model import JobStatus
+from ganetix.jobs.rows import FINISHED, job_key, job_of
+from ganetix.jobs.work import LockPlan
+from ganetix.state.rows import Row, RowKey
+from ganetix.test.jobs.support import Master, creates, instance_locks, op
+from ganetix.testing.config import make_instance
+from ganetix.testing.state import HeldOffload
+
+INSTANCES = ("db", "web")
+PLANS: tuple[LockPlan, ...] = (
+    {},
+    instance_locks("web"),
+    instance_locks("web", "db"),
+    instance_locks("db", mode="shared"),
+    creates("new"),
+)
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """What was promised is kept, whatever happens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.medium: dict[RowKey, bytes] = {}
+        self.plans: dict[str, LockPlan] = {}
+        self.accepted: set[int] = set()
+        self.answers: list[Deferred[object]] = []
+        self.finals: dict[int, JobStatus] = {}
+        self.canceled: set[int] = set()
+        self.starts: Counter[str] = Counter()
+        self.old: list[Master] = []
+        self.count = 0
+        self.now = 0.0
+        self.come_up()
+        puts = tuple(make_instance(name, "node1") for name in INSTANCES)
+        _ = self.master.config.commit(lambda _: Edits(put=puts))
+        self.held.release_all()
+
+    def come_up(self) -> None:
+        """A new master on the medium."""
+        self.clock = Clock()
+        self.clock.advance(self.now)
+        self.held = HeldOffload()
+        self.master = Master(self.clock, self.medium, self.held, slots=2)
+        self.master.worker.plans.update(self.plans)
+        starting = Deferred.fromCoroutine(self.master.start())
+        self.held.release_all()
+        assert starting.called and not isinstance(starting.result, Failure)
+        self.seen = 0
+
+    @rule(
+        ops=st.lists(st.sampled_from(PLANS), min_size=1, max_size=3),
+        priority=st.sampled_from([-10, 0, 10]),
+    )
+    def submit(self, ops: list[LockPlan], priority: int) -> None:
+        """Somebody submits a job."""
+        self.count += 1
+        names = [f"job{self.count}op{index}" for index in range(len(ops))]
+        self.plans.update(zip(names, ops, strict=True))
+        self.master.worker.plans.update(self.plans)
+        request = SubmitRequest(ops=tuple(map(op, names)), priority=priority)
+        d = self.master.queue.submit([request])
+        _ = d.addCallbacks(self.accepted.update, self.refused)
+
+    def active(self) -> list[int]:
+        """The jobs accepted that have not ended."""
+        return sorted(filter(self.master.queue.is_active, self.accepted))
+
+    def refused(self, failure: Failure) -> None:
+        """A store that fails may refuse."""
+        failure.trap(StateFault)
+
+    @precondition(lambda self: self.active())
+    @rule(data=st.data(), priority=st.sampled_from([None, None, -10, 10]))
+    def disturb(self, data: st.DataObject, priority: int | None) -> None:
+        """Somebody cancels a job, or changes its priority."""
+        job_id = data.draw(st.sampled_from(self.active()))
+        if priority is not None:
+            _ = self.master.queue.change_priority(job_id, priority)
+            return
+
+        def told(answer: tuple[bool, str]) -> None:
+            if "was canceled" in answer[1]:
+                self.canceled.add(job_id)
+
+        d = self.master.queue.cancel(job_id)
+        _ = d.addCallbacks(told, self.refused)
+
+    @precondition(lambda self: self.master.worker.runs)
+    @rule(data=st.data(), how=st.sampled_from(["good", "bad", "say", "check"]))
+    def work(self, data: st.DataObject, how: str) -> None:
+        """A unit gets on."""
+        runs = self.master.worker.runs
+        name = data.draw(st.sampled_from(sorted(runs)))
+        if how == "good":
+            self.master.worker.succeed(name)
+        elif how == "bad":
+            self.master.worker.fail(name, HypervisorFault("no"))
+        elif how == "say":
+            runs[name].progress.say("something")
+        else:
+            try:
+                runs[name].progress.check_cancelled()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the unit ends
+                self.master.worker.fail(name, error)
+
+    @rule(how=st.sampled_from(["turn", "settle", "write", "later", "much later"]))
+    def get_on(self, how: str) -> None:
+        """Time passes, or the disk gets on, or both until nothing happens."""
+        if how == "settle":
+            for _ in range(5):
+                self.clock.advance(0)
+                self.held.release_all()
+        elif how == "write":
+            if len(self.held):
+                self.held.release()
+        else:
+            self.clock.advance({"turn": 0, "later": 0.7, "much later": 12}[how])
+            self.now = self.clock.seconds()
+
+    @rule(what=st.sampled_from(["crash", "fault", "no fault", "no fault"]))
+    def trouble(self, what: str) -> None:
+        """The disk fails or works again; or the master is killed, and comes back.
+
+        What the master has not written is lost with it.
+        """
+        if what == "crash":
+            self.old.append(self.master)
+            self.come_up()
+        else:
+            self.master.engine.fault = "disk is full" if what == "fault" else None
+
+    @invariant()
+    def note_starts(self) -> None:
+        """No opcode begins twice, nor after its job was canceled."""
+        started = self.master.worker.started
+        for name in started[self.seen :]:
+            self.starts[name] += 1
+            assert self.starts[name] == 1, name
+        self.seen = len(started)
+
+    @invariant()
+    def finals_stay(self) -> None:
+        """Nobody's final state changes."""
+        for job_id in self.accepted:
+            data = self.medium.get(RowKey(FINISHED, job_key(job_id)))
+            if data is not None:
+                status = job_of(Row(FINISHED, job_key(job_id), data)).status
+                assert self.finals.setdefault(job_id, status) == status
+            elif job_id in self.finals or not self.master.queue.is_active(job_id):
+                raise AssertionError(f"job {job_id} is lost")
+        for job_id in self.canceled:
+            assert self.finals[job_id] == "canceled"
+
+    @invariant()
+    def locks_exclude(self) -> None:
+        """No two units work under locks that exclude each other."""
+        held: Counter[str] = Counter()
+        for name in self.master.worker.runs:
+            for locks in self.plans[name].values():
+                held.update(n for n, mode in locks.names.items() if mode == "exclusive")
+                held.update(locks.creates)
+        assert all(count == 1 for count in held.values())
+        assert len(self.master.scheduler.running) <= 2
+
+    def teardown(self) -> None:
+        """In the end all jobs have ended, and nothing is left over."""
+        self.master.engine.fault = None
+        for _ in range(1000):
+            self.held.release_all()
+            self.clock.advance(1)
+            for name in list(self.master.worker.runs):
+                self.master.worker.succeed(name)
+            if not any(self.master.queue.counts()) and not len(self.held):
+                break
+        self.note_starts()
+        self.finals_stay()
+        assert set(self.finals) == self.accepted
+        assert not any(self.master.queue.counts())
+        assert (self.master.scheduler.running, self.master.scheduler.pending) == ((), 0)
+        assert self.master.queue.locks() == ()
+        names = self.master.locks.names("instance")
+        assert names == set(INSTANCES)
+
+
+class QueueModelTests(SynchronousTestCase):
+    """Random histories."""
+
+    def test_promises(self) -> None:
+        """Every job accepted ends once, none runs twice, nothing leaks."""
+        case = QueueMachine.TestCase
+        case.settings = settings(
+            max_examples=120,
+            stateful_step_count=40,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        case().runTest()
+        self.flushLoggedErrors(StateFault)

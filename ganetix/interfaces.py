@@ -66,6 +66,15 @@ class IHypervisor(Interface):
     def forget(uuid: str) -> Deferred[None]:
         """End the guest at once if it runs, and remove every trace of it."""
 
+    def resume() -> Deferred[None]:
+        """Take over the guests that run, at the start of a daemon."""
+
+    def close() -> Deferred[None]:
+        """Leave all guests alone, running as they are, at the end of a daemon."""
+
+    def on_event(listener: Callable[[GuestInfo], None]) -> None:
+        """Have a listener told of each guest whose state has changed."""
+
     def console_socket(uuid: str) -> Path:
         """The UNIX socket of the guest's serial console."""
 

@@ -19,10 +19,12 @@ from ganetix.bootstrap.dirs import make_directories
 from ganetix.errors import GanetixError, StateFault
 from ganetix.hypervisor.fake import FakeHypervisor
 from ganetix.hypervisor.kvm import KvmHypervisor
+from ganetix.interfaces import IHypervisor
 from ganetix.log import LoggedService
 from ganetix.netutils.bind import bind_address, listen_endpoint
 from ganetix.node.os import OsProvider
 from ganetix.node.service import NodeService
+from ganetix.objects import GuestInfo
 from ganetix.objects.node import DEFAULT_PORT, Enrolment
 from ganetix.paths import Paths
 from ganetix.process import ProcessRunner
@@ -94,12 +96,15 @@ class NodeDaemon(LoggedService):
         self._pool = Pool(reactor, "files", FILE_THREADS)
         offload = self._pool.offload
         self._runner = runner = ProcessRunner(reactor)
-        self._kvm = KvmHypervisor(reactor, runner, paths, offload)
+        self._hypervisors: dict[str, IHypervisor] = {
+            "kvm": KvmHypervisor(reactor, runner, paths, offload),
+            "fake": FakeHypervisor(paths, reactor),
+        }
         self._service = NodeService(
             reactor=reactor,
             paths=paths,
             node_uuid=identity.uuid,
-            hypervisors={"kvm": self._kvm, "fake": FakeHypervisor(paths, reactor)},
+            hypervisors=self._hypervisors,
             storages={
                 "file": FileStorage(paths, runner, offload),
                 "diskless": DisklessStorage(),
@@ -126,7 +131,9 @@ class NodeDaemon(LoggedService):
         _ = Deferred.fromCoroutine(self._start()).addErrback(self._failed)
 
     async def _start(self) -> None:
-        await self._kvm.resume()
+        for hypervisor in self._hypervisors.values():
+            hypervisor.on_event(self._tell)
+            await hypervisor.resume()
         site = RpcSite(self._reactor, self._rpc)
         factory = tls_factory(self._credentials, site, self._reactor)
         endpoint = listen_endpoint(self._reactor, self._address, self._port)
@@ -164,10 +171,19 @@ class NodeDaemon(LoggedService):
             self._log.warn(
                 "stopping while {rpc} runs", rpc=", ".join(self._rpc.running)
             )
-        await self._kvm.close()
+        for hypervisor in self._hypervisors.values():
+            await hypervisor.close()
         await self._runner.close()
         self._pool.stop()
         await super().stopService()
+
+    def _tell(self, guest: GuestInfo) -> None:
+        self._log.info(
+            "instance {instance} is {state}{detail}",
+            instance=guest.name,
+            state=guest.state,
+            detail=f": {guest.detail}" if guest.detail else "",
+        )
 
     async def _relay(self, request: EnrolRequest) -> Enrolment:
         client = await connect(self._reactor, self._paths.master_socket)

@@ -132,6 +132,17 @@ class StubHypervisor:
         self.known.pop(uuid, None)
         return succeed(None)
 
+    def resume(self) -> Deferred[None]:
+        """There is nothing to take over."""
+        return succeed(None)
+
+    def close(self) -> Deferred[None]:
+        """There is nothing to leave alone."""
+        return succeed(None)
+
+    def on_event(self, listener: Callable[[GuestInfo], None]) -> None:
+        """There are no events."""
+
     def console_socket(self, uuid: str) -> Path:
         """A path below the test's directory."""
         return self.root / f"{uuid}.sock"

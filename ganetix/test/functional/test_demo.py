@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -9,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
@@ -21,20 +23,31 @@ PROGRAMS = CHECKOUT / ".venv/bin"
 LIMIT_SECONDS = 280
 
 
+@cache
+def directory(net: str) -> Path:
+    """A directory for the demo on these addresses, removed when all tests are done."""
+    base = Path(tempfile.mkdtemp(prefix="gnt-"))
+    atexit.register(shutil.rmtree, base, ignore_errors=True)
+    return base / "d"
+
+
 class DemoTestCase(SynchronousTestCase):
-    """A demo in a directory and on addresses of its own."""
+    """A demo in a directory and on addresses of its own.
+
+    To bring one up takes long, so tests share it: each begins with ``bin/demo``, which
+    brings it to the same state from any other.
+    """
 
     net = "127.0.71"
     hypervisor = "fake"
+    demo_dir: Path
 
     def setUp(self) -> None:
-        """Nothing runs yet; whatever runs in the end is ended."""
+        """Whatever runs in the end is ended."""
         if not (DEMO.exists() and (PROGRAMS / "twistd").exists()):
             raise SkipTest("not a checkout with .venv")
-        self.base = Path(tempfile.mkdtemp(prefix="gnt-"))
-        self.addCleanup(shutil.rmtree, self.base, ignore_errors=True)
-        self.demo_dir = self.base / "d"
-        self.addCleanup(self.demo, "--clean")
+        self.demo_dir = directory(self.net)
+        atexit.register(self.demo, "--clean")
 
     def environ(self) -> dict[str, str]:
         """What tells bin/demo its place."""
@@ -149,6 +162,7 @@ class PretendedDemoTests(DemoTestCase):
 
     def test_broken_off(self) -> None:
         """A run that is killed while a node joins is taken up by the next one."""
+        self.demo("--clean")
         with subprocess.Popen(  # noqa: S603
             [DEMO],
             env={**os.environ, **self.environ()},
@@ -175,10 +189,8 @@ class PretendedDemoTests(DemoTestCase):
     def test_address_in_use(self) -> None:
         """Where another demo has the addresses, a line says so and what to do."""
         self.demo()
-        other = self.base / "o"
-        self.demo_dir, mine = other, self.demo_dir
+        self.demo_dir = self.demo_dir.with_name("other")
         output = self.demo(status=1)
-        self.demo_dir = mine
         self.assertIn("127.0.71.11 port 1811 is in use", output)
         self.assertIn("GANETIX_DEMO_NET", output)
         self.assertNotIn("Traceback", output)

@@ -27,14 +27,10 @@ from ganetix.api.link import (
 )
 from ganetix.api.types import (
     ClusterInfo,
-    EnrolRequest,
     FieldInfo,
-    IssuedToken,
-    LockInfo,
     QueryKind,
     QueryRequest,
     QueryResult,
-    SubmitRequest,
 )
 from ganetix.api.wire import ApiCommand
 from ganetix.errors import (
@@ -42,7 +38,8 @@ from ganetix.errors import (
     Unavailable,
 )
 from ganetix.jobs.model import Job
-from ganetix.objects.node import Enrolment
+from ganetix.jobs.values import LockInfo, SubmitRequest
+from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 
 RECONNECT_SECONDS = 60.0
 FIRST_DELAY = 0.2

@@ -11,19 +11,15 @@ from twisted.protocols import amp
 
 from ganetix.api.types import (
     ClusterInfo,
-    EnrolRequest,
     FieldInfo,
-    IssuedToken,
-    JobUpdate,
-    LockInfo,
     QueryKind,
     QueryRequest,
     QueryResult,
-    SubmitRequest,
 )
 from ganetix.api.wire import ApiCommand, Json
 from ganetix.errors import WireError
-from ganetix.objects.node import Enrolment
+from ganetix.jobs.values import JobUpdate, LockInfo, SubmitRequest
+from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 
 PROTOCOL = 1
 """Raised when a command changes so that old clients would not understand."""

@@ -14,19 +14,16 @@ from ganetix.api.console import RelayedConsole, console_tail
 from ganetix.api.master import ConsoleSession, TakeOutput, Watch
 from ganetix.api.types import (
     ClusterInfo,
-    EnrolRequest,
     FieldInfo,
-    IssuedToken,
-    LockInfo,
     QueryKind,
     QueryRequest,
     QueryResult,
-    SubmitRequest,
 )
 from ganetix.config.store import ConfigStore
 from ganetix.interfaces import INodeRpc
 from ganetix.jobs.queue import JobQueue
-from ganetix.objects.node import Enrolment
+from ganetix.jobs.values import LockInfo, SubmitRequest
+from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 from ganetix.query.service import QueryService
 from ganetix.state.store import StateStore
 

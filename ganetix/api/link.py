@@ -16,7 +16,6 @@ from twisted.protocols.amp import UnhandledCommand, UnknownRemoteError
 from ganetix import __version__
 from ganetix.api import commands
 from ganetix.api.commands import PROTOCOL, Answer
-from ganetix.api.types import JobUpdate
 from ganetix.api.wire import ApiCommand, ApiFault, SafeAmp
 from ganetix.errors import (
     BadParameter,
@@ -27,6 +26,7 @@ from ganetix.errors import (
     WireError,
 )
 from ganetix.jobs.model import Job
+from ganetix.jobs.values import JobUpdate
 
 CONNECT_SECONDS = 10.0
 MAX_SOCKET_PATH = 107

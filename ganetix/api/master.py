@@ -13,17 +13,13 @@ from twisted.internet.defer import Deferred
 
 from ganetix.api.types import (
     ClusterInfo,
-    EnrolRequest,
     FieldInfo,
-    IssuedToken,
-    JobUpdate,
-    LockInfo,
     QueryKind,
     QueryRequest,
     QueryResult,
-    SubmitRequest,
 )
-from ganetix.objects.node import Enrolment
+from ganetix.jobs.values import JobUpdate, LockInfo, SubmitRequest
+from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 
 TakeOutput = Callable[[bytes], "Deferred[None]"]
 """Takes console output; fires when there is room for more."""

@@ -17,15 +17,11 @@ from ganetix import __version__
 from ganetix.api import commands
 from ganetix.api.commands import PROTOCOL, Answer
 from ganetix.api.master import ConsoleSession, MasterApi, Watch
-from ganetix.api.types import (
-    EnrolRequest,
-    JobUpdate,
-    QueryKind,
-    QueryRequest,
-    SubmitRequest,
-)
+from ganetix.api.types import QueryKind, QueryRequest
 from ganetix.api.wire import SafeAmp, wire_error
 from ganetix.errors import AlreadyExists, BadParameter, NoResources, NotFound, WireError
+from ganetix.jobs.values import JobUpdate, SubmitRequest
+from ganetix.objects.node import EnrolRequest
 
 MAX_STREAMS = 1024
 LINES_PER_EVENT = 500

@@ -16,8 +16,8 @@ from ganetix.cli.parser import (
 )
 
 if TYPE_CHECKING:
-    from ganetix.api.types import LockInfo
     from ganetix.cli.session import Session
+    from ganetix.jobs.values import LockInfo
 
 
 def program() -> Program:

@@ -110,7 +110,6 @@ async def watch_jobs(session: Session, options: Options) -> None:
 
 async def wait_jobs(session: Session, options: Options) -> int:
     """Wait for jobs."""
-    from ganetix.api.types import job_error
     from ganetix.cli.output import print_json
     from ganetix.flow.settle import settle
 
@@ -120,7 +119,7 @@ async def wait_jobs(session: Session, options: Options) -> int:
     if options.json:
         answer = []
         for job in jobs:
-            error = job_error(job)
+            error = job.error
             answer.append(
                 {
                     "id": job.id,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from ganetix.api.types import JobUpdate, job_error
 from ganetix.cli.quantities import show_seconds
 from ganetix.jobs.model import Job, JobStatus
+from ganetix.jobs.values import JobUpdate
 from ganetix.opcodes import summary
 
 _ERASE = "\r\x1b[K"
@@ -94,7 +94,7 @@ class JobProgress:
         text = f"job {job.id}: {status}, {job.summary}"
         if job.ended is not None:
             text += f", {show_seconds(max(0.0, job.ended - job.received))}"
-        error = job_error(job)
+        error = job.error
         if status == "error" and error is not None and len(self._jobs) > 1:
             text += f": {error.message}"
         return text

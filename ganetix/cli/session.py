@@ -10,13 +10,7 @@ from twisted.internet.interfaces import IReactorTime, IReactorUNIX
 from twisted.internet.task import LoopingCall
 
 from ganetix.api.client import ApiClient, connect
-from ganetix.api.types import (
-    JobUpdate,
-    QueryRequest,
-    QueryResult,
-    SubmitRequest,
-    job_error,
-)
+from ganetix.api.types import QueryRequest, QueryResult
 from ganetix.cli.errors import Failure
 from ganetix.cli.parser import PRIORITIES, Options
 from ganetix.cli.progress import JobProgress
@@ -24,6 +18,7 @@ from ganetix.cli.streams import Streams
 from ganetix.errors import GanetixError
 from ganetix.flow.settle import settle
 from ganetix.jobs.model import Job
+from ganetix.jobs.values import JobUpdate, SubmitRequest
 from ganetix.opcodes import AnyOpcode
 from ganetix.paths import Paths
 
@@ -113,7 +108,7 @@ class Session:
         """Raise ``Failure`` for jobs that did not succeed."""
         failed = [job for job in jobs if job.status != "success"]
         if len(jobs) == 1 and failed:
-            error = job_error(failed[0])
+            error = failed[0].error
             reason = error.message if error else f"it was {failed[0].status}"
             raise Failure(f"job {failed[0].id}: {reason}")
         if failed:

@@ -69,6 +69,11 @@ class Job(Value, frozen=True, kw_only=True):
     reason: str = ""
 
     @property
+    def error(self) -> WireError | None:
+        """Why it failed: the error of its first opcode that has one."""
+        return next((run.error for run in self.ops if run.error is not None), None)
+
+    @property
     def summary(self) -> str:
         """One line for lists."""
         return ", ".join(summary(run.op) for run in self.ops)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ganetix.api.types import LockInfo, LockOwner, LockWaiter
 from ganetix.jobs.live import JobOwner
+from ganetix.jobs.values import LockInfo, LockOwner, LockWaiter
 from ganetix.locking import LockManager
 from ganetix.locking.info import Owner
 

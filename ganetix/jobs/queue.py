@@ -11,7 +11,6 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from ganetix.api.types import LockInfo, SubmitRequest
 from ganetix.errors import BadParameter, StateFault, Unavailable
 from ganetix.flow.outbox import Outbox
 from ganetix.flow.shield import shielded
@@ -24,6 +23,7 @@ from ganetix.jobs.monitor import lock_infos
 from ganetix.jobs.ports import Config, Rows
 from ganetix.jobs.rows import counter_row, job_rows
 from ganetix.jobs.runner import Runner
+from ganetix.jobs.values import LockInfo, SubmitRequest
 from ganetix.jobs.watch import JobWatch, no_such_job
 from ganetix.jobs.why import why_waiting
 from ganetix.jobs.work import Worker

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from twisted.internet.defer import Deferred
 
-from ganetix.api.types import JobUpdate
 from ganetix.errors import NotFound
 from ganetix.jobs.history import JobHistory
 from ganetix.jobs.live import LiveJob
 from ganetix.jobs.model import Job, LogLine
+from ganetix.jobs.values import JobUpdate
 
 MOST_LINES = 500
 """Lines in one update; the rest comes with the next."""

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 
-from ganetix.api.types import EnrolRequest
 from ganetix.node.calls import handler
-from ganetix.objects.node import Enrolment
+from ganetix.objects.node import Enrolment, EnrolRequest
 from ganetix.rpc.methods import ENROL, EnrolCall
 
 if TYPE_CHECKING:

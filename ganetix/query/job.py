@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganetix.api.types import Cell, job_error
+from ganetix.api.types import Cell
 from ganetix.jobs.model import Job, LogLine
 from ganetix.objects.base import Value
 from ganetix.opcodes import opcode_id
@@ -26,7 +26,7 @@ def _results(row: JobRow) -> Cell:
 
 
 def _error(row: JobRow) -> Cell:
-    error = job_error(row.job)
+    error = row.job.error
     return error.message if error else None
 
 

@@ -17,7 +17,6 @@ from twisted.python.failure import Failure
 import ganetix
 from ganetix.api.door import Door
 from ganetix.api.server import ApiFactory
-from ganetix.api.types import SubmitRequest
 from ganetix.bootstrap import enrol
 from ganetix.bootstrap.dirs import make_directories
 from ganetix.bootstrap.pki import load_authority
@@ -27,6 +26,7 @@ from ganetix.errors import GanetixError, WrongState
 from ganetix.hypervisor.params import HV_PARAMETERS, effective_hvparams
 from ganetix.interfaces import IStateEngine
 from ganetix.jobs.queue import JobQueue
+from ganetix.jobs.values import SubmitRequest
 from ganetix.locking.manager import LockManager
 from ganetix.log import LoggedService
 from ganetix.objects import new_uuid

@@ -14,7 +14,6 @@ from twisted.python import usage
 
 import ganetix
 from ganetix.api.client import connect
-from ganetix.api.types import EnrolRequest
 from ganetix.bootstrap.dirs import make_directories
 from ganetix.errors import GanetixError, StateFault
 from ganetix.hypervisor.fake import FakeHypervisor
@@ -25,7 +24,7 @@ from ganetix.netutils.bind import bind_address, listen_endpoint
 from ganetix.node.os import OsProvider
 from ganetix.node.service import NodeService
 from ganetix.objects import GuestInfo
-from ganetix.objects.node import DEFAULT_PORT, Enrolment
+from ganetix.objects.node import DEFAULT_PORT, Enrolment, EnrolRequest
 from ganetix.paths import Paths
 from ganetix.process import ProcessRunner
 from ganetix.rpc.admission import CandidatesFile

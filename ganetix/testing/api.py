@@ -12,19 +12,15 @@ from twisted.internet.defer import Deferred, fail, succeed
 from ganetix.api.master import ConsoleSession, TakeOutput, Watch
 from ganetix.api.types import (
     ClusterInfo,
-    EnrolRequest,
     FieldInfo,
-    IssuedToken,
-    JobUpdate,
-    LockInfo,
     QueryKind,
     QueryRequest,
     QueryResult,
-    SubmitRequest,
 )
 from ganetix.errors import GanetixError, NotFound
 from ganetix.jobs.model import Job, JobStatus, LogLine, OpRun
-from ganetix.objects.node import Enrolment
+from ganetix.jobs.values import JobUpdate, LockInfo, SubmitRequest
+from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 from ganetix.opcodes import Opcode
 
 Answers = Callable[[QueryRequest], "Deferred[QueryResult]"]

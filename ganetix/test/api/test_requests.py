@@ -20,7 +20,6 @@ from ganetix.api.types import (
     QueryRequest,
     QueryResult,
     QueryRow,
-    SubmitRequest,
 )
 from ganetix.api.wire import MAX_OUTSTANDING, SafeAmp
 from ganetix.errors import (
@@ -33,6 +32,7 @@ from ganetix.errors import (
     Unavailable,
     WrongState,
 )
+from ganetix.jobs.values import SubmitRequest
 from ganetix.opcodes import OpGroupAdd, OpTestDelay
 from ganetix.test.api.support import ServedMasterTestCase
 

@@ -7,8 +7,8 @@ from collections.abc import Awaitable
 from twisted.internet.defer import CancelledError
 
 from ganetix.api.server import LINES_PER_EVENT
-from ganetix.api.types import JobUpdate, SubmitRequest
 from ganetix.errors import GanetixError, HypervisorFault, NotFound, Unavailable
+from ganetix.jobs.values import JobUpdate, SubmitRequest
 from ganetix.opcodes import OpTestDelay
 from ganetix.test.api.support import ServedMasterTestCase
 

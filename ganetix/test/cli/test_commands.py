@@ -6,15 +6,9 @@ import json
 
 from twisted.internet.defer import succeed
 
-from ganetix.api.types import (
-    FieldInfo,
-    LockInfo,
-    LockOwner,
-    QueryRequest,
-    QueryResult,
-    QueryRow,
-)
+from ganetix.api.types import FieldInfo, QueryRequest, QueryResult, QueryRow
 from ganetix.errors import NoResources, WrongState
+from ganetix.jobs.values import LockInfo, LockOwner
 from ganetix.opcodes import (
     OpClusterVerify,
     OpGroupAdd,

@@ -12,8 +12,9 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.trial.unittest import TestCase
 
 from ganetix.api.client import ApiClient, connect
-from ganetix.api.types import QueryRequest, SubmitRequest
+from ganetix.api.types import QueryRequest
 from ganetix.errors import GanetixError, Unavailable
+from ganetix.jobs.values import SubmitRequest
 from ganetix.opcodes import (
     AnyOpcode,
     DiskRequest,

@@ -10,13 +10,13 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from ganetix.api.types import SubmitRequest
 from ganetix.config.snapshot import Snapshot
 from ganetix.config.store import ConfigStore, initial_rows
 from ganetix.flow.offload import inline_offload
 from ganetix.interfaces import Offload
 from ganetix.jobs.model import Job
 from ganetix.jobs.queue import JobQueue
+from ganetix.jobs.values import SubmitRequest
 from ganetix.jobs.work import LevelLocks, LockPlan, Mode, Outcome, Progress
 from ganetix.locking import LockManager
 from ganetix.opcodes import Opcode, OpGroupAdd

@@ -10,11 +10,11 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from ganetix.api.types import SubmitRequest
 from ganetix.config.snapshot import Edits
 from ganetix.errors import HypervisorFault, StateFault
 from ganetix.jobs.model import JobStatus
 from ganetix.jobs.rows import FINISHED, job_key, job_of
+from ganetix.jobs.values import SubmitRequest
 from ganetix.jobs.work import LockPlan
 from ganetix.state.rows import Row, RowKey
 from ganetix.test.jobs.support import Master, creates, instance_locks, op

@@ -2,9 +2,9 @@
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from ganetix.api.types import JobUpdate
 from ganetix.errors import NotFound
 from ganetix.jobs.live import RECENT_LINES
+from ganetix.jobs.values import JobUpdate
 from ganetix.jobs.watch import MOST_LINES, JobWatch
 from ganetix.test.jobs.support import QueueTestCase
 

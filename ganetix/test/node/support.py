@@ -12,7 +12,6 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from ganetix.api.types import EnrolRequest
 from ganetix.errors import GanetixError
 from ganetix.flow.offload import inline_offload
 from ganetix.interfaces import IHypervisor, IOsProvider, Say
@@ -26,7 +25,7 @@ from ganetix.objects import (
     StopOutcome,
     new_uuid,
 )
-from ganetix.objects.node import Enrolment
+from ganetix.objects.node import Enrolment, EnrolRequest
 from ganetix.paths import Paths
 from ganetix.rpc.identity import PeerIdentity
 from ganetix.rpc.methods import Method, OsInfo

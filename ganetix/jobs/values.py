@@ -1,0 +1,55 @@
+"""What goes into the job queue and comes out of it. Imports no Twisted."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from ganetix.jobs.model import Job, LogLine
+from ganetix.objects.base import Value
+from ganetix.opcodes import AnyOpcode
+
+
+class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A job to submit; the priority goes to every opcode in it."""
+
+    ops: tuple[AnyOpcode, ...]
+    priority: int = 0
+    reason: str = ""
+
+
+class JobUpdate(Value, frozen=True, kw_only=True):
+    """A job as it is now, and its log lines beyond those the watcher has seen."""
+
+    job: Job
+    lines: tuple[LogLine, ...] = ()
+
+
+class LockOwner(Value, frozen=True, kw_only=True):
+    """Who holds a lock; ``since`` in seconds since the epoch."""
+
+    job_id: int | None
+    name: str
+    mode: Literal["exclusive", "shared"]
+    since: float | None = None
+
+
+class LockWaiter(Value, frozen=True, kw_only=True):
+    """Who waits for a lock, in the order of the queue."""
+
+    job_id: int | None
+    name: str
+    mode: Literal["exclusive", "shared"]
+    priority: int
+    since: float | None = None
+
+
+class LockInfo(Value, frozen=True, kw_only=True):
+    """A lock that somebody holds or waits for, as ``gnt-debug locks`` shows it."""
+
+    level: str
+    name: str
+    mode: Literal["exclusive", "shared", ""] = ""
+    owners: tuple[LockOwner, ...] = ()
+    pending: tuple[LockWaiter, ...] = ()

@@ -10,6 +10,7 @@ from ganetix.paths import Paths
 
 SECRET_MODE = 0o600
 FILE_MODE = 0o644
+PARENT_MODE = 0o755
 
 
 def make_directories(paths: Paths) -> None:
@@ -37,7 +38,9 @@ def write_file(path: Path, data: bytes, mode: int = FILE_MODE) -> None:
 
 
 def _make(directory: Path, mode: int) -> None:
-    directory.parent.mkdir(parents=True, exist_ok=True)
+    if not directory.parent.exists():
+        # Who may write there could put another directory in the place of this one.
+        _make(directory.parent, PARENT_MODE)
     with contextlib.suppress(FileExistsError):
         directory.mkdir(mode)
         directory.chmod(mode)  # whatever the umask is

@@ -31,6 +31,15 @@ class DirectoryTests(SynchronousTestCase):
         self.assertEqual(mode_of(self.paths.lib), 0o750)
         self.assertEqual(mode_of(self.paths.run / "guests"), 0o700)
 
+    def test_parents(self) -> None:
+        """Nobody else may write in the directories above, whatever the umask."""
+        self.addCleanup(os.umask, os.umask(0))
+        make_directories(self.paths)
+        above = self.paths.root.rglob("*")
+        loose = [str(path) for path in above if mode_of(path) & 0o022]
+        self.assertEqual(loose, [])
+        self.assertEqual(mode_of(self.paths.root), 0o755)
+
     def test_again(self) -> None:
         """What an administrator has set is left as it is."""
         make_directories(self.paths)

@@ -10,16 +10,25 @@ from typing import Any, NoReturn
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads, IReactorTime
 from twisted.logger import Logger
-from twisted.python import usage
 from twisted.python.threadpool import ThreadPool
 
 import ganetix
-from ganetix.errors import GanetixError
+from ganetix.bootstrap.dirs import make_directories
+from ganetix.errors import GanetixError, StateFault
 from ganetix.flow.offload import thread_offload
 from ganetix.interfaces import Offload
+from ganetix.paths import Paths
 
 # systemd and administrators are promised a stop within five seconds.
 STOP_WITHIN_SECONDS = 4.0
+
+
+def make_missing(paths: Paths) -> None:
+    """The directories below a root; ``StateFault`` if they cannot be made."""
+    try:
+        make_directories(paths)
+    except OSError as error:
+        raise StateFault(f"cannot make {error.filename}: {error.strerror}") from None
 
 
 class Pool:
@@ -40,7 +49,7 @@ class Pool:
 
 def refuse_to_start(error: GanetixError) -> NoReturn:
     """End with one line and status 1: the files here do not permit a start."""
-    raise usage.UsageError(str(error)) from error
+    raise SystemExit(f"twistd: {error}") from error
 
 
 def end_with_failure(reactor: Any, log: Logger, why: str) -> None:

@@ -18,7 +18,6 @@ import ganetix
 from ganetix.api.door import Door
 from ganetix.api.server import ApiFactory
 from ganetix.bootstrap import enrol
-from ganetix.bootstrap.dirs import make_directories
 from ganetix.bootstrap.pki import load_authority
 from ganetix.config.distribute import SsconfDistributor
 from ganetix.config.store import ConfigStore
@@ -43,6 +42,7 @@ from ganetix.tap.common import (
     STOP_WITHIN_SECONDS,
     Pool,
     end_with_failure,
+    make_missing,
     refuse_to_start,
     within,
 )
@@ -90,6 +90,7 @@ class MasterDaemon(LoggedService):
                 " 'gnt-cluster init' makes one"
             )
         self._ca = load_authority(paths)
+        make_missing(paths)
         self._pool = Pool(reactor, "state", 1)
         engine = wrap_engine(SqliteEngine(paths.state_db, self._pool.offload))
         self._store = StateStore(engine, reactor)
@@ -142,7 +143,6 @@ class MasterDaemon(LoggedService):
     def startService(self) -> None:
         """Load the state, go on with queued jobs, and listen."""
         super().startService()
-        make_directories(self._paths)
         self._pool.start()
         self._starting = Deferred.fromCoroutine(self._start())
         _ = self._starting.addErrback(self._failed)
@@ -152,12 +152,13 @@ class MasterDaemon(LoggedService):
         await self._config.load()
         await self._queue.load()
         path = str(self._paths.master_socket)
-        endpoint = UNIXServerEndpoint(
-            self._reactor, path, mode=SOCKET_MODE, wantPID=True
-        )
+        # The store's lock is ours, so a socket that is there is nobody's any more. A
+        # process id beside it, as Twisted writes one, may be another's by now.
+        endpoint = UNIXServerEndpoint(self._reactor, path, mode=SOCKET_MODE)
         try:
+            self._paths.master_socket.unlink(missing_ok=True)
             self._listener = await endpoint.listen(self._factory)
-        except CannotListenError as error:
+        except (CannotListenError, OSError) as error:
             raise WrongState(f"{path} cannot be listened on: {error}") from error
         self._queue.start()
         self._distributor.start()

@@ -14,7 +14,6 @@ from twisted.python import usage
 
 import ganetix
 from ganetix.api.client import connect
-from ganetix.bootstrap.dirs import make_directories
 from ganetix.errors import GanetixError, StateFault
 from ganetix.hypervisor.fake import FakeHypervisor
 from ganetix.hypervisor.kvm import KvmHypervisor
@@ -37,6 +36,7 @@ from ganetix.tap.common import (
     STOP_WITHIN_SECONDS,
     Pool,
     end_with_failure,
+    make_missing,
     refuse_to_start,
     shipped,
     within,
@@ -92,6 +92,7 @@ class NodeDaemon(LoggedService):
         if identity is None or identity.role != "node":
             raise StateFault(f"{paths.node_certificate} is no node's certificate")
         self._uuid = identity.uuid
+        make_missing(paths)
         self._pool = Pool(reactor, "files", FILE_THREADS)
         offload = self._pool.offload
         self._runner = runner = ProcessRunner(reactor)
@@ -125,7 +126,6 @@ class NodeDaemon(LoggedService):
     def startService(self) -> None:
         """Take over running guests, and listen."""
         super().startService()
-        make_directories(self._paths)
         self._pool.start()
         _ = Deferred.fromCoroutine(self._start()).addErrback(self._failed)
 
@@ -155,7 +155,8 @@ class NodeDaemon(LoggedService):
         )
 
     def _failed(self, failure: Any) -> None:
-        self._log.failure("start failed", failure)
+        if not failure.check(GanetixError):
+            self._log.failure("start failed", failure)
         end_with_failure(self._reactor, self._log, failure.getErrorMessage())
 
     def stopService(self) -> Deferred[None]:

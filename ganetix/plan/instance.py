@@ -66,7 +66,7 @@ def build_instance(
 def check_request(op: OpInstanceCreate, snapshot: Snapshot) -> None:
     """Raise unless the cluster's settings permit the request."""
     cluster = snapshot.cluster
-    if any(i.name == op.name for i in snapshot.instances.values()):
+    if op.name in snapshot.instance_index.names:
         raise AlreadyExists(f"there is an instance {op.name!r} already")
     _allowed("disk template", op.disk_template, cluster.enabled_disk_templates)
     hypervisor = op.hypervisor or cluster.enabled_hypervisors[0]

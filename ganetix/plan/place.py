@@ -1,7 +1,8 @@
 """Where a new instance goes: the node of the group with the most free memory.
 
 It stands in for the allocator. Memory that the configuration has promised counts as
-taken even while the guest that will take it is not there yet.
+taken, whether or not a guest has touched it yet; so a node never promises more than it
+has.
 """
 
 from __future__ import annotations
@@ -10,17 +11,21 @@ from collections.abc import Iterable, Mapping
 
 from ganetix.config.snapshot import Snapshot
 from ganetix.errors import NoResources
-from ganetix.objects import Instance, Node
+from ganetix.objects import Node
 from ganetix.objects.base import Value
 from ganetix.plan.guest import backend_params
 
 
 class NodeState(Value, frozen=True, kw_only=True):
-    """What a node said of itself; None where it did not answer."""
+    """What a node said of itself; ``disk_free_mib`` is None where that has no limit.
+
+    ``running`` maps UUIDs of the guests that run there to their memory in MiB.
+    """
 
     memory_total_mib: int
     memory_free_mib: int
     disk_free_mib: int | None
+    running: dict[str, int] = {}
 
 
 class Placement(Value, frozen=True, kw_only=True):
@@ -31,32 +36,36 @@ class Placement(Value, frozen=True, kw_only=True):
     refusals: dict[str, str] = {}
 
 
-def promised_mib(snapshot: Snapshot, node_uuid: str, running: Mapping[str, int]) -> int:
-    """Memory in MiB promised to guests of a node that do not run there now.
+def free_mib(snapshot: Snapshot, node_uuid: str, state: NodeState) -> int:
+    """Memory of a node in MiB that is free and promised to nobody; may be negative.
 
-    ``running`` maps UUIDs of guests that do to their memory: that is not free anyhow.
+    The configuration may be newer than the state: what came up in between is not
+    among the running ones, and counts as promised.
     """
-    expected: list[Instance] = [
-        instance
-        for instance in snapshot.instances_on(node_uuid)
-        if instance.admin_state == "up"
-    ]
-    expected += (
-        intent.instance
-        for intent in snapshot.intents.values()
-        if intent.action == "create" and intent.instance.primary_node == node_uuid
-    )
-    return sum(
-        backend_params(instance, snapshot.cluster).memory_mib
-        for instance in expected
-        if instance.uuid not in running
+    promised = {
+        instance.uuid: backend_params(instance, snapshot.cluster).memory_mib
+        for instance in (
+            *(i for i in snapshot.instances_on(node_uuid) if i.admin_state == "up"),
+            *(
+                intent.instance
+                for intent in snapshot.intents.values()
+                if intent.action == "create"
+                and intent.instance.primary_node == node_uuid
+            ),
+        )
+    }
+    to_come = sum(mib for uuid, mib in promised.items() if uuid not in state.running)
+    others = sum(mib for uuid, mib in state.running.items() if uuid not in promised)
+    return min(
+        state.memory_free_mib - to_come,
+        state.memory_total_mib - sum(promised.values()) - others,
     )
 
 
 def refusal(
+    snapshot: Snapshot,
     node: Node,
     state: NodeState | None,
-    promised: int,
     memory_mib: int,
     disk_mib: int,
 ) -> str | None:
@@ -69,18 +78,18 @@ def refusal(
         return "is not vm_capable"
     if state is None:
         return "does not answer"
-    free = state.memory_free_mib - promised
+    free = free_mib(snapshot, node.uuid, state)
     if memory_mib > free:
-        return f"has {free} MiB of memory free, needs {memory_mib}"
+        return f"has {max(free, 0)} MiB of memory free, needs {memory_mib}"
     if state.disk_free_mib is not None and disk_mib > state.disk_free_mib:
         return f"has {state.disk_free_mib} MiB of disk free, needs {disk_mib}"
     return None
 
 
 def place(
+    snapshot: Snapshot,
     candidates: Iterable[Node],
     states: Mapping[str, NodeState],
-    promised: Mapping[str, int],
     memory_mib: int,
     disk_mib: int,
 ) -> Placement:
@@ -92,12 +101,11 @@ def place(
     best: tuple[int, str, Node] | None = None
     for node in candidates:
         state = states.get(node.uuid)
-        taken = promised.get(node.uuid, 0)
-        reason = refusal(node, state, taken, memory_mib, disk_mib)
+        reason = refusal(snapshot, node, state, memory_mib, disk_mib)
         if reason is not None or state is None:
             refusals[node.name] = reason or "does not answer"
             continue
-        key = (taken - state.memory_free_mib, node.name, node)
+        key = (-free_mib(snapshot, node.uuid, state), node.name, node)
         if best is None or key[:2] < best[:2]:
             best = key
     if best is None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
 from ganetix.config.snapshot import Edits, Snapshot
-from ganetix.errors import GanetixError, NoResources
+from ganetix.errors import ConfigConflict, GanetixError, NoResources
 from ganetix.flow.settle import settle
 from ganetix.jobs.work import Outcome
 from ganetix.objects import Instance, Node
@@ -15,7 +17,7 @@ from ganetix.objects.intent import InstanceIntent
 from ganetix.opcodes import OpInstanceCleanup, OpInstanceCreate
 from ganetix.plan.guest import backend_params, guest_spec
 from ganetix.plan.instance import build_instance, check_request, macs_in_use
-from ganetix.plan.place import NodeState, place, promised_mib, refusal
+from ganetix.plan.place import NodeState, place, refusal
 from ganetix.rpc.methods import (
     CREATE_CHECK,
     DISKS_CREATE,
@@ -43,15 +45,14 @@ class CreateFacts(Value, frozen=True, kw_only=True):
     instance: Instance
     candidates: tuple[Node, ...]
     states: dict[str, NodeState]
-    promised: dict[str, int]
 
 
 class CreatePlan(Value, frozen=True, kw_only=True):
-    """The instance with its node decided."""
+    """The instance with its node decided, and what that was decided upon."""
 
     instance: Instance
     node: Node
-    chosen: bool
+    facts: CreateFacts
 
 
 class InstanceCreate:
@@ -68,63 +69,51 @@ class InstanceCreate:
             candidates = snapshot.nodes_of(snapshot.group(op.group).uuid)
         infos = await _ask_infos(context, candidates, instance)
         states = {}
-        promised = {}
         for uuid, info in infos.items():
             space = {s.template: s.free_mib for s in info.disk_space}
             states[uuid] = NodeState(
                 memory_total_mib=info.memory_total_mib,
                 memory_free_mib=info.memory_free_mib,
                 disk_free_mib=space.get(instance.disk_template),
+                running={
+                    guest.uuid: guest.memory_mib
+                    for guest in info.guests
+                    if guest.state in ("running", "starting", "paused", "unknown")
+                },
             )
-            alive = {
-                guest.uuid: guest.memory_mib
-                for guest in info.guests
-                if guest.state in ("running", "starting", "paused", "unknown")
-            }
-            promised[uuid] = promised_mib(snapshot, uuid, alive)
         return CreateFacts(
             snapshot=snapshot,
             instance=instance,
             candidates=candidates,
             states=states,
-            promised=promised,
         )
 
     def plan(self, op: OpInstanceCreate, facts: CreateFacts) -> CreatePlan:
         """Choose the node; refuse if none, or not the one asked for, can take it."""
         instance = facts.instance
-        memory = backend_params(instance, facts.snapshot.cluster).memory_mib
-        disk = sum(disk.size_mib for disk in instance.disks)
         if op.node is None:
+            memory, disk = _needs(instance, facts.snapshot)
             placement = place(
-                facts.candidates, facts.states, facts.promised, memory, disk
+                facts.snapshot, facts.candidates, facts.states, memory, disk
             )
             node = facts.snapshot.nodes[placement.node_uuid]
         else:
             (node,) = facts.candidates
-            promised = facts.promised.get(node.uuid, 0)
-            state = facts.states.get(node.uuid)
-            if reason := refusal(node, state, promised, memory, disk):
-                raise NoResources(f"node {node.name} {reason}", node=node.name)
+            _check_room(instance, node, facts.snapshot, facts.states)
         return CreatePlan(
-            instance=replace(instance, primary_node=node.uuid),
-            node=node,
-            chosen=op.node is None,
+            instance=replace(instance, primary_node=node.uuid), node=node, facts=facts
         )
 
     async def act(
         self, op: OpInstanceCreate, context: Context, plan: CreatePlan
     ) -> Outcome:
         """Make it on its node; the last batch brings it into the configuration."""
-        instance, node = plan.instance, plan.node
+        intent = await self._claim(op, context, plan)
+        instance = intent.instance
+        node = context.snapshot.nodes[instance.primary_node]
         guest = guest_spec(instance, context.snapshot.cluster)
-        if plan.chosen:
+        if op.node is None:
             context.say(f"node {node.name} was chosen: it has the most free memory")
-        await context.call(node, CREATE_CHECK, CreateCheck(guest=guest))
-        intent = InstanceIntent(
-            instance=instance, job_id=context.progress.job_id, step="begin"
-        )
-        await context.commit(lambda snapshot: _begin(op, snapshot, intent))
         async with Rollback(context.progress) as undo:
 
             async def step(name: str, text: str) -> None:
@@ -155,13 +144,62 @@ class InstanceCreate:
             change=lambda _: Edits(put=(instance,), delete_intents=(instance.uuid,)),
         )
 
+    async def _claim(
+        self, op: OpInstanceCreate, context: Context, plan: CreatePlan
+    ) -> InstanceIntent:
+        """Have the intent on record, which promises the memory to this instance.
 
-def _begin(op: OpInstanceCreate, snapshot: Snapshot, intent: InstanceIntent) -> Edits:
+        Others decide on the same nodes meanwhile. If they took the memory first, the
+        node is chosen anew among what is left.
+        """
+        while True:
+            guest = guest_spec(plan.instance, context.snapshot.cluster)
+            await context.call(plan.node, CREATE_CHECK, CreateCheck(guest=guest))
+            intent = InstanceIntent(
+                instance=plan.instance, job_id=context.progress.job_id, step="begin"
+            )
+            begin = partial(_begin, op, plan.facts.states, intent)
+            try:
+                await context.commit(begin)
+            except NoResources:
+                if op.node is not None:
+                    raise
+            else:
+                return intent
+            context.progress.check_cancelled()
+            # Nothing is changed by this, but what stood in the way is durable then.
+            newest = await context.commit(lambda _: Edits())
+            plan = self.plan(op, replace(plan.facts, snapshot=newest))
+
+
+def _needs(instance: Instance, snapshot: Snapshot) -> tuple[int, int]:
+    memory = backend_params(instance, snapshot.cluster).memory_mib
+    return memory, sum(disk.size_mib for disk in instance.disks)
+
+
+def _check_room(
+    instance: Instance, node: Node, snapshot: Snapshot, states: dict[str, NodeState]
+) -> None:
+    state = states.get(node.uuid)
+    if reason := refusal(snapshot, node, state, *_needs(instance, snapshot)):
+        raise NoResources(f"node {node.name} {reason}", node=node.name)
+
+
+def _begin(
+    op: OpInstanceCreate,
+    states: dict[str, NodeState],
+    intent: InstanceIntent,
+    snapshot: Snapshot,
+) -> Edits:
     """The intent, unless the configuration moved on so that it cannot be begun."""
+    instance = intent.instance
     check_request(op, snapshot)
-    for nic in intent.instance.nics:
-        if nic.mac in macs_in_use(snapshot):
-            raise NoResources(f"mac {nic.mac} was taken just now; try again")
+    node = snapshot.node(instance.primary_node)
+    _check_room(instance, node, snapshot, states)
+    taken = macs_in_use(snapshot)
+    for nic in instance.nics:
+        if nic.mac in taken:
+            raise ConfigConflict(f"mac {nic.mac} was taken just now; try again")
     return Edits(put_intents=(intent,))
 
 

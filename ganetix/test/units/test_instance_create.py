@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec.structs import replace
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.errors import (
@@ -26,6 +28,7 @@ from ganetix.rpc.methods import (
     NODE_INFO,
     OS_CREATE,
 )
+from ganetix.rpc.server import Call
 from ganetix.testing.sim import RecordedProgress, SimCluster
 
 
@@ -107,6 +110,39 @@ class InstanceCreateTests(SynchronousTestCase):
         instance = self.sim.snapshot.instance("web1")
         self.assertEqual(instance.primary_node, self.node.node.uuid)
         self.assertIn("node2 is left out", progress.warnings[0])
+
+    def test_two_at_once_get_different_memory(self) -> None:
+        """Of two that decide at the same time, the second takes what is left."""
+        self.sim.nodes["node2"].memory_free_mib = 3000
+        self.decide_at_once(self.sim.nodes["node1"].node.name, request(name="web2"))
+        progress = RecordedProgress()
+        op = request(node=None, memory_mib=2500)
+        self.sim.run(op, progress)
+        node2 = self.sim.nodes["node2"].node
+        self.assertEqual(self.sim.snapshot.instance("web1").primary_node, node2.uuid)
+        self.assertIn("node node2 was chosen", progress.lines[0])
+
+    def test_two_at_once_on_one_node(self) -> None:
+        """Memory of a node is not promised twice; the second is told what is left."""
+        self.decide_at_once("node1", request(name="web2"))
+        text = self.refused(NoResources, request(memory_mib=2500))
+        self.assertIn("node node1 has 1596 MiB of memory free, needs 2500", text)
+        self.assertEqual(list(self.sim.snapshot.instance_index.names), ["web2"])
+
+    def decide_at_once(self, node_name: str, other: OpInstanceCreate) -> None:
+        """Have another instance come between the next decision and its record."""
+        handlers = dict(self.sim.nodes[node_name].handlers)
+        check = handlers[CREATE_CHECK.name]
+        others = [replace(other, memory_mib=2500)]
+
+        def check_late(value: object, call: Call) -> Deferred[object]:
+            if others:
+                self.sim.run(others.pop())
+            return check(value, call)
+
+        handlers[CREATE_CHECK.name] = check_late
+        node_uuid = self.sim.nodes[node_name].node.uuid
+        self.sim.rpc.handlers = {**self.sim.rpc.handlers, node_uuid: handlers}
 
     def test_refusals(self) -> None:
         """What cannot be honoured is refused before anything is begun."""

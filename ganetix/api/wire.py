@@ -65,8 +65,10 @@ class Json(amp.Argument):
         """Decode the argument; a ``BadParameter`` names the path and the reason."""
         try:
             objects[name.decode()] = self._decoder.decode(take_chunks(strings, name))
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadParameter(f"{name.decode()}: {error}") from error
+        except RecursionError as error:
+            raise BadParameter(f"{name.decode()}: nested too deeply") from error
 
     def toBox(  # noqa: N802
         self,

@@ -10,6 +10,7 @@ import re
 MAX_MEMORY_MIB = 16 * 1024 * 1024
 MAX_DISK_MIB = 1024 * 1024 * 1024
 MAX_VCPUS = 1024
+MOST_SHOWN = 10**30
 
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 _OBJECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -37,9 +38,8 @@ def in_range(field: str, value: float, low: float, high: float, unit: str = "") 
     """A number between two bounds, both included."""
     if not low <= value <= high:
         tail = f" {unit}" if unit else ""
-        raise ValueError(
-            f"{field}: {value:g} is not between {low:g} and {high:g}{tail}"
-        )
+        shown = "a number so large" if abs(value) > MOST_SHOWN else f"{value:g}"
+        raise ValueError(f"{field}: {shown} is not between {low:g} and {high:g}{tail}")
 
 
 def one_of(field: str, value: str, allowed: tuple[str, ...]) -> None:

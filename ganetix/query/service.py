@@ -46,6 +46,7 @@ from ganetix.rpc.methods import (
 )
 
 DEFAULT_JOB_LIMIT = 1000
+MOST_DIGITS = 18
 
 S = TypeVar("S")
 Q = TypeVar("Q")
@@ -299,6 +300,6 @@ def _result(
 
 
 def _job_id(name: str) -> int:
-    if not name.isascii() or not name.isdigit():
-        raise BadParameter(f"job id: {name!r} is not a number")
+    if not name.isascii() or not name.isdigit() or len(name) > MOST_DIGITS:
+        raise BadParameter(f"job id: {name[:80]!r} is not a number")
     return int(name)

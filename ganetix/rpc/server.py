@@ -37,6 +37,7 @@ _AnyMethod = Method[object, object]
 IDLE_SECONDS = 90.0
 
 _REQUEST_ID = re.compile(r"[0-9A-Za-z-]{8,64}")
+_COUNT = re.compile(r"[0-9]{1,18}")
 
 
 _log = Logger()
@@ -151,7 +152,7 @@ class RpcResource(Resource):
             self._start(method, handler, value, Call(peer, request_id, name, known))
         else:
             seen = _header(request, wire.SEEN_HEADER)
-            reply.listen_to(known, int(seen) if seen.isdecimal() else 0)
+            reply.listen_to(known, int(seen) if _COUNT.fullmatch(seen) else 0)
 
     def _value(self, request: Request, method: _AnyMethod, body: bytes) -> object:
         expected = _header(request, wire.EPOCH_HEADER)

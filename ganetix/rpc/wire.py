@@ -67,6 +67,8 @@ def decode_request(method: Method[object, object], body: bytes) -> object:
         return msgspec.json.decode(body, type=method.request)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadParameter(f"{method.name}: {error}") from None
+    except RecursionError:
+        raise BadParameter(f"{method.name}: the JSON is nested too deeply") from None
 
 
 def say_lines(text: str) -> Iterator[bytes]:
@@ -163,6 +165,6 @@ class AnswerParser(Generic[R]):
                 self._end = msgspec.json.decode(parsed.result, type=self._result)
             else:
                 raise RemoteFailure("the answer has a line that says nothing")
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise RemoteFailure(f"the answer is not understood: {error}") from None
         return None

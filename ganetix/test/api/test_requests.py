@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Awaitable
 
+from msgspec import Raw
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
@@ -125,6 +126,23 @@ class RequestTests(ServedMasterTestCase):
         error = await self.failure(answer)
         self.assertIsInstance(error, BadParameter)
         self.assertIn("duration: -1 is not between", str(error))
+        self.assertEqual(self.master.submitted, [])
+
+    async def test_nested(self) -> None:
+        """JSON nested without end is refused; it is no bug of ours."""
+        client = await self.client()
+        request = Raw(b'{"more":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+        error = await self.failure(client.ask(commands.Query, request=request))
+        self.assertIsInstance(error, BadParameter)
+        self.assertIn("nested too deeply", str(error))
+
+    async def test_boundless_number(self) -> None:
+        """A number that no float holds is refused as one that is too large."""
+        client = await self.client()
+        op = b'{"OP_ID":"OP_NODE_ADD","name":"a","primary_ip":"","port":%b}'
+        request = Raw(b'[{"ops":[%b]}]' % (op % (b"1" * 400)))
+        answer = client.ask(commands.SubmitJobs, requests=request)
+        self.assertIsInstance(await self.failure(answer), BadParameter)
         self.assertEqual(self.master.submitted, [])
 
     async def test_missing_argument(self) -> None:

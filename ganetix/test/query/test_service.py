@@ -252,6 +252,7 @@ class QueryTests(SynchronousTestCase):
             QueryRequest(kind="job", group="default"),
             QueryRequest(kind="node", limit=0),
             QueryRequest(kind="job", names=("one",)),
+            QueryRequest(kind="job", names=("9" * 5000,)),
         ):
             with self.subTest(request=request):
                 self.assertIsInstance(self.refusal(request), BadParameter)

@@ -130,6 +130,15 @@ class ServerTests(SynchronousTestCase):
         self.assertEqual((client.status, client.lines), (200, [{"result": {}}]))
         self.assertIn("Content-Length: 14", client.head)
 
+    def test_boundless_count(self) -> None:
+        """A count of lines seen that is no sensible number counts as none."""
+        client = self._connect()
+        client.post()
+        self.answers[0].callback(Nothing())
+        again = self._connect()
+        again.post(headers=f"X-Ganetix-Seen: {'9' * 5000}\r\n")
+        self.assertEqual(again.status, 200)
+
     def test_stream(self) -> None:
         """Progress is sent as it comes."""
         client = self._connect()

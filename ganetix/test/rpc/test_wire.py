@@ -47,6 +47,14 @@ class RequestTests(SynchronousTestCase):
         )
         self.assertIn("$.duration", str(error))
 
+    def test_nested(self) -> None:
+        """JSON nested without end is refused like any other that is wrong."""
+        body = b'{"more":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+        error = self.assertRaises(
+            BadParameter, wire.decode_request, METHODS["delay"], body
+        )
+        self.assertIn("nested too deeply", str(error))
+
     @given(st.binary())
     def test_any_bytes(self, body: bytes) -> None:
         """Whatever a peer sends is decoded or refused, never worse."""
@@ -115,6 +123,12 @@ class AnswerTests(SynchronousTestCase):
         self.parser.feed(wire.error_line(NotFound("no such guest", instance="web1")))
         error = self.assertRaises(NotFound, self.parser.finish)
         self.assertEqual(error.detail, {"instance": "web1"})
+
+    def test_nested(self) -> None:
+        """An answer nested without end is the node's fault, not ours."""
+        parser = wire.AnswerParser(ConsoleText)
+        line = b'{"more":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"
+        self.assertRaises(RemoteFailure, parser.feed, line)
 
     def test_wrong_result(self) -> None:
         """A result of another type is refused with the path of what is wrong."""

@@ -50,6 +50,7 @@ class ApiFactory(Factory[SafeAmp]):
 class ApiServer(SafeAmp):
     """One client's connection."""
 
+    waits_for_reader = True
     _log = Logger()
 
     def __init__(self, factory: ApiFactory, master: MasterApi) -> None:

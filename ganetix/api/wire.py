@@ -11,11 +11,13 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import msgspec
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import connectionDone
 from twisted.internet.tcp import Connection
 from twisted.logger import Logger
 from twisted.protocols import amp
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from ganetix.api.chunks import CHUNK, MAX_TOTAL, put_chunks, take_chunks
 from ganetix.errors import (
@@ -116,15 +118,37 @@ def _description(wire: WireError) -> str:
     return text.decode()
 
 
+@implementer(IPushProducer)
+class _Pauses:
+    """Told by a transport whether its peer reads what is sent."""
+
+    def __init__(self, clog: Callable[[bool], None]) -> None:
+        self._clog = clog
+
+    def pauseProducing(self) -> None:
+        """Called by Twisted: the peer does not read."""
+        self._clog(True)
+
+    def resumeProducing(self) -> None:
+        """Called by Twisted: the peer has read all."""
+        self._clog(False)
+
+    def stopProducing(self) -> None:
+        """Called by Twisted: the connection is gone."""
+
+
 class SafeAmp(amp.AMP):
     """AMP whose responders may raise anything and may be asked without end.
 
     At most ``MAX_OUTSTANDING`` requests of the peer are under way before reading
-    pauses; a box beyond 16 MiB ends the connection.
+    pauses; a box beyond 16 MiB ends the connection. With ``waits_for_reader`` reading
+    pauses also while the peer does not read; of two ends one at most may have that.
     """
 
     _log = Logger()
+    waits_for_reader: ClassVar[bool] = False
     _outstanding = 0
+    _is_clogged = False
     _box_bytes = 0
     is_open = False
 
@@ -142,6 +166,8 @@ class SafeAmp(amp.AMP):
         if self.is_open and at_once:
             self._transport().abortConnection()
         elif self.is_open:
+            if self.waits_for_reader:
+                self._transport().unregisterProducer()
             self._transport().loseConnection()
 
     def opened(self) -> None:
@@ -154,6 +180,8 @@ class SafeAmp(amp.AMP):
         """The connection is there."""
         super().connectionMade()  # type: ignore[no-untyped-call]
         self.is_open = True
+        if self.waits_for_reader:
+            self._transport().registerProducer(_Pauses(self._clog), streaming=True)
         self.opened()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -194,14 +222,24 @@ class SafeAmp(amp.AMP):
 
     def _begin(self) -> None:
         self._outstanding += 1
-        if self._outstanding == MAX_OUTSTANDING:
-            self._transport().pauseProducing()
+        self._pause_or_resume()
 
     def _end(self, result: T) -> T:
-        if self._outstanding == MAX_OUTSTANDING:
-            self._transport().resumeProducing()
         self._outstanding -= 1
+        self._pause_or_resume()
         return result
+
+    def _clog(self, is_clogged: bool) -> None:
+        self._is_clogged = is_clogged
+        self._pause_or_resume()
+
+    def _pause_or_resume(self) -> None:
+        if not self.is_open:
+            return
+        if self._is_clogged or self._outstanding >= MAX_OUTSTANDING:
+            self._transport().pauseProducing()
+        else:
+            self._transport().resumeProducing()
 
     def _fault(self, failure: Failure) -> Failure:
         if failure.check(amp.RemoteAmpError):

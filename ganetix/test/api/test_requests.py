@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
 from twisted.internet.interfaces import IReactorUNIX
 from twisted.internet.protocol import Protocol
+from twisted.internet.task import deferLater
 
 from ganetix.api import commands
 from ganetix.api.client import connect
@@ -201,6 +202,30 @@ class RequestTests(ServedMasterTestCase):
         for answer in answers:
             await answer
         self.assertGreater(held_back, 0)
+
+    async def test_client_that_does_not_read(self) -> None:
+        """Who does not read answers is heard no more until he does; nothing is lost."""
+        asked: list[QueryRequest] = []
+
+        def query(request: QueryRequest) -> Deferred[QueryResult]:
+            asked.append(request)
+            return succeed(wide_result(1 << 20))
+
+        self.master._queries = query
+        endpoint = UNIXClientEndpoint(reactor, str(self.socket_path))
+        link = await connectProtocol(endpoint, SafeAmp())
+        link.transport.pauseProducing()
+        request = QueryRequest(kind="node", names=("x" * 10_000,))
+        answers = [link.ask(commands.Query, request=request) for _ in range(100)]
+        await self.until(lambda: asked)
+        for _ in range(200):
+            await deferLater(reactor, 0)
+        self.assertLess(len(asked), 60)
+        link.transport.resumeProducing()
+        for answer in answers:
+            await answer
+        self.assertEqual(len(asked), 100)
+        link.hang_up()
 
     async def test_cluster_info(self) -> None:
         """Cluster info comes as its type."""

@@ -7,7 +7,14 @@ from typing import Literal
 from msgspec.structs import replace
 
 from ganetix.config.snapshot import Edits, Snapshot
-from ganetix.errors import ClusterFault, GanetixError, WrongState
+from ganetix.errors import (
+    ClusterFault,
+    GanetixError,
+    NodeUnreachable,
+    RemoteFailure,
+    Unavailable,
+    WrongState,
+)
 from ganetix.jobs.work import Outcome
 from ganetix.objects import GuestInfo, GuestSpec, Instance, Node
 from ganetix.objects.base import Value
@@ -33,6 +40,9 @@ from ganetix.units.base import Context
 from ganetix.units.instance_create import purge
 
 ALIVE = ("running", "starting", "paused", "unknown")
+OUTCOME_UNKNOWN = (NodeUnreachable, RemoteFailure, Unavailable)
+"""After these nobody knows whether the node has done what it was asked."""
+
 OUTCOMES = {
     "shutdown": "the guest powered off",
     "ended": "the guest did not power off in time and was ended",
@@ -113,7 +123,7 @@ class InstanceStartup:
     async def act(
         self, op: OpInstanceStartup, context: Context, plan: Target
     ) -> Outcome:
-        """Record the wish, start; a failed start takes the wish back."""
+        """Record the wish, start; a start that surely failed takes the wish back."""
         instance = plan.instance
         if is_alive(plan):
             context.say(f"{instance.name} runs already on {plan.node.name}")
@@ -123,8 +133,9 @@ class InstanceStartup:
         context.say(f"starting {instance.name} on {plan.node.name}")
         try:
             await context.call(plan.node, GUEST_START, GuestStart(guest=plan.guest))
-        except GanetixError:
-            if instance.admin_state != "up":
+        except GanetixError as error:
+            is_known = not isinstance(error, OUTCOME_UNKNOWN)
+            if is_known and instance.admin_state != "up":
                 await set_admin_state(context, instance, "down")
             raise
         return Outcome(result={"started": True, "node": plan.node.name})
@@ -148,8 +159,9 @@ class InstanceShutdown:
         await set_admin_state(context, plan.instance, "down")
         try:
             how = await stop_guest(context, plan, op.timeout)
-        except GanetixError:
-            if plan.instance.admin_state == "up":
+        except GanetixError as error:
+            is_known = not isinstance(error, OUTCOME_UNKNOWN)
+            if is_known and plan.instance.admin_state == "up":
                 await set_admin_state(context, plan.instance, "up")
             raise
         return Outcome(result={"how": how})

@@ -124,17 +124,15 @@ def reservation(snapshot: Snapshot, name: str) -> JoinToken | None:
 
 
 def check_removable(snapshot: Snapshot, name: str) -> Node:
-    """The node to remove; ``WrongState`` if it is the master or holds instances."""
+    """The node to remove; ``WrongState`` if it is the master or holds instances.
+
+    What a job that was cut short left there is no hindrance: the node may be gone for
+    good, and then nobody can ever clear it.
+    """
     node = snapshot.node(name)
     if node.uuid == snapshot.cluster.master_node:
         raise WrongState(f"node {node.name} is the master; it cannot be removed")
-    instances = [i.name for i in snapshot.instances_on(node.uuid)]
-    instances += (
-        intent.instance.name
-        for intent in snapshot.intents.values()
-        if intent.instance.primary_node == node.uuid
-    )
-    if instances:
+    if instances := [i.name for i in snapshot.instances_on(node.uuid)]:
         names = ", ".join(instances[:8]) + (" …" if len(instances) > 8 else "")
         raise WrongState(f"node {node.name} holds instances: {names}")
     return node

@@ -71,11 +71,14 @@ def verify(
     reports: Mapping[str, NodeReport],
     failures: Mapping[str, str],
     cut_short: Collection[str],
+    moving: Collection[str] = (),
 ) -> tuple[Finding, ...]:
     """All findings in one group, by node.
 
     ``reports`` and ``failures`` (why there is no report) are by node UUID; offline
-    nodes are in neither. ``cut_short`` are the intents that no job works on any more.
+    nodes are in neither. ``cut_short`` are the intents that no job works on any more,
+    ``moving`` the instances that jobs changed while the nodes were asked: of them
+    nothing can be said.
     """
     findings: list[Finding] = []
     nodes = snapshot.nodes_of(group_uuid)
@@ -94,8 +97,8 @@ def verify(
         elif node.uuid in reports:
             report = reports[node.uuid]
             findings += _node_findings(node, expected, report.found)
-            findings += _guest_findings(snapshot, node, report)
-            findings += _disk_findings(snapshot, node, report)
+            findings += _guest_findings(snapshot, node, report, moving)
+            findings += _disk_findings(snapshot, node, report, moving)
     members = {node.uuid for node in nodes}
     for uuid, intent in snapshot.intents.items():
         if uuid in cut_short and intent.instance.primary_node in members:
@@ -163,10 +166,12 @@ def _ssconf_differences(
 
 
 def _guest_findings(
-    snapshot: Snapshot, node: Node, report: NodeReport
+    snapshot: Snapshot, node: Node, report: NodeReport, moving: Collection[str]
 ) -> Iterator[Finding]:
-    guests = {guest.uuid: guest for guest in report.guests}
+    guests = {g.uuid: g for g in report.guests if g.uuid not in moving}
     for instance in snapshot.instances_on(node.uuid):
+        if instance.uuid in moving:
+            continue
         state = _state_of(guests.pop(instance.uuid, None))
         if instance.admin_state == "up" and not state.alive and not state.user_down:
             message = f"should run on {node.name} but is {state.text}"
@@ -212,15 +217,17 @@ def _instance_finding(instance: Instance, code: str, message: str) -> Finding:
 
 
 def _disk_findings(
-    snapshot: Snapshot, node: Node, report: NodeReport
+    snapshot: Snapshot, node: Node, report: NodeReport, moving: Collection[str]
 ) -> Iterator[Finding]:
     present = {disk.disk_uuid for disk in report.disks}
     for instance in snapshot.instances_on(node.uuid):
+        if instance.uuid in moving:
+            continue
         for index, disk in enumerate(instance.disks):
             if disk.uuid not in present:
                 message = f"disk {index} ({disk.uuid}) is not on {node.name}"
                 yield _instance_finding(instance, "EINSTANCEDISKMISSING", message)
-    known = snapshot.instances.keys() | snapshot.intents.keys()
+    known = {*snapshot.instances, *snapshot.intents, *moving}
     for stray in report.disks:
         if stray.instance_uuid not in known:
             yield Finding(

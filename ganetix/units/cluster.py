@@ -36,6 +36,7 @@ class VerifyFacts(Value, frozen=True, kw_only=True):
     reports: dict[str, NodeReport]
     failures: dict[str, str]
     cut_short: frozenset[str]
+    moving: frozenset[str]
 
 
 class ClusterVerify:
@@ -62,6 +63,7 @@ class ClusterVerify:
                 failures[node.uuid] = str(error)
 
         await settle([Deferred.fromCoroutine(ask(node)) for node in nodes])
+        newest = context.snapshot
         return VerifyFacts(
             snapshot=snapshot,
             group_uuid=group.uuid,
@@ -73,7 +75,8 @@ class ClusterVerify:
             ),
             reports=reports,
             failures=failures,
-            cut_short=_cut_short(context, snapshot),
+            cut_short=_cut_short(context, newest) & snapshot.intents.keys(),
+            moving=_moved(snapshot, newest),
         )
 
     def plan(self, op: OpClusterVerify, facts: VerifyFacts) -> tuple[Finding, ...]:
@@ -85,6 +88,7 @@ class ClusterVerify:
             facts.reports,
             facts.failures,
             facts.cut_short,
+            facts.moving,
         )
 
     async def act(
@@ -119,6 +123,20 @@ async def _report(context: Context, node: Node) -> NodeReport:
     )
     disks = await context.call(node, DISK_LIST, Nothing())
     return NodeReport(found=found, guests=guests.guests, disks=disks.disks)
+
+
+def _moved(old: Snapshot, new: Snapshot) -> frozenset[str]:
+    """UUIDs of instances that came, changed or went: locks keep only old ones still."""
+    return frozenset(
+        uuid
+        for before, after in (
+            (old.instances, new.instances),
+            (old.intents, new.intents),
+        )
+        if before is not after
+        for uuid in before.keys() | after.keys()
+        if before.get(uuid) is not after.get(uuid)
+    )
 
 
 def _cut_short(context: Context, snapshot: Snapshot) -> frozenset[str]:

@@ -239,11 +239,12 @@ async def purge(context: Context, node: Node, instance: Instance) -> Purged:
 async def forget(context: Context, instance: Instance) -> None:
     """Delete the intent of an instance, if there is one."""
 
-    def change(snapshot: Snapshot) -> Edits:
-        present = instance.uuid in snapshot.intents
-        return Edits(delete_intents=(instance.uuid,) if present else ())
+    await context.commit(partial(_without_intent, instance.uuid))
 
-    await context.commit(change)
+
+def _without_intent(instance_uuid: str, snapshot: Snapshot) -> Edits:
+    present = instance_uuid in snapshot.intents
+    return Edits(delete_intents=(instance_uuid,) if present else ())
 
 
 class InstanceCleanup:
@@ -274,7 +275,8 @@ class InstanceCleanup:
         line = await clear_intent(context, plan)
         return Outcome(
             result={"removed": True, "what": line},
-            change=lambda _: Edits(delete_intents=(op.instance_uuid,)),
+            # Somebody else, verify for one, may have forgotten it meanwhile.
+            change=partial(_without_intent, op.instance_uuid),
         )
 
 

@@ -8,6 +8,7 @@ from ganetix.flow.retry import retry
 from ganetix.jobs.work import Outcome
 from ganetix.objects import JoinToken, Node
 from ganetix.objects.base import Value
+from ganetix.objects.intent import InstanceIntent
 from ganetix.opcodes import OpNodeAdd, OpNodeEnrol, OpNodeRemove
 from ganetix.plan.node import (
     admission_problems,
@@ -28,6 +29,7 @@ from ganetix.rpc.methods import (
     VerifyRequest,
 )
 from ganetix.units.base import Context
+from ganetix.units.instance_create import clear_intent
 
 # About a minute in all: the new node's daemon may be starting just now.
 PAUSES_SECONDS = (0.2, 0.3, 0.5, *(1.0,) * 59)
@@ -141,7 +143,10 @@ class NodeRemove:
     async def act(
         self, op: OpNodeRemove, context: Context, plan: Node | JoinToken
     ) -> Outcome:
-        """Tell the node to forget the cluster; then forget the node."""
+        """Clear what was cut short there, have the node forget the cluster, forget it.
+
+        The locks keep every job away that could begin something on the node.
+        """
         if isinstance(plan, JoinToken):
             uuid = plan.node.uuid
             context.say(f"{plan.node.name} was reserved and had not joined")
@@ -149,6 +154,7 @@ class NodeRemove:
                 result={"uuid": uuid, "name": plan.node.name},
                 change=lambda _: Edits(delete_tokens=(uuid,)),
             )
+        await self._clear(context, plan)
         if plan.offline:
             context.progress.warn(f"{plan.name} is offline: it was not told to leave")
         else:
@@ -158,5 +164,29 @@ class NodeRemove:
                 context.progress.warn(f"{plan.name} was not told to leave: {error}")
         return Outcome(
             result={"uuid": plan.uuid, "name": plan.name},
-            change=lambda now: Edits(delete=(check_removable(now, plan.uuid),)),
+            change=lambda now: Edits(
+                delete=(check_removable(now, plan.uuid),),
+                delete_intents=tuple(i.instance.uuid for i in _cut_short(now, plan)),
+            ),
         )
+
+    async def _clear(self, context: Context, node: Node) -> None:
+        for intent in _cut_short(context.snapshot, node):
+            try:
+                if node.offline:
+                    raise NodeUnreachable(f"{node.name} is offline")
+                await clear_intent(context, intent)
+            except (NodeUnreachable, AuthenticationFailed) as error:
+                context.progress.warn(
+                    f"what is left of {intent.instance.name} stays on {node.name}:"
+                    f" {error}"
+                )
+
+
+def _cut_short(snapshot: Snapshot, node: Node) -> tuple[InstanceIntent, ...]:
+    """Creations and removals on a node that no job works on any more."""
+    return tuple(
+        intent
+        for intent in snapshot.intents.values()
+        if intent.instance.primary_node == node.uuid
+    )

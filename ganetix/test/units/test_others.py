@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred, succeed
@@ -20,7 +21,15 @@ from ganetix.errors import (
 )
 from ganetix.objects import JoinToken
 from ganetix.objects.intent import InstanceIntent
-from ganetix.rpc.methods import DELAY, GUEST_PURGE, NODE_LEAVE
+from ganetix.rpc.methods import (
+    DELAY,
+    GUEST_LIST,
+    GUEST_PURGE,
+    NODE_LEAVE,
+    Method,
+    Purged,
+)
+from ganetix.rpc.server import Call
 from ganetix.testing.config import make_instance, make_node
 from ganetix.testing.sim import RecordedProgress, SimCluster
 from ganetix.units.recovery import INTERVAL_SECONDS, Recovery
@@ -44,6 +53,31 @@ class SimTests(SynchronousTestCase):
     def change(self, edits: Edits) -> None:
         """Commit."""
         self.successResultOf(self.sim.config.commit(lambda _: edits))
+
+    def leave_intent(self, job_id: int = 7) -> InstanceIntent:
+        """A creation on the second node that was cut short."""
+        intent = InstanceIntent(
+            instance=make_instance("left1", "node2"), job_id=job_id, step="disks"
+        )
+        self.change(Edits(put_intents=(intent,)))
+        return intent
+
+    def before(self, method: Method[Any, Any], act: Callable[[], object]) -> None:
+        """Do something as the first node gets its next call of a method."""
+        uuid = self.sim.nodes["node1"].node.uuid
+        handlers = dict(self.sim.rpc.handlers[uuid])
+        handle = handlers[method.name]
+
+        def handle_late(value: object, call: Call) -> Deferred[object]:
+            self.sim.rpc.handlers = {
+                **self.sim.rpc.handlers,
+                uuid: {**handlers, method.name: handle},
+            }
+            act()
+            return handle(value, call)
+
+        handlers[method.name] = handle_late
+        self.sim.rpc.handlers = {**self.sim.rpc.handlers, uuid: handlers}
 
 
 class NodeTests(SimTests):
@@ -78,6 +112,23 @@ class NodeTests(SimTests):
         self.sim.rpc.set_down(self.sim.nodes["node2"].node.uuid)
         self.sim.run(ops.OpNodeRemove(name="node2"), self.progress)
         self.assertIn("was not told to leave", self.progress.warnings[0])
+        self.assertEqual(len(self.sim.snapshot.nodes), 1)
+
+    def test_remove_clears_what_was_cut_short(self) -> None:
+        """What a job left half done on a node goes with the node."""
+        self.leave_intent()
+        self.sim.run(ops.OpNodeRemove(name="node2"), self.progress)
+        self.assertEqual(len(self.sim.rpc.called(GUEST_PURGE)), 1)
+        self.assertEqual(dict(self.sim.snapshot.intents), {})
+        self.assertEqual(self.progress.warnings, [])
+
+    def test_remove_dead_node_with_something_left(self) -> None:
+        """A dead node takes what cannot be cleared with it, and that is said."""
+        self.leave_intent()
+        self.sim.rpc.set_down(self.sim.nodes["node2"].node.uuid)
+        self.sim.run(ops.OpNodeRemove(name="node2"), self.progress)
+        self.assertIn("left of left1 stays on node2", self.progress.warnings[0])
+        self.assertEqual(dict(self.sim.snapshot.intents), {})
         self.assertEqual(len(self.sim.snapshot.nodes), 1)
 
     def test_remove_node_with_instances(self) -> None:
@@ -152,6 +203,44 @@ class ClusterTests(SimTests):
         self.assertNotIn("left1", str(after.result))
         self.assertEqual(set(self.sim.snapshot.intents), {busy.instance.uuid})
 
+    def test_verify_beside_a_creation(self) -> None:
+        """What is created while the nodes are asked is no finding, nor cut short."""
+        op = ops.OpInstanceCreate(
+            name="web1", os="noop", disks=(ops.DiskRequest(size_mib=8),), node="node1"
+        )
+        busy = InstanceIntent(
+            instance=make_instance("busy1", "node1"), job_id=8, step="disks"
+        )
+        self.change(Edits(put_intents=(busy,)))
+        self.sim.active.add(8)
+
+        def finish() -> None:
+            self.sim.run(op)
+            self.sim.put(busy.instance)
+            self.change(Edits(delete_intents=(busy.instance.uuid,)))
+            self.sim.active.clear()
+
+        self.before(GUEST_LIST, finish)
+        outcome = self.sim.run(ops.OpClusterVerify())
+        for name in ("web1", "busy1"):
+            self.assertNotIn(name, str(outcome.result))
+
+    def test_repair_beside_a_cleanup(self) -> None:
+        """Two who clear the same thing at once do not get into each other's way."""
+        intent = self.leave_intent()
+        uuid = intent.instance.uuid
+        cleanup = ops.OpInstanceCleanup(instance_uuid=uuid, name="left1")
+        purged = Deferred[Purged]()
+        node2 = self.sim.nodes["node2"]
+        slow = {**node2.handlers, GUEST_PURGE.name: lambda *_: purged}
+        quick = self.sim.rpc.handlers
+        self.sim.rpc.handlers = {**quick, node2.node.uuid: slow}
+        done = self.sim.begin(cleanup, self.progress)
+        self.sim.rpc.handlers = quick
+        self.sim.run(ops.OpClusterVerify(repair=True))
+        purged.callback(Purged(guest=False, disks=0))
+        self.assertIn("no guest", str(self.successResultOf(done).result))
+
     def test_destroy(self) -> None:
         """A cluster with another node or instances is not destroyed."""
         self.assertIn("node2", self.refused(WrongState, ops.OpClusterDestroy()))
@@ -203,14 +292,6 @@ class RecoveryTests(SimTests):
         """Number it; it is not active afterwards."""
         self.submitted.append(op)
         return succeed(100 + len(self.submitted))
-
-    def leave_intent(self, job_id: int = 7) -> InstanceIntent:
-        """A creation on the second node that was cut short."""
-        intent = InstanceIntent(
-            instance=make_instance("left1", "node2"), job_id=job_id, step="disks"
-        )
-        self.change(Edits(put_intents=(intent,)))
-        return intent
 
     def advance(self, seconds: float) -> None:
         """Let time pass in steps of the recovery's interval."""

@@ -26,6 +26,7 @@ from zope.interface import implementer
 from ganetix.errors import StateFault
 from ganetix.paths import Paths
 from ganetix.rpc.identity import fingerprint, node_dns_name
+from ganetix.rpc.newcomers import Newcomers
 
 _DEMAND = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
 
@@ -195,7 +196,8 @@ def tls_factory(
     credentials: Credentials, site: IProtocolFactory, clock: IReactorTime
 ) -> TLSMemoryBIOFactory:
     """The factory to listen with: ``site`` behind mutual TLS."""
-    return TLSMemoryBIOFactory(ServerCreator(credentials), False, site, clock)
+    guarded = Newcomers(site, clock)
+    return TLSMemoryBIOFactory(ServerCreator(credentials), False, guarded, clock)
 
 
 def _speaks_for(certificate: crypto.X509, node_uuid: str) -> bool:

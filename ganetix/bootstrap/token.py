@@ -21,12 +21,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec import Meta
 
 from ganetix.errors import BadParameter
+from ganetix.netutils.address import is_address
 
 PREFIX = "gnx1."
 _CHECKSUM_BYTES = 4
 _MOST_BYTES = 4096
 
+_LAST_SECOND = 1e11
+
 Port = Annotated[int, Meta(ge=1, le=65535)]
+Uuid = Annotated[str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\\Z")]
 
 
 class Token(msgspec.Struct, frozen=True, array_like=True):
@@ -38,9 +42,9 @@ class Token(msgspec.Struct, frozen=True, array_like=True):
 
     master_ip: str
     master_port: Port
-    master_uuid: str
-    ca_fingerprint: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-    node_uuid: str
+    master_uuid: Uuid
+    ca_fingerprint: Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]
+    node_uuid: Uuid
     node_name: str
     bind_ip: str
     bind_port: Port
@@ -98,13 +102,23 @@ def decode(text: str) -> Token:
         opener = zlib.decompressobj()
         packed = opener.decompress(payload, _MOST_BYTES)
         token = msgspec.msgpack.decode(packed, type=Token)
-        token.join_certificate.public_key()
-        token.join_key.public_key()
+        _check(token)
     except (zlib.error, msgspec.DecodeError, ValueError):
         raise BadParameter(
             "the join token is whole, but not one this version understands"
         ) from None
     return token
+
+
+def _check(token: Token) -> None:
+    """Fail with ``ValueError`` unless what the types do not say is so, too."""
+    if (
+        not is_address(token.master_ip)
+        or not is_address(token.bind_ip)
+        or not 0 <= token.expires <= _LAST_SECOND
+        or token.join_certificate.public_key() != token.join_key.public_key()
+    ):
+        raise ValueError
 
 
 def _checksum(payload: bytes) -> bytes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from twisted.internet.interfaces import IHandshakeListener
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
@@ -40,7 +38,7 @@ class NewcomerTests(SynchronousTestCase):
         transport = StringTransport()
         protocol = self.factory.buildProtocol(None)
         protocol.makeConnection(transport)
-        return transport, cast("TLSMemoryBIOProtocol", protocol)
+        return transport, protocol
 
     def test_time(self) -> None:
         """Who does not complete the handshake in time is hung up on."""

@@ -80,13 +80,14 @@ def _status(error: object) -> int:
 class RealCluster:
     """Nodes ``node1`` … with daemons of their own; the first is the master.
 
-    :param network: second and third part of the addresses, different for each test
+    :param network: third part of the addresses, different for each test; the second
+        one differs between test processes
     """
 
     def __init__(
         self,
         reactor: object,
-        network: str,
+        network: int,
         nodes: int = 1,
         hypervisor: str = "fake",
     ) -> None:
@@ -94,7 +95,7 @@ class RealCluster:
         self._clock = IReactorTime(reactor)
         # Short: sockets below it must have paths of less than 108 bytes.
         self.base = Path(tempfile.mkdtemp(prefix="gnx"))
-        self.network = network
+        self.network = f"{20 + os.getpid() % 200}.{network}"
         self.hypervisor = hypervisor
         self.names = [f"node{n}" for n in range(1, nodes + 1)]
         self.daemons: dict[str, Running] = {}

@@ -18,6 +18,7 @@ from ganetix.jobs.values import SubmitRequest
 from ganetix.opcodes import (
     AnyOpcode,
     DiskRequest,
+    OpClusterDestroy,
     OpInstanceCreate,
     OpInstanceRemove,
 )
@@ -34,7 +35,7 @@ class CrashTests(TestCase):
 
     async def setUp(self) -> None:  # type: ignore[override]
         """Start node and master."""
-        self.cluster = RealCluster(reactor, "21.1")
+        self.cluster = RealCluster(reactor, 1)
         self.addCleanup(lambda: Deferred.fromCoroutine(self.cluster.stop()))
         await self.cluster.start()
 
@@ -167,6 +168,29 @@ class CrashTests(TestCase):
             if not died:
                 break
         self.assertGreaterEqual(crashes, 4)
+
+    async def test_destruction(self) -> None:
+        """Killed once its node had left, the master ends what it began when started
+        again, and another cluster can be made."""
+        await self.cluster.end("master")
+        master = await self.cluster.start_master(
+            sys.executable,
+            crashing_master.__file__,
+            str(self.cluster.paths().root),
+            "3",
+            "before",
+        )
+        await self.submit(OpClusterDestroy())
+        await master.ended
+        await self.cluster.daemons["node1"].ended
+        again = self.cluster.spawn(self.cluster.twistd("ganetix-master", "node1"))
+        await again.ended
+        self.assertEqual(again.status, 1)
+        self.assertIn(b"is destroyed", again.out + again.err)
+        await self.cluster.init()
+        self.cluster.start_node("node1")
+        await self.cluster.start_master()
+        await self.quiet()
 
     async def has_succeeded(self, job_id: int) -> bool:
         """Whether a job is known to have succeeded."""

@@ -23,7 +23,7 @@ class ClusterCase(TestCase):
     """A test with a cluster of its own."""
 
     timeout = 240
-    network = "21.2"
+    network = 2
     nodes = 1
     hypervisor = "fake"
 
@@ -140,7 +140,16 @@ class FirstLightTests(ClusterCase):
             (("gnt-instance", "frobnicate"), "frobnicate", 2),
             (("gnt-node", "add", "no-such-host.invalid"), "no-such-host.invalid", 1),
             (("gnt-node", "add", "--primary-ip=here", "node8"), "here", 1),
-            (("gnt-node", "add", "--primary-ip=127.21.2.1", "node8"), "node1", 1),
+            (
+                (
+                    "gnt-node",
+                    "add",
+                    f"--primary-ip={self.cluster.address('node1')}",
+                    "node8",
+                ),
+                "node1",
+                1,
+            ),
             (("gnt-node", "remove", "node1"), "master", 1),
             (("gnt-node", "remove", "node9"), "node9", 1),
             (("gnt-group", "add", "default"), "default", 1),
@@ -155,7 +164,7 @@ class FirstLightTests(ClusterCase):
                     "gnt-cluster",
                     "init",
                     "--node-name=n",
-                    "--primary-ip=127.21.2.1",
+                    f"--primary-ip={self.cluster.address('node1')}",
                     "other.example",
                 ),
                 "already",
@@ -305,7 +314,7 @@ class FirstLightTests(ClusterCase):
 class GuestTests(ClusterCase):
     """One node that runs a real guest under QEMU."""
 
-    network = "21.3"
+    network = 3
     hypervisor = "kvm"
 
     async def setUp(self) -> None:  # type: ignore[override]

@@ -18,7 +18,7 @@ class StartTests(TestCase):
 
     async def setUp(self) -> None:  # type: ignore[override]
         """Initialise it."""
-        self.cluster = RealCluster(reactor, "33.1")
+        self.cluster = RealCluster(reactor, 4)
         self.addCleanup(lambda: Deferred.fromCoroutine(self.cluster.stop()))
         (self.cluster.base / "node1").mkdir()
         await self.cluster.init()

@@ -19,6 +19,7 @@ from twisted.logger import (
     jsonFileLogObserver,
 )
 from twisted.python.components import Componentized
+from twisted.python.failure import Failure
 from twisted.python.logfile import LogFile
 from zope.interface import implementer
 
@@ -26,13 +27,28 @@ LogFormat = Literal["text", "json"]
 ROTATE_BYTES = 16 * 1024 * 1024
 KEPT_FILES = 8
 
-CHATTY = ("twisted.web.client", "twisted.protocols.amp", "log_legacy")
+CHATTY = (
+    "twisted.web.client",
+    "twisted.protocols.amp",
+    "twisted.internet.endpoints",
+    "log_legacy",
+)
 """Who tells every connection at level info."""
+
+
+def escaped(text: str) -> str:
+    """The text as one line: line breaks and control characters as in Python."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 @implementer(ILogObserver)
 class TextObserver:
-    """One line an event: time, level, namespace, text; tracebacks below."""
+    """One line an event: time, level, namespace, text; tracebacks below, indented.
+
+    Whatever others had put into an event, it cannot pass for another event.
+    """
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -41,9 +57,15 @@ class TextObserver:
         level = event.get("log_level")
         name = level.name if level is not None else "info"
         time = formatTime(event.get("log_time"))
-        text = eventAsText(event, includeTimestamp=False, includeSystem=False)
+        text = eventAsText(
+            event, includeTraceback=False, includeTimestamp=False, includeSystem=False
+        )
         source = event.get("log_namespace", "")
-        self._out.write(f"{time} {name:8} {source}: {text}\n")
+        self._out.write(f"{time} {name:8} {source}: {escaped(text)}\n")
+        failure = event.get("log_failure")
+        if isinstance(failure, Failure):
+            for line in failure.getTraceback().splitlines():
+                self._out.write(f"    {escaped(line)}\n")
         self._out.flush()
 
 

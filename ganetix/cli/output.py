@@ -9,7 +9,7 @@ from datetime import datetime
 from ganetix.api.types import Cell, FieldInfo, FieldKind, QueryResult, QueryRow
 from ganetix.cli.parser import Options
 from ganetix.cli.quantities import show_mib
-from ganetix.cli.streams import Streams
+from ganetix.cli.streams import Streams, printable
 
 _RIGHT: frozenset[FieldKind] = frozenset({"number", "mib"})
 _NOT_KNOWN = {"offline": "*", "unreachable": "?"}
@@ -23,6 +23,10 @@ def show_time(seconds: float) -> str:
 
 def show_cell(cell: Cell, kind: FieldKind, source: str = "", unit: str = "h") -> str:
     """A cell as text; an unknown one as ``?`` (unreachable), ``*`` (offline), ``-``."""
+    return printable(_text(cell, kind, source, unit))
+
+
+def _text(cell: Cell, kind: FieldKind, source: str, unit: str) -> str:
     match cell:
         case None:
             return _NOT_KNOWN.get(source, "-")
@@ -114,7 +118,7 @@ def _print_field(streams: Streams, field: FieldInfo, cell: Cell, row: QueryRow) 
     for key, value in cell.items():
         if isinstance(value, dict):
             value = ", ".join(f"{name}={inner}" for name, inner in value.items())
-        streams.out(f"  {key}: {value}")
+        streams.out(printable(f"  {key}: {value}"))
 
 
 def print_fields(streams: Streams, fields: Sequence[FieldInfo]) -> None:

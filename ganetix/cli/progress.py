@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from ganetix.cli.quantities import show_seconds
+from ganetix.cli.streams import printable
 from ganetix.jobs.model import Job, JobStatus
 from ganetix.jobs.values import JobUpdate
 from ganetix.opcodes import summary
@@ -72,7 +73,7 @@ class JobProgress:
         if len(open_jobs) > 1:
             text = f"{len(open_jobs)} jobs to go; {text}"
         elapsed = show_seconds(max(0.0, round(now - self._begun[job.id])))
-        text = f"{text[: self._width - len(elapsed) - 2]} {elapsed}"
+        text = f"{printable(text)[: self._width - len(elapsed) - 2]} {elapsed}"
         self._stream.write(f"{_ERASE}{text}")
         self._stream.flush()
         self._status_shown = True
@@ -80,7 +81,7 @@ class JobProgress:
     def line(self, text: str) -> None:
         """A line that stays."""
         self._erase()
-        self._stream.write(f"{text}\n")
+        self._stream.write(f"{printable(text)}\n")
         self._stream.flush()
 
     def finish(self) -> None:

@@ -8,6 +8,16 @@ from collections.abc import Mapping
 from typing import NamedTuple, TextIO
 
 
+def printable(text: str) -> str:
+    """The text on one line, without what a terminal would obey.
+
+    What guests, OS scripts and nodes say is not ours.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in text)
+
+
 class Streams(NamedTuple):
     """Standard streams and environment of one command."""
 

@@ -38,14 +38,18 @@ class DemoTestCase(SynchronousTestCase):
     brings it to the same state from any other.
     """
 
-    net = "127.0.71"
     hypervisor = "fake"
+    net: str
     demo_dir: Path
 
     def setUp(self) -> None:
         """Whatever runs in the end is ended."""
         if not (DEMO.exists() and (PROGRAMS / "twistd").exists()):
             raise SkipTest("not a checkout with .venv")
+        # Of this process alone, so that several runs do not meet.
+        pid = os.getpid()
+        third = pid % 125 * 2 + (self.hypervisor == "kvm")
+        self.net = f"127.{100 + pid // 125 % 100}.{third}"
         self.demo_dir = directory(self.net)
         atexit.register(self.demo, "--clean")
 
@@ -191,7 +195,7 @@ class PretendedDemoTests(DemoTestCase):
         self.demo()
         self.demo_dir = self.demo_dir.with_name("other")
         output = self.demo(status=1)
-        self.assertIn("127.0.71.11 port 1811 is in use", output)
+        self.assertIn(f"{self.net}.11 port 1811 is in use", output)
         self.assertIn("GANETIX_DEMO_NET", output)
         self.assertNotIn("Traceback", output)
 
@@ -199,7 +203,6 @@ class PretendedDemoTests(DemoTestCase):
 class RealDemoTests(DemoTestCase):
     """With guests under QEMU."""
 
-    net = "127.0.72"
     hypervisor = "kvm"
 
     def setUp(self) -> None:

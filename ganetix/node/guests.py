@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 
 from ganetix.errors import GanetixError
+from ganetix.interfaces import Offload
 from ganetix.node.calls import handler
 from ganetix.node.providers import Providers
+from ganetix.node.strays import end_scripts
 from ganetix.node.turns import Turns
 from ganetix.objects import GuestInfo
 from ganetix.rpc.methods import (
@@ -36,9 +38,10 @@ if TYPE_CHECKING:
 class GuestCalls:
     """Does the methods about guests. Stopping never waits behind other work."""
 
-    def __init__(self, providers: Providers, turns: Turns) -> None:
+    def __init__(self, providers: Providers, turns: Turns, offload: Offload) -> None:
         self._providers = providers
         self._turns = turns
+        self._offload = offload
 
     def handlers(self) -> Iterable[tuple[str, Handler]]:
         """The methods of this subject."""
@@ -77,6 +80,8 @@ class GuestCalls:
         )
 
     async def _remove(self, request: GuestPurge) -> Purged:
+        # One of a daemon that was killed; this daemon's own were swept away just now.
+        await self._offload(lambda: end_scripts(request.uuid))
         hypervisors = [self._providers.hypervisor(n) for n in request.hypervisors]
         storages = [self._providers.storage(t) for t in request.disk_templates]
         known = False

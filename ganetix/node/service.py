@@ -59,7 +59,7 @@ class NodeService:
             VerifyCalls(clock, paths, providers, offload, has_address),
             SsconfCalls(paths, turns, offload),
             LeaveCalls(paths, providers, turns, offload, on_left),
-            GuestCalls(providers, turns),
+            GuestCalls(providers, turns, offload),
             CreateCalls(providers, turns, os_provider, read_host, offload),
             DiskCalls(providers, turns),
             self._consoles,

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.trial.unittest import SkipTest, TestCase
 
+from ganetix.node.strays import script_pids
 from ganetix.testing.cluster import Output, RealCluster
 from ganetix.testing.guest import missing_for_guest
 
@@ -235,6 +236,8 @@ class FirstLightTests(ClusterCase):
         waited = await self.cluster.run("gnt-job", "wait", job_id)
         self.assertEqual(waited.status, 1)
         self.assertEqual(await self.gnt("gnt-instance", "list", "--no-headers"), "")
+        (instance_uuid,) = os.listdir(paths.file_storage)
+        self.assertNotEqual(script_pids(instance_uuid), [])
         self.cluster.start_node("node2")
 
         async def is_clear() -> bool:
@@ -245,6 +248,7 @@ class FirstLightTests(ClusterCase):
             )
 
         await self.cluster.until(is_clear, "nothing is left on the node")
+        self.assertEqual(script_pids(instance_uuid), [])
 
     async def test_jobs(self) -> None:
         """Submitted, listed, explained, cancelled, waited for."""

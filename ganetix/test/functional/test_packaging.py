@@ -162,3 +162,24 @@ class InstalledTests(SynchronousTestCase):
         self.assertEqual(list(installed().glob("gnt-*")), [])
         shared = (installed().parent / "share/ganetix").rglob("*")
         self.assertEqual([path for path in shared if path.is_file()], [])
+
+
+class UnitTests(SynchronousTestCase):
+    """The units for systemd."""
+
+    def test_verify(self) -> None:
+        """systemd finds nothing wrong with them."""
+        if shutil.which("systemd-analyze") is None:
+            raise SkipTest("no systemd-analyze")
+        copies = Path("units").absolute()
+        copies.mkdir()
+        for unit in (CHECKOUT / "etc/systemd").glob("*.service"):
+            text = unit.read_text().replace("/opt/ganetix/bin/twistd", "/bin/true")
+            (copies / unit.name).write_text(text)
+        found = run("systemd-analyze", "verify", *copies.glob("*.service"))
+        self.assertEqual([x for x in found.splitlines() if str(copies) in x], [])
+
+    def test_guests_stay(self) -> None:
+        """Stopping the node daemon's unit ends the daemon alone."""
+        text = (CHECKOUT / "etc/systemd/ganetix-node.service").read_text()
+        self.assertIn("KillMode=process\n", text)

@@ -104,6 +104,21 @@ async def stop_guest(context: Context, target: Target, seconds: float) -> str:
     return line
 
 
+async def shut_down(context: Context, target: Target, seconds: float) -> str:
+    """Record that it should be down, and stop it; a line that says how it went.
+
+    If that surely failed, the wish is taken back.
+    """
+    await set_admin_state(context, target.instance, "down")
+    try:
+        return await stop_guest(context, target, seconds)
+    except GanetixError as error:
+        is_known = not isinstance(error, OUTCOME_UNKNOWN)
+        if is_known and target.instance.admin_state == "up":
+            await set_admin_state(context, target.instance, "up")
+        raise
+
+
 def is_alive(target: Target) -> bool:
     """Whether the node runs the guest."""
     return target.running is not None and target.running.state in ALIVE
@@ -156,15 +171,7 @@ class InstanceShutdown:
         self, op: OpInstanceShutdown, context: Context, plan: Target
     ) -> Outcome:
         """Record the wish, then ask the guest, then end it."""
-        await set_admin_state(context, plan.instance, "down")
-        try:
-            how = await stop_guest(context, plan, op.timeout)
-        except GanetixError as error:
-            is_known = not isinstance(error, OUTCOME_UNKNOWN)
-            if is_known and plan.instance.admin_state == "up":
-                await set_admin_state(context, plan.instance, "up")
-            raise
-        return Outcome(result={"how": how})
+        return Outcome(result={"how": await shut_down(context, plan, op.timeout)})
 
 
 class InstanceReboot:
@@ -231,7 +238,12 @@ class InstanceRemove:
         """Stop it, take it out of the configuration, then remove it from its node."""
         instance = plan.instance
         if is_alive(plan):
-            await stop_guest(context, plan, op.timeout)
+            try:
+                await shut_down(context, plan, op.timeout)
+            except ClusterFault as error:
+                if not op.ignore_failures:
+                    raise
+                context.progress.warn(str(error))
         context.progress.check_cancelled()
         intent = InstanceIntent(
             instance=instance,

@@ -7,6 +7,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.errors import (
+    Cancelled,
     ClusterFault,
     HypervisorFault,
     NodeUnreachable,
@@ -162,6 +163,21 @@ class InstanceRunTests(SynchronousTestCase):
         (intent,) = self.sim.snapshot.intents.values()
         self.assertEqual(intent.action, "remove")
         self.assertIn("when that answers", self.progress.warnings[-1])
+
+    def test_remove_cancelled(self) -> None:
+        """Given up once the guest was stopped, the instance is one that is down."""
+        self.progress.cancel_after = 1
+        self.refused(Cancelled, OpInstanceRemove(name="web1"))
+        self.assertEqual((self.state, self.admin_state), ("admin-down", "down"))
+
+    def test_remove_with_a_guest_that_cannot_be_stopped(self) -> None:
+        """It is refused and nothing changed, unless failures are to be ignored."""
+        self.sim.rpc.fail(GUEST_STOP, HypervisorFault("no"))
+        self.refused(HypervisorFault, OpInstanceRemove(name="web1"))
+        self.assertEqual((self.state, self.admin_state), ("running", "up"))
+        self.sim.rpc.fail(GUEST_STOP, HypervisorFault("no"))
+        self.sim.run(OpInstanceRemove(name="web1", ignore_failures=True))
+        self.assertEqual(dict(self.sim.snapshot.instances), {})
 
     def test_node_dies_while_removing(self) -> None:
         """Past the point of no return, what is left is on record, and said."""

@@ -68,6 +68,8 @@ class Recovery:
                 raise
             except GanetixError as error:
                 self._log.debug("{op} not yet: {error}", op=op, error=error)
+            except Exception:  # noqa: BLE001 - the next look must come all the same
+                self._log.failure("cannot finish {op}", op=op)
 
     def _unfinished(
         self, snapshot: Snapshot
@@ -93,8 +95,8 @@ class Recovery:
         if now < not_before:
             return
         await self._services.rpc.call(node, NODE_INFO, NodeInfoRequest())
-        self._pauses[uuid] = (now + pause, min(2 * pause, LONGEST_PAUSE_SECONDS))
         self._jobs[uuid] = await self._submit(op)
+        self._pauses[uuid] = (now + pause, min(2 * pause, LONGEST_PAUSE_SECONDS))
         self._log.info(
             "job {job} finishes what was begun: {op}", job=self._jobs[uuid], op=op
         )

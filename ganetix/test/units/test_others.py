@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from msgspec.structs import replace
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix import opcodes as ops
@@ -17,6 +17,7 @@ from ganetix.errors import (
     Cancelled,
     NodeUnreachable,
     Refused,
+    StateFault,
     WrongState,
 )
 from ganetix.objects import JoinToken
@@ -285,11 +286,14 @@ class RecoveryTests(SimTests):
         """A recovery whose submissions are recorded."""
         super().setUp()
         self.submitted: list[ops.Opcode] = []
+        self.fault: Exception | None = None
         self.recovery = Recovery(self.sim.services, self.submit)
         self.addCleanup(self.recovery.stop)
 
     def submit(self, op: ops.Opcode) -> Deferred[int]:
         """Number it; it is not active afterwards."""
+        if self.fault is not None:
+            return fail(self.fault)
         self.submitted.append(op)
         return succeed(100 + len(self.submitted))
 
@@ -334,6 +338,27 @@ class RecoveryTests(SimTests):
         self.advance(600)
         self.assertLess(len(self.submitted), 10)
         self.assertGreater(len(self.submitted), 3)
+
+    def test_store_that_takes_nothing(self) -> None:
+        """As soon as jobs are taken again, one is submitted, however long it took."""
+        self.leave_intent()
+        self.fault = StateFault("the disk is full")
+        self.recovery.start()
+        self.advance(600)
+        self.assertEqual(self.submitted, [])
+        self.fault = None
+        self.advance(INTERVAL_SECONDS)
+        self.assertEqual(len(self.submitted), 1)
+
+    def test_goes_on_after_a_bug(self) -> None:
+        """An error that nobody thought of does not end recovery for ever."""
+        self.leave_intent()
+        self.fault = ValueError("unforeseen")
+        self.recovery.start()
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.fault = None
+        self.advance(INTERVAL_SECONDS)
+        self.assertEqual(len(self.submitted), 1)
 
     def test_enrolled_node(self) -> None:
         """A node that was enrolled and not admitted is tried again, if nobody does."""

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 T = TypeVar("T")
 
-SLICE_SECONDS = 0.01
+SLICE_SECONDS = 0.005
 """How long waiters' code may run before the reactor has its turn."""
 
 

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ganetix.errors import BadParameter, StateFault, Unavailable
+from ganetix.flow.breath import Breath
 from ganetix.flow.outbox import Outbox
 from ganetix.flow.shield import shielded
 from ganetix.jobs.history import JobHistory
@@ -223,18 +224,23 @@ class JobQueue:
         first = self._last_number + 1
         self._last_number += len(requests)
         now = self._clock.seconds()
-        jobs = [
-            _new_job(number, request, now)
-            for number, request in enumerate(requests, first)
-        ]
-        rows: list[Row] = [counter_row(jobs[-1].id)]
-        for job in jobs:
-            rows += job_rows(job)
-        await self._store.write(rows)
+        jobs: list[Job] = []
+        rows: list[Row] = []
+        breath = Breath(self._clock)
+        for number, request in enumerate(requests, first):
+            jobs.append(_new_job(number, request, now))
+            rows += job_rows(jobs[-1])
+            if breath.is_due:
+                await breath.take()
+        # Others may have taken numbers, and written them, during a breath.
+        await self._store.write([counter_row(self._last_number), *rows])
+        breath = Breath(self._clock)
         for job in jobs:
             live = self._hold(job)
             if self._takes_jobs:
                 self._schedule(live)
+            if breath.is_due:
+                await breath.take()
         return tuple(job.id for job in jobs)
 
     async def _cancel(self, job_id: int) -> tuple[bool, str]:

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ganetix.errors import StateFault
+from ganetix.flow.breath import Breath
 from ganetix.interfaces import IStateEngine
 from ganetix.objects.base import Value
 from ganetix.state.rows import Batch, Row, RowKey
@@ -119,16 +120,19 @@ class StateStore:
         try:
             last = await self._engine.commit([waiting.batch for waiting in group])
         except StateFault as error:
-            self._failed(group, error)
+            await self._failed(group, error)
         except Exception as error:  # noqa: BLE001 (writers must be told, whatever it is)
             self._log.failure("state engine failed in an unexpected way")
-            self._failed(group, StateFault(f"state store: {error}"))
+            await self._failed(group, StateFault(f"state store: {error}"))
         else:
             self._note_success(self._clock.seconds() - began, len(group))
             self._revision = last
+            breath = Breath(self._clock)
             for revision, waiting in enumerate(group, last - len(group) + 1):
                 if not waiting.told.called:
                     waiting.told.callback(revision)
+                if breath.is_due:
+                    await breath.take()
 
     def _note_success(self, seconds: float, batches: int) -> None:
         if self._fault is not None:
@@ -141,13 +145,16 @@ class StateStore:
                 batches=batches,
             )
 
-    def _failed(self, group: Sequence[_Waiting], error: StateFault) -> None:
+    async def _failed(self, group: Sequence[_Waiting], error: StateFault) -> None:
         if self._fault is None:
             self._log.error("cannot write: {fault}", fault=error.message)
         self._fault = error.message
+        breath = Breath(self._clock)
         for waiting in group:
             if not waiting.told.called:
                 waiting.told.errback(StateFault(error.message, **error.detail))
+            if breath.is_due:
+                await breath.take()
 
     def _withdraw(self, told: Deferred[int]) -> None:
         self._pending = [w for w in self._pending if w.told is not told]

@@ -10,6 +10,7 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.errors import StateFault
+from ganetix.flow.outbox import SLICE_SECONDS
 from ganetix.state.rows import Row, RowKey
 from ganetix.state.store import StateStore
 from ganetix.testing.state import (
@@ -131,6 +132,26 @@ class StateStoreTests(SynchronousTestCase):
             _ = write.addCallback(told.append)
         self.held.release_all()
         self.assertEqual(told, list(range(5001, 10001)))
+
+    def test_long_tellings_are_sliced(self) -> None:
+        """Writers with much to do when told leave the reactor its turn, good or bad."""
+        for fault in (None, "disk full"):
+            self.engine.fault = fault
+            told: list[object] = []
+
+            def work(outcome: object, told: list[object] = told) -> None:
+                told.append(outcome)
+                self.clock.rightNow += SLICE_SECONDS
+
+            first = self.store.write([put("k", "first")])
+            for n in range(3):
+                _ = self.store.write([put("k", str(n))]).addBoth(work)
+            self.held.release_all()
+            _ = first.addErrback(lambda _: None)
+            self.assertEqual(len(told), 1)
+            for _ in range(3):
+                self.clock.advance(0)
+            self.assertEqual(len(told), 3)
 
     def test_withdraw(self) -> None:
         """A batch that is cancelled while it waits is not written."""

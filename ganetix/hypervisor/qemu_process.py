@@ -58,11 +58,26 @@ class QemuProcess:
         return proc.guest_pid(self.files.pid)
 
     def find(self) -> int | None:
-        """As ``pid``, also if the pid file is missing: then it is made anew."""
-        pid = self.pid() or proc.find_guest(self.files.pid)
-        if pid is not None and self.files.directory.is_dir():
-            self.files.pid.write_text(f"{pid}\n")
+        """As ``pid``, also if the pid file is missing: then it is made anew.
+
+        Fails with ``HypervisorFault`` if that cannot be: the guest runs, after all.
+        """
+        pid = self.pid()
+        if pid is None:
+            pid = proc.find_guest(self.files.pid)
+            if pid is not None and self.files.directory.is_dir():
+                self._note(pid)
         return pid
+
+    def _note(self, pid: int) -> None:
+        draft = self.files.pid.with_name("pid.new")
+        try:
+            draft.write_text(f"{pid}\n")
+            draft.rename(self.files.pid)
+        except OSError as error:
+            raise HypervisorFault(
+                f"QEMU runs as process {pid}, but its pid file cannot be made: {error}"
+            ) from error
 
     def socket_name(self, path: Path) -> str:
         """A name for one of the guest's sockets that fits into a UNIX address."""

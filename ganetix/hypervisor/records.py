@@ -108,7 +108,12 @@ class GuestRecords:
         """Drop a guest's record, if there is one."""
         path = self._path(uuid)
         self._records().pop(uuid, None)
-        await self._offload(lambda: path.unlink(missing_ok=True))
+        try:
+            await self._offload(lambda: path.unlink(missing_ok=True))
+        except OSError as error:
+            raise HypervisorFault(
+                f"the record of guest {uuid} cannot be removed: {error}"
+            ) from error
 
     def _path(self, uuid: str) -> Path:
         return self._directory / f"{uuid}.json"

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.errors import CommandFailed, HypervisorFault
 from ganetix.hypervisor import proc
 from ganetix.hypervisor.base import Followers, KeyedLocks
-from ganetix.hypervisor.qemu_process import KEPT_LOG, MAX_LOG, trim
+from ganetix.hypervisor.kvm_argv import GuestFiles
+from ganetix.hypervisor.qemu_process import KEPT_LOG, MAX_LOG, QemuProcess, trim
 from ganetix.hypervisor.sockets import MAX_ADDRESS, SocketNames
 from ganetix.hypervisor.taps import Taps
 from ganetix.objects import GuestNic, GuestSpec, new_uuid
@@ -150,6 +152,22 @@ class ProcTests(SynchronousTestCase):
         for text in ("", "abc", "-1", "99999999"):
             self.pid_file.write_text(text)
             self.assertIsNone(proc.guest_pid(self.pid_file))
+
+    def test_found_on_a_full_disk(self) -> None:
+        """A good pid file is not touched; a missing one that cannot be made is told."""
+        directory = Path(self.mktemp()).absolute()
+        directory.mkdir()
+        files = GuestFiles(directory)
+        self.pid_file = files.pid
+        process = self.started("-pidfile")
+        (directory / "pid.new").mkdir()  # so that nothing can be written there
+        runner, sockets = FakeRunner(), SocketNames(directory)
+        qemu = QemuProcess(Clock(), runner, sockets, files)
+        self.assertIn(
+            str(process.pid), str(self.assertRaises(HypervisorFault, qemu.find))
+        )
+        files.pid.write_text(f"{process.pid}\n")
+        self.assertEqual(qemu.find(), process.pid)
 
     def test_killed(self) -> None:
         """A guest's process is killed."""

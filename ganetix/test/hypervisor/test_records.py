@@ -49,6 +49,13 @@ class GuestRecordsTests(SynchronousTestCase):
             self.successResultOf(self.records.remove(self.record.spec.uuid))
         self.assertEqual(self.reopened().all(), ())
 
+    def test_not_removable(self) -> None:
+        """A record that cannot be removed is a fault."""
+        uuid = self.record.spec.uuid
+        (self.directory / f"{uuid}.json").mkdir(parents=True)
+        failure = self.failureResultOf(self.records.remove(uuid), HypervisorFault)
+        self.assertIn(f"guest {uuid} cannot be removed", str(failure.value))
+
     def test_torn_file(self) -> None:
         """A file that cannot be read costs only its own record."""
         self.successResultOf(self.records.put(self.record))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SCRIPT_SECONDS = 3600.0
 VERIFY_SECONDS = 30.0
 QUOTED_LINES = 3
+MOST_LINES = 10_000
 
 
 @implementer(IOsProvider)
@@ -118,10 +119,17 @@ class OsProvider:
         check_parameters(info, guest.osparams)
         said: deque[str] = deque(maxlen=QUOTED_LINES)
 
+        count = 0
+
         def tell(line: str) -> None:
+            nonlocal count
             if line.strip():
                 said.append(line)
-            say(line)
+            count += 1
+            if count <= MOST_LINES:
+                say(line)
+            elif count == MOST_LINES + 1:
+                say(f"({script} has written {MOST_LINES} lines; more is not shown)")
 
         try:
             result = await self._runner.run(

@@ -10,7 +10,7 @@ from zope.interface.verify import verifyObject
 from ganetix.errors import BadParameter, CommandFailed
 from ganetix.flow.offload import inline_offload
 from ganetix.interfaces import IOsProvider
-from ganetix.node.os import OsProvider
+from ganetix.node.os import MOST_LINES, OsProvider
 from ganetix.node.os_environment import guest_environment
 from ganetix.objects import GuestDisk, GuestNic, GuestSpec, new_uuid
 from ganetix.test.node.test_os_definition import DefinitionCase, make_definition
@@ -162,6 +162,14 @@ class ProviderTests(DefinitionCase):
         self.runner.on("create", stdout=b"one\n\ntwo\n", stderr=b"oops\n")
         self.successResultOf(self.provider.create(GUEST, PATHS, False, said.append))
         self.assertEqual(said, ["one", "", "two", "oops"])
+
+    def test_output_without_end(self) -> None:
+        """A script that writes on and on does not fill the job's log."""
+        said: list[str] = []
+        self.runner.on("create", stdout=b"flood\n" * (MOST_LINES + 5000))
+        self.successResultOf(self.provider.create(GUEST, PATHS, False, said.append))
+        self.assertEqual(len(said), MOST_LINES + 1)
+        self.assertIn("more is not shown", said[-1])
 
     def test_failure(self) -> None:
         """A failure names definition, script, status and the last lines."""

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from ganetix.config.snapshot import Snapshot
 from ganetix.errors import AlreadyExists, BadParameter
 from ganetix.hypervisor.params import check_hvparams
+from ganetix.netutils.address import host_address
 from ganetix.objects import Disk, Instance, Nic
 from ganetix.opcodes import NicRequest, OpInstanceCreate
 from ganetix.storage.params import check_disk_params
 
+_INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 
 
@@ -110,12 +112,14 @@ def _nic(
     link = request.link if request.link is not None else cluster.nic_link
     if mode == "bridged" and not link:
         raise BadParameter("nic: mode bridged needs link=BRIDGE")
+    if mode == "bridged" and not _INTERFACE.fullmatch(link):
+        raise BadParameter(f"nic: link {link!r} is not the name of a bridge")
     return Nic(
         uuid=nic_uuid,
         mac=_mac(request.mac, cluster.mac_prefix, taken, random_byte),
         mode=mode,
         link=link if mode == "bridged" else "",
-        ip=request.ip or "",
+        ip=host_address("nic: ip", request.ip) if request.ip else "",
     )
 
 

@@ -107,6 +107,20 @@ class BuildTests(SynchronousTestCase):
         ):
             self.assertRaises(kind, build, request(nics=(NicRequest(mac=mac),)))
 
+    def test_wrong_link(self) -> None:
+        """A bridge's name is that of an interface, and nothing else."""
+        for link in ("../../x", "..", "-x", "br0,script=/x", "b" * 16, "br\n", "b\0"):
+            op = request(nics=(NicRequest(mode="bridged", link=link),))
+            self.assertIn("link", str(self.assertRaises(BadParameter, build, op)))
+
+    def test_ip(self) -> None:
+        """A card's address is one, in canonical form; OS scripts are told it."""
+        (nic,) = build(request(nics=(NicRequest(ip="2001:DB8::0:1"),))).nics
+        self.assertEqual(nic.ip, "2001:db8::1")
+        for ip in ("web1", "192.0.2.1\n", "192.0.2.1;id", "224.0.0.1"):
+            op = request(nics=(NicRequest(ip=ip),))
+            self.assertIn("nic: ip", str(self.assertRaises(BadParameter, build, op)))
+
     def test_bridge_needs_link(self) -> None:
         """A bridged NIC without a bridge is refused."""
         op = request(nics=(NicRequest(mode="bridged"),))

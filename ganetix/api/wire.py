@@ -206,6 +206,14 @@ class SafeAmp(amp.AMP):
 
         return respond
 
+    def ampBoxReceived(self, box: amp.AmpBox) -> None:  # noqa: N802
+        """Take a message; one that answers nothing and asks nothing ends it all."""
+        try:
+            super().ampBoxReceived(box)  # type: ignore[no-untyped-call]
+        except (KeyError, amp.NoEmptyBoxes):
+            self._log.warn("a message that makes no sense: hanging up")
+            self.hang_up(at_once=True)
+
     def stringReceived(self, string: bytes) -> None:  # noqa: N802
         """Take a key or value of a box; bound what a box may hold."""
         self._box_bytes += len(string)

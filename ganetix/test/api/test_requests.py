@@ -13,6 +13,7 @@ from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
 from twisted.internet.interfaces import IReactorUNIX
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import deferLater
+from twisted.protocols import amp
 
 from ganetix.api import commands
 from ganetix.api.client import connect
@@ -145,6 +146,16 @@ class RequestTests(ServedMasterTestCase):
         answer = client.ask(commands.SubmitJobs, requests=request)
         self.assertIsInstance(await self.failure(answer), BadParameter)
         self.assertEqual(self.master.submitted, [])
+
+    async def test_messages_that_make_no_sense(self) -> None:
+        """An answer that nobody asked for ends its connection, and no other."""
+        client = await self.client()
+        for box in (amp.Box({b"_answer": b"99"}), amp.Box({b"odd": b"1"})):
+            endpoint = UNIXClientEndpoint(reactor, str(self.socket_path))
+            link = await connectProtocol(endpoint, SafeAmp())
+            link.transport.write(box.serialize())
+            await self.until(lambda: not link.is_open)  # noqa: B023
+        self.assertEqual(await client.why(1), ())
 
     async def test_missing_argument(self) -> None:
         """A message without its argument is refused; the connection stays."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from twisted.internet.defer import CancelledError, Deferred, fail
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from ganetix.errors import StateFault
@@ -17,6 +17,8 @@ from ganetix.state.rows import Batch, Row, RowKey
 
 SLOW_SECONDS = 1.0
 GROUP_LIMIT = 1000
+PROBE_SECONDS = 5.0
+"""How long after a fault the medium is tried by itself, if nobody writes before."""
 
 
 class _Waiting(Value, frozen=True, kw_only=True):
@@ -47,6 +49,7 @@ class StateStore:
         self._is_open = False
         self._revision = 0
         self._fault: str | None = None
+        self._probe: IDelayedCall | None = None
 
     @property
     def revision(self) -> int:
@@ -103,6 +106,9 @@ class StateStore:
         if not self._is_open:
             return
         self._is_open = False
+        if self._probe is not None:
+            self._probe.cancel()
+            self._probe = None
         if self._writer is not None:
             await self._writer
         await self._engine.close()
@@ -149,12 +155,20 @@ class StateStore:
         if self._fault is None:
             self._log.error("cannot write: {fault}", fault=error.message)
         self._fault = error.message
+        if self._probe is None and self._is_open:
+            self._probe = self._clock.callLater(PROBE_SECONDS, self._try_medium)
         breath = Breath(self._clock)
         for waiting in group:
             if not waiting.told.called:
                 waiting.told.errback(StateFault(error.message, **error.detail))
             if breath.is_due:
                 await breath.take()
+
+    def _try_medium(self) -> None:
+        self._probe = None
+        if self._fault is not None:
+            # An empty batch is written, too; if it fails, this comes again.
+            _ = self.write(()).addErrback(lambda failure: failure.trap(StateFault))
 
     def _withdraw(self, told: Deferred[int]) -> None:
         self._pending = [w for w in self._pending if w.told is not told]

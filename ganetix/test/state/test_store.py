@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ganetix.errors import StateFault
 from ganetix.flow.outbox import SLICE_SECONDS
 from ganetix.state.rows import Row, RowKey
-from ganetix.state.store import StateStore
+from ganetix.state.store import PROBE_SECONDS, StateStore
 from ganetix.testing.state import (
     CrashingEngine,
     FailingEngine,
@@ -107,6 +107,31 @@ class StateStoreTests(SynchronousTestCase):
         self.assertIsNone(self.store.fault)
         levels = [event["log_level"] for event in events]
         self.assertEqual(levels, [LogLevel.error, LogLevel.info])
+
+    def test_fault_is_over_by_itself(self) -> None:
+        """A medium that was full is tried until it is well, though nobody writes."""
+        self.engine.fault = "disk full"
+        write = self.store.write([put("k", "a")])
+        self.held.release_all()
+        self.failureResultOf(write, StateFault)
+        for fault in ("disk full", "disk full", None):
+            self.engine.fault = fault
+            self.clock.advance(PROBE_SECONDS)
+            self.held.release_all()
+            self.assertEqual(self.store.fault, fault)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.keys(), [])
+
+    def test_close_ends_probing(self) -> None:
+        """A store that is closed tries nothing any more."""
+        self.engine.fault = "disk full"
+        write = self.store.write([put("k", "a")])
+        self.held.release_all()
+        self.failureResultOf(write, StateFault)
+        closing = Deferred.fromCoroutine(self.store.close())
+        self.held.release_all()
+        self.successResultOf(closing)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_write_when_told(self) -> None:
         """A writer that writes again when told joins the next group, in order."""

@@ -12,6 +12,8 @@ from ganetix.opcodes import checks
 from ganetix.opcodes.base import Opcode
 
 DEFAULT_STOP_TIMEOUT = 120.0
+MOST_DISKS = 16
+MOST_NICS = 8
 
 
 class DiskRequest(
@@ -61,6 +63,10 @@ class OpInstanceCreate(Opcode, frozen=True, kw_only=True):
             checks.in_range("memory", self.memory_mib, 1, checks.MAX_MEMORY_MIB, "MiB")
         if self.vcpus is not None:
             checks.in_range("vcpus", self.vcpus, 1, checks.MAX_VCPUS)
+        if not self.os and not self.no_install:
+            raise ValueError("os: missing; an OS definition is needed to install")
+        checks.in_range("number of disks", len(self.disks), 0, MOST_DISKS)
+        checks.in_range("number of nics", len(self.nics or ()), 0, MOST_NICS)
         if self.disk_template == "diskless" and self.disks:
             raise ValueError("disks: template diskless takes no disks")
         if self.disk_template != "diskless" and not self.disks:

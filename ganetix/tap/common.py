@@ -61,7 +61,8 @@ def end_with_failure(reactor: Any, log: Logger, why: str) -> None:
     sys.stderr.flush()
     core = IReactorCore(reactor)
     core.addSystemEventTrigger("after", "shutdown", os._exit, 1)
-    core.stop()
+    # A service that starts may fail before the reactor runs.
+    core.callWhenRunning(core.stop)
 
 
 async def within(clock: IReactorTime, seconds: float, work: Deferred[None]) -> bool:

@@ -50,6 +50,25 @@ class StartTests(TestCase):
         self.assertNotIn(b"Traceback", second.err)
         await self.cluster.gnt("gnt-cluster", "info")
 
+    async def test_address_in_use(self) -> None:
+        """A second node daemon ends at once, and says what is in its way."""
+        self.cluster.start_node("node1")
+        await self.cluster.start_master()
+
+        async def serves() -> bool:
+            return (await self.cluster.run("gnt-cluster", "verify")).status == 0
+
+        await self.cluster.until(serves, "the node answers")
+        address = self.cluster.address("node1")
+        argv = self.cluster.twistd("ganetix-node", "node1", "-b", address)
+        second = self.cluster.spawn(argv)
+        self.cluster.daemons["second"] = second
+        await second.ended
+        self.assertEqual(second.status, 1)
+        self.assertIn(b"cannot be bound", second.err)
+        self.assertNotIn(b"Traceback", second.err)
+        self.assertTrue(await serves())
+
     async def test_directories_cannot_be_made(self) -> None:
         """A daemon that cannot make its directories says so in one line."""
         run = self.cluster.paths().run

@@ -35,7 +35,7 @@ from ganetix.scheduler import Again, Task
 from ganetix.state.rows import Row
 
 STORE_PAUSE_SECONDS = 5.0
-"""How long a job stays out of the queue when the store did not take its record."""
+"""The longest a job waits for the next attempt when the store took no record of it."""
 
 STOPPED = "the master was stopped while this ran"
 
@@ -317,7 +317,7 @@ class Runner:
             self._clock,
             lambda: self._store.write(rows),
             StateFault,
-            backoff(1, 30),
+            backoff(1, STORE_PAUSE_SECONDS),
         )
         self._show_end(live, lines)
 

@@ -38,8 +38,13 @@ def in_range(field: str, value: float, low: float, high: float, unit: str = "") 
     """A number between two bounds, both included."""
     if not low <= value <= high:
         tail = f" {unit}" if unit else ""
-        shown = "a number so large" if abs(value) > MOST_SHOWN else f"{value:g}"
-        raise ValueError(f"{field}: {shown} is not between {low:g} and {high:g}{tail}")
+        shown = "a number so large" if abs(value) > MOST_SHOWN else _text(value)
+        bounds = f"{_text(low)} and {_text(high)}"
+        raise ValueError(f"{field}: {shown} is not between {bounds}{tail}")
+
+
+def _text(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def one_of(field: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -56,7 +56,7 @@ class OpcodeTests(SynchronousTestCase):
         disk = DiskRequest(size_mib=1)
         for fields, shown in (
             ({"name": "A b"}, "name: 'A b'"),
-            ({"memory_mib": 0}, "memory: 0 is not between 1"),
+            ({"memory_mib": 0}, "memory: 0 is not between 1 and 16777216 MiB"),
             ({"vcpus": 5000}, "vcpus: 5000"),
             ({"os": ""}, "os: missing"),
             ({"disks": ()}, "disks: template file needs a disk"),

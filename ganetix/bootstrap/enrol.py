@@ -156,7 +156,10 @@ def _honoured(snapshot: Snapshot, request: EnrolRequest, now: float) -> JoinToke
             f"the join token is not the one that node {name} was given last"
         )
     if known.used:
-        raise NotAllowed(f"the join token of node {name} was used already")
+        raise NotAllowed(
+            f"the join token of node {name} was used already; if the node has not become"
+            " a member, 'gnt-node add --replace' makes a new one"
+        )
     if now >= known.expires:
         raise NotAllowed(f"the join token of node {name} expired {_when(known)}")
     return known

@@ -157,8 +157,8 @@ def _honoured(snapshot: Snapshot, request: EnrolRequest, now: float) -> JoinToke
         )
     if known.used:
         raise NotAllowed(
-            f"the join token of node {name} was used already; if the node has not become"
-            " a member, 'gnt-node add --replace' makes a new one"
+            f"the join token of node {name} was used already; if the node has not"
+            " become a member, 'gnt-node add --replace' makes a new one"
         )
     if now >= known.expires:
         raise NotAllowed(f"the join token of node {name} expired {_when(known)}")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ganetix.errors import StateFault
 from ganetix.flow.breath import Breath
-from ganetix.jobs.model import Job, LogLine
+from ganetix.jobs.model import Job, JobStatus, LogLine
 from ganetix.jobs.ports import Rows
 from ganetix.jobs.rows import (
+    ARCHIVED,
     COUNTER,
     FINISHED,
     LOG,
@@ -40,7 +42,7 @@ class JobHistory:
         numbers = [0]
         for row in await self._store.get([COUNTER]):
             numbers.append(int(row.data or b"0"))
-        for kind in (UNFINISHED, FINISHED):
+        for kind in (UNFINISHED, FINISHED, ARCHIVED):
             for row in await self._store.scan(kind, "", 1, True):
                 numbers.append(int(row.key))
         return max(numbers)
@@ -53,17 +55,32 @@ class JobHistory:
         return await self._jobs_of(await self._store.load([UNFINISHED]))
 
     async def finished(self, ids: Sequence[int]) -> list[Job]:
-        """Those of these jobs that have ended."""
-        keys = [RowKey(FINISHED, job_key(job_id)) for job_id in ids]
+        """Those of these jobs that have ended, archived or not."""
+        # Asked in one go: a job that is being archived is in one of the two places.
+        kinds = (FINISHED, ARCHIVED)
+        keys = [RowKey(kind, job_key(job_id)) for kind in kinds for job_id in ids]
         return await self._jobs_of(await self._store.get(keys))
 
-    async def newest_finished(self, limit: int | None) -> list[Job]:
-        """The jobs that have ended with the highest numbers, by number."""
+    async def ends(self, ids: Sequence[int]) -> dict[int, JobStatus | None]:
+        """How these jobs have ended; None for those that are not to be found."""
+        ends: dict[int, JobStatus | None] = dict.fromkeys(ids)
+        for at in range(0, len(ids), PAGE):
+            found = await self.finished(ids[at : at + PAGE])
+            ends.update((job.id, job.status) for job in found)
+        return ends
+
+    async def newest_finished(
+        self, limit: int | None, kind: str = FINISHED
+    ) -> list[Job]:
+        """The jobs that have ended with the highest numbers, by number.
+
+        :param kind: ``FINISHED`` or ``ARCHIVED`` ones
+        """
         found: list[Job] = []
         after = ""
         while limit is None or len(found) < limit:
             count = PAGE if limit is None else min(PAGE, limit - len(found))
-            rows = await self._store.scan(FINISHED, after, count, True)
+            rows = await self._store.scan(kind, after, count, True)
             found += await self._jobs_of(rows)
             if len(rows) < count:
                 break
@@ -104,7 +121,9 @@ class JobHistory:
         breath = Breath(self._clock)
         for row in rows:
             try:
-                jobs.append(job_of(row))
+                job = job_of(row)
+                is_archived = row.kind == ARCHIVED
+                jobs.append(replace(job, archived=True) if is_archived else job)
             except StateFault as error:
                 self._log.error("{error}", error=error)
             if breath.is_due:

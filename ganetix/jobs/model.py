@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
 from msgspec.structs import replace
 
 from ganetix.errors import Bug, WireError
@@ -13,6 +14,7 @@ from ganetix.opcodes import PRIORITY_NORMAL, AnyOpcode, summary
 JobStatus = Literal[
     "queued", "waiting", "running", "canceling", "success", "error", "canceled"
 ]
+FinalStatus = Literal["success", "error", "canceled"]
 FINAL: frozenset[JobStatus] = frozenset({"success", "error", "canceled"})
 RUNNING: frozenset[JobStatus] = frozenset({"running", "canceling"})
 
@@ -22,6 +24,22 @@ PRIORITY_WORST = 19
 PREVIOUS_FAILED = WireError(code="CLUSTER_FAULT", message="previous opcode failed")
 CANCELED = WireError(code="CANCELLED", message="the job was canceled")
 RESTARTED = "the master was restarted while this ran"
+
+
+class Dependency(msgspec.Struct, frozen=True, array_like=True):
+    """A job that must have ended before another begins, and how it may have ended.
+
+    As JSON it is ``[17, ["success", "error"]]``; no status at all stands for any. In
+    a request a negative number counts back from the job itself to those before it in
+    the same call; a job's record has the numbers that came of it.
+    """
+
+    job_id: int
+    statuses: tuple[FinalStatus, ...] = ("success",)
+
+    def is_met_by(self, status: JobStatus) -> bool:
+        """Whether an end of this kind lets the dependant begin."""
+        return status in (self.statuses or FINAL)
 
 
 class LogLine(Value, frozen=True, kw_only=True):
@@ -53,6 +71,8 @@ class OpRun(Value, frozen=True, kw_only=True):
 class Job(Value, frozen=True, kw_only=True):
     """A job. ``serial`` grows with each change; ``log_serial`` is its last line's.
 
+    ``archived`` is true of jobs whose record was found in the archive.
+
     The methods that change it return the changed job, and raise ``Bug`` where such a
     change is not possible. Opcodes are done in order: the *current* one is the first
     that has not come to its end.
@@ -67,6 +87,8 @@ class Job(Value, frozen=True, kw_only=True):
     log_serial: int = 0
     cancel_requested: bool = False
     reason: str = ""
+    depends: tuple[Dependency, ...] = ()
+    archived: bool = False
 
     @property
     def error(self) -> WireError | None:
@@ -172,6 +194,19 @@ class Job(Value, frozen=True, kw_only=True):
         """What was not queued when the master ended is an error; the rest follows."""
         self._expect("waiting", "running", "canceling")
         return self.failed(now, WireError(code="UNAVAILABLE", message=reason))
+
+    def unmet(self, now: float, job_id: int, ended_as: JobStatus | None) -> Job:
+        """A job on which it depends ended as it must not, or is not to be found."""
+        self._expect("queued")
+        what = "does not exist" if ended_as is None else f"ended as {ended_as}"
+        return self.failed(
+            now,
+            WireError(
+                code="WRONG_STATE",
+                message=f"depends on job {job_id}, which {what}",
+                detail={"job": str(job_id)},
+            ),
+        )
 
     def with_priority(self, priority: int) -> Job:
         """Another priority for all opcodes that have not come to their end."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random as random_module
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from twisted.internet.defer import Deferred, TimeoutError
@@ -15,11 +15,26 @@ from ganetix.errors import BadParameter, StateFault, Unavailable
 from ganetix.flow.breath import Breath
 from ganetix.flow.outbox import Outbox
 from ganetix.flow.shield import shielded
+from ganetix.jobs.depend import (
+    Dependencies,
+    Ends,
+    check_depends,
+    named_jobs,
+    require_all,
+    resolved,
+)
 from ganetix.jobs.history import JobHistory
 from ganetix.jobs.live import LiveJob
 from ganetix.jobs.lock_names import follow
 from ganetix.jobs.log import JobLog
-from ganetix.jobs.model import PRIORITY_BEST, PRIORITY_WORST, Job, LogLine, OpRun
+from ganetix.jobs.model import (
+    PRIORITY_BEST,
+    PRIORITY_WORST,
+    Job,
+    JobStatus,
+    LogLine,
+    OpRun,
+)
 from ganetix.jobs.monitor import lock_infos
 from ganetix.jobs.ports import Config, Rows
 from ganetix.jobs.rows import counter_row, job_rows
@@ -78,6 +93,7 @@ class JobQueue:
             clock, store, config, worker, locks, self._job_log, random
         )
         self._live: dict[int, LiveJob] = {}
+        self._depend = Dependencies(clock, self._judged)
         self._recent: OrderedDict[int, LiveJob] = OrderedDict()
         self._statuses: Counter[str] = Counter()
         self._last_number = 0
@@ -89,7 +105,10 @@ class JobQueue:
         self._last_number = await self._history.last_number()
         ended: list[Deferred[None]] = []
         for job in await self._history.unfinished():
-            live = self._hold(job)
+            self._hold(job)
+        await self._find_dependencies()
+        for live in list(self._live.values()):
+            job = live.job
             if job.status != "queued":
                 live.last_line = await self._history.last_line(job.id)
                 live.shown = live.shown.logged(live.last_line)
@@ -105,7 +124,7 @@ class JobQueue:
         self._takes_jobs = True
         for _, live in sorted(self._live.items()):
             if not live.job.is_final:
-                self._schedule(live)
+                self._begin(live)
 
     async def stop(self) -> None:
         """Take no more jobs and end those that run; queued ones stay for next time.
@@ -130,7 +149,9 @@ class JobQueue:
         """Take jobs, all or none; fires with their numbers when they are durable.
 
         :param internal: any priority is allowed, not only those for users
-        :raises BadParameter: a job without opcodes or with a priority not allowed
+        :raises BadParameter: a job without opcodes or with a priority not allowed, or
+            a dependency on a job that is not before it in the call
+        :raises NotFound: a dependency on a job that does not exist
         :raises StateFault: the store does not take them, and says why
         :raises Unavailable: the master is starting or stopping
         """
@@ -217,12 +238,28 @@ class JobQueue:
     ) -> tuple[int, ...]:
         if not self._takes_jobs:
             raise Unavailable("the job queue takes no jobs: the master is not running")
-        for request in requests:
+        for index, request in enumerate(requests):
             _check(request, internal)
+            check_depends(index, request)
         if not requests:
             return ()
+        ends = await self._ends(named_jobs(requests))
+        require_all(ends)
         first = self._last_number + 1
         self._last_number += len(requests)
+        for number, request in enumerate(requests, first):
+            if request.depends:
+                self._depend.add(number, resolved(request, number), ends)
+        try:
+            return await self._take(first, requests)
+        except StateFault:
+            for number in range(first, first + len(requests)):
+                self._depend.drop(number)
+            raise
+
+    async def _take(
+        self, first: int, requests: Sequence[SubmitRequest]
+    ) -> tuple[int, ...]:
         now = self._clock.seconds()
         jobs: list[Job] = []
         rows: list[Row] = []
@@ -238,10 +275,48 @@ class JobQueue:
         for job in jobs:
             live = self._hold(job)
             if self._takes_jobs:
-                self._schedule(live)
+                self._begin(live)
             if breath.is_due:
                 await breath.take()
         return tuple(job.id for job in jobs)
+
+    async def _ends(self, numbers: Collection[int]) -> Ends:
+        """How those of these jobs have ended that are not to come any more."""
+        ends: dict[int, JobStatus | None] = {}
+        while True:
+            unknown = [n for n in numbers if n not in self._live and n not in ends]
+            if not unknown:
+                return ends
+            ends |= await self._history.ends(unknown)
+
+    async def _find_dependencies(self) -> None:
+        depending = [
+            live.job
+            for live in self._live.values()
+            if live.job.depends and live.job.started is None
+        ]
+        others = {d.job_id for job in depending for d in job.depends}
+        ends = await self._ends(others)
+        for job in depending:
+            self._depend.add(job.id, job.depends, ends)
+
+    def _begin(self, live: LiveJob) -> None:
+        """Let a job wait for a slot, unless it waits for other jobs."""
+        job_id = live.job.id
+        unmet = self._depend.unmet(job_id)
+        if unmet is not None:
+            now, other, status = self._clock.seconds(), unmet.job_id, unmet.ended_as
+            end = self._runner.end_quietly(live, lambda j: j.unmet(now, other, status))
+            _ = Deferred.fromCoroutine(end)
+        elif not self._depend.open(job_id):
+            self._schedule(live)
+
+    def _judged(self, job_id: int) -> None:
+        live = self._live.get(job_id)
+        if live is None or live.job.is_final or not self._takes_jobs:
+            return
+        if live.task is None:
+            self._begin(live)
 
     async def _cancel(self, job_id: int) -> tuple[bool, str]:
         live = self._live.get(job_id)
@@ -344,6 +419,8 @@ class JobQueue:
             self._statuses[job.status] -= 1
             del self._live[job.id]
             live.task = None
+            self._depend.drop(job.id)
+            self._depend.ended(job.id, job.status)
             self._recent[job.id] = live
             if len(self._recent) > KEPT_FINISHED:
                 self._recent.popitem(last=False)
@@ -366,6 +443,7 @@ def _bad_priority(priority: int) -> BadParameter:
 
 def _new_job(number: int, request: SubmitRequest, now: float) -> Job:
     return Job(
+        depends=resolved(request, number) if request.depends else (),
         id=number,
         ops=tuple(OpRun(op=op, priority=request.priority) for op in request.ops),
         received=now,

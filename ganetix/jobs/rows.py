@@ -12,6 +12,7 @@ from ganetix.state.rows import Row, RowKey
 
 UNFINISHED = "job"
 FINISHED = "job.done"
+ARCHIVED = "job.archive"
 LOG = "job.log"
 COUNTER = RowKey("meta", "job-serial")
 """The highest job number ever given."""

@@ -6,17 +6,21 @@ from typing import Literal
 
 import msgspec
 
-from ganetix.jobs.model import Job, LogLine
+from ganetix.jobs.model import Dependency, Job, LogLine
 from ganetix.objects.base import Value
 from ganetix.opcodes import AnyOpcode
 
 
 class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A job to submit; the priority goes to every opcode in it."""
+    """A job to submit; the priority goes to every opcode in it.
+
+    It begins when all jobs on which it depends have ended as they should.
+    """
 
     ops: tuple[AnyOpcode, ...]
     priority: int = 0
     reason: str = ""
+    depends: tuple[Dependency, ...] = ()
 
 
 class JobUpdate(Value, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,7 +39,7 @@ from ganetix.errors import (
     Unavailable,
 )
 from ganetix.jobs.model import Job
-from ganetix.jobs.values import LockInfo, SubmitRequest
+from ganetix.jobs.values import JobMark, LockInfo, SubmitRequest
 from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 
 RECONNECT_SECONDS = 60.0
@@ -156,8 +157,22 @@ class ApiClient:
         When the master goes away, waits up to ``reconnect_seconds`` for it to come
         back. Cancelling this ends the following, not the job.
         """
+        following = self.follow_many([job_id], on_update, False, reconnect_seconds)
+        return following.addCallback(itemgetter(0))
+
+    def follow_many(
+        self,
+        job_ids: Sequence[int],
+        on_update: OnUpdate = lambda update: None,
+        ends_only: bool = False,
+        reconnect_seconds: float = RECONNECT_SECONDS,
+    ) -> Deferred[list[Job]]:
+        """The jobs in this order when all have ended; see ``follow``.
+
+        :param ends_only: ``on_update`` gets nothing but each job's end, without lines
+        """
         return Deferred.fromCoroutine(
-            self._follow(job_id, on_update, reconnect_seconds)
+            self._follow(job_ids, on_update, ends_only, reconnect_seconds)
         )
 
     def close(self) -> None:
@@ -203,34 +218,39 @@ class ApiClient:
         return console
 
     async def _follow(
-        self, job_id: int, on_update: OnUpdate, reconnect_seconds: float
-    ) -> Job:
-        follow = Follow(on_update)
+        self,
+        job_ids: Sequence[int],
+        on_update: OnUpdate,
+        ends_only: bool,
+        reconnect_seconds: float,
+    ) -> list[Job]:
+        follow = Follow(job_ids, on_update)
         lost_at: float | None = None
         delay = FIRST_DELAY
-        while True:
+        while follow.open_marks:
             events = follow.events
             try:
-                await self._watch_once(job_id, follow)
+                await self._watch_once(follow, ends_only)
             except Unavailable:
                 if self._link is None:
                     raise
-            if follow.job is not None and follow.job.ended is not None:
-                return follow.job
+            if not follow.open_marks:
+                break
             now = self._clock.seconds()
             if lost_at is None or follow.events > events:
                 lost_at, delay = now, FIRST_DELAY
             if now - lost_at >= reconnect_seconds:
                 raise Unavailable(
                     f"ganetix-master did not come back within {reconnect_seconds:g} s;"
-                    f" job {job_id} goes on when it runs again"
+                    f" {_go_on(follow.open_marks)} when it runs again"
                 )
             self._tell_loss(reconnect_seconds)
             await deferLater(self._clock, delay)
             delay = min(2.0, delay * 1.5)
+        return [follow.jobs[job_id] for job_id in job_ids]
 
-    async def _watch_once(self, job_id: int, follow: Follow) -> None:
-        """Follow until the watch ends: with the job, or with the connection."""
+    async def _watch_once(self, follow: Follow, ends_only: bool) -> None:
+        """Follow until the watch ends: with the jobs, or with the connection."""
         link = await self._open_link()
         number = next(self._numbers)
         ended = follow.ended
@@ -238,19 +258,14 @@ class ApiClient:
         try:
             await answer(
                 link,
-                commands.WatchJob,
-                {
-                    "watch": number,
-                    "job_id": job_id,
-                    "serial": follow.job.serial if follow.job else 0,
-                    "log_serial": follow.log_serial,
-                },
+                commands.WatchJobs,
+                {"watch": number, "jobs": follow.open_marks, "ends_only": ends_only},
             )
             self._tell_return()
             await ended
         except CancelledError:
             if link.is_open:
-                _ = self.ask(commands.UnwatchJob, watch=number).addErrback(
+                _ = self.ask(commands.UnwatchJobs, watch=number).addErrback(
                     lambda failure: failure.trap(GanetixError) and None
                 )
             raise
@@ -269,3 +284,9 @@ class ApiClient:
         if self._told_of_loss:
             self._told_of_loss = False
             self._say("ganetix-master is back")
+
+
+def _go_on(marks: Sequence[JobMark]) -> str:
+    if len(marks) == 1:
+        return f"job {marks[0].job_id} goes on"
+    return f"{len(marks)} jobs go on"

@@ -18,10 +18,10 @@ from ganetix.api.types import (
 )
 from ganetix.api.wire import ApiCommand, Json
 from ganetix.errors import WireError
-from ganetix.jobs.values import JobUpdate, LockInfo, SubmitRequest
+from ganetix.jobs.values import JobMark, JobUpdate, LockInfo, SubmitRequest
 from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised when a command changes so that old clients would not understand."""
 
 Arguments = list[tuple[bytes, amp.Argument]]
@@ -55,33 +55,34 @@ class CancelJob(ApiCommand):
     response: ClassVar[Arguments] = _values(result=tuple[bool, str])
 
 
-class WatchJob(ApiCommand):
-    """Send ``JobEvent`` for all that is new beyond these serials, and from now on.
+class WatchJobs(ApiCommand):
+    """Send ``JobEvents`` for all that is new beyond these marks, and from now on.
 
-    ``watch`` is a number that the client chooses.
+    ``watch`` is a number that the client chooses. With ``ends_only`` nothing is told
+    of a job but its end, and no lines.
     """
 
     arguments: ClassVar[Arguments] = _values(
-        watch=int, job_id=int, serial=int, log_serial=int
+        watch=int, jobs=tuple[JobMark, ...], ends_only=bool
     )
     response: ClassVar[Arguments] = _values(result=None)
 
 
-class UnwatchJob(ApiCommand):
+class UnwatchJobs(ApiCommand):
     """End a watch; one that has ended is no error."""
 
     arguments: ClassVar[Arguments] = _values(watch=int)
     response: ClassVar[Arguments] = _values(result=None)
 
 
-class JobEvent(ApiCommand):
-    """To the client: news of a job; the next comes after this one's answer.
+class JobEvents(ApiCommand):
+    """To the client: news of jobs; the next come after this one's answer.
 
-    No update: the watch has ended, because of ``error`` or with the job.
+    No updates: the watch has ended, because of ``error`` or with its last job.
     """
 
     arguments: ClassVar[Arguments] = _values(
-        watch=int, update=JobUpdate | None, error=WireError | None
+        watch=int, updates=tuple[JobUpdate, ...], error=WireError | None
     )
     response: ClassVar[Arguments] = _values(result=None)
 

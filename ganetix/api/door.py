@@ -22,7 +22,7 @@ from ganetix.api.types import (
 from ganetix.config.store import ConfigStore
 from ganetix.interfaces import INodeRpc
 from ganetix.jobs.queue import JobQueue
-from ganetix.jobs.values import LockInfo, SubmitRequest
+from ganetix.jobs.values import JobMark, LockInfo, SubmitRequest
 from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 from ganetix.query.service import QueryService
 from ganetix.state.store import StateStore
@@ -63,14 +63,9 @@ class Door:
         """Cancel a job."""
         return self._queue.cancel(job_id)
 
-    def watch(self, job_id: int, serial: int, log_serial: int) -> Deferred[Watch]:
-        """Follow a job."""
-
-        async def watch() -> Watch:
-            await self._queue.job(job_id)
-            return self._queue.watch(job_id, serial, log_serial)
-
-        return Deferred.fromCoroutine(watch())
+    def watch(self, marks: Sequence[JobMark], ends_only: bool) -> Watch:
+        """Follow jobs."""
+        return self._queue.watch(marks, ends_only)
 
     def why(self, job_id: int) -> Deferred[Sequence[str]]:
         """Why a job waits."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from ganetix.errors import (
     WireError,
 )
 from ganetix.jobs.model import Job
-from ganetix.jobs.values import JobUpdate
+from ganetix.jobs.values import JobMark, JobUpdate
 
 CONNECT_SECONDS = 10.0
 MAX_SOCKET_PATH = 107
@@ -46,19 +46,19 @@ class Link(SafeAmp):
     def closed(self) -> None:
         lost = Unavailable("the connection to ganetix-master was lost")
         for follow in tuple(self.follows.values()):
-            follow.end(None)
+            follow.lost()
         for console in tuple(self.consoles.values()):
             console.end(lost)
 
-    @commands.JobEvent.responder
-    def job_event(
-        self, watch: int, update: JobUpdate | None, error: WireError | None
+    @commands.JobEvents.responder
+    def job_events(
+        self, watch: int, updates: tuple[JobUpdate, ...], error: WireError | None
     ) -> Answer:
         if follow := self.follows.get(watch):
-            if update is None:
-                follow.end(error)
-            else:
+            for update in updates:
                 follow.take(update)
+            if not updates:
+                follow.end(error)
         return {"result": None}
 
     @commands.ConsoleOutput.responder
@@ -75,31 +75,53 @@ class Link(SafeAmp):
 
 
 class Follow:
-    """How far one follower of a job has come, over all its connections."""
+    """How far one follower of jobs has come, over all its connections."""
 
-    def __init__(self, on_update: OnUpdate) -> None:
+    def __init__(self, job_ids: Iterable[int], on_update: OnUpdate) -> None:
         self._on_update = on_update
-        self.job: Job | None = None
-        self.log_serial = 0
+        self._marks = {job_id: JobMark(job_id) for job_id in job_ids}
+        self.jobs: dict[int, Job] = {}
         self.events = 0
         self.ended: Deferred[None] = Deferred()
 
+    @property
+    def open_marks(self) -> Sequence[JobMark]:
+        """Where the jobs stand that have not ended."""
+        return tuple(self._marks.values())
+
     def take(self, update: JobUpdate) -> None:
-        self.job = update.job
+        """News of a job."""
+        job, lines = update.job, update.lines
         self.events += 1
-        if update.lines:
-            self.log_serial = max(self.log_serial, update.lines[-1].serial)
+        self.jobs[job.id] = job
+        last_line = lines[-1].serial if lines else job.log_serial
+        if job.ended is not None and last_line >= job.log_serial:
+            self._marks.pop(job.id, None)
+        elif job.id in self._marks:
+            seen = max(self._marks[job.id].log_serial, lines[-1].serial if lines else 0)
+            self._marks[job.id] = JobMark(job.id, job.serial, seen)
         self._on_update(update)
+        if not self._marks:
+            self._fire(None)
 
     def end(self, error: WireError | None) -> None:
-        """The watch ended: with an error, or with the job or the connection."""
+        """The master ended the watch: with an error, or with the last job."""
+        if error is None:
+            self._marks.clear()
+        self._fire(None if error is None else GanetixError.from_wire(error))
+
+    def lost(self) -> None:
+        """The connection ended."""
+        self._fire(None)
+
+    def _fire(self, error: GanetixError | None) -> None:
         ended, self.ended = self.ended, Deferred()
         if ended.called:
             return
         if error is None:
             ended.callback(None)
         else:
-            ended.errback(GanetixError.from_wire(error))
+            ended.errback(error)
 
 
 class ConsoleClient:

@@ -18,7 +18,7 @@ from ganetix.api.types import (
     QueryRequest,
     QueryResult,
 )
-from ganetix.jobs.values import JobUpdate, LockInfo, SubmitRequest
+from ganetix.jobs.values import JobMark, JobUpdate, LockInfo, SubmitRequest
 from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 
 TakeOutput = Callable[[bytes], "Deferred[None]"]
@@ -26,10 +26,10 @@ TakeOutput = Callable[[bytes], "Deferred[None]"]
 
 
 class Watch(Protocol):
-    """A job's changes from some point on, one after the other."""
+    """The changes of jobs from some point on."""
 
-    async def next(self) -> JobUpdate | None:
-        """The next change, when there is one; None after the job's last."""
+    async def next(self) -> Sequence[JobUpdate] | None:
+        """The next changes, when there are some; None after the last job's last."""
 
     def close(self) -> None:
         """Ask for no more; a waiting ``next`` ends with None."""
@@ -57,8 +57,11 @@ class MasterApi(Protocol):
     def cancel(self, job_id: int) -> Deferred[tuple[bool, str]]:
         """Cancel a job; whether that was possible, and a line for the user."""
 
-    def watch(self, job_id: int, serial: int, log_serial: int) -> Deferred[Watch]:
-        """Follow a job from these serials on; ``NotFound`` if there is none."""
+    def watch(self, marks: Sequence[JobMark], ends_only: bool) -> Watch:
+        """Follow jobs from these marks on, or wait for their ends.
+
+        ``Watch.next`` raises ``NotFound`` if there is one missing.
+        """
 
     def why(self, job_id: int) -> Deferred[Sequence[str]]:
         """Why a job waits: printable lines, none if it does not."""

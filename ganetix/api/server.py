@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
+import msgspec
 from msgspec.structs import replace
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionClosed
@@ -20,11 +21,12 @@ from ganetix.api.master import ConsoleSession, MasterApi, Watch
 from ganetix.api.types import QueryKind, QueryRequest
 from ganetix.api.wire import SafeAmp, wire_error
 from ganetix.errors import AlreadyExists, BadParameter, NoResources, NotFound, WireError
-from ganetix.jobs.values import JobUpdate, SubmitRequest
+from ganetix.jobs.values import JobMark, JobUpdate, SubmitRequest
 from ganetix.objects.node import EnrolRequest
 
 MAX_STREAMS = 1024
 LINES_PER_EVENT = 500
+EVENT_BYTES = 64 * 1024
 CONSOLE_PIECE = 32 * 1024
 
 
@@ -128,22 +130,18 @@ class ApiServer(SafeAmp):
         """Let a node in."""
         return {"result": await self._master.enrol(request)}
 
-    @commands.WatchJob.responder
-    async def watch_job(
-        self, watch: int, job_id: int, serial: int, log_serial: int
+    @commands.WatchJobs.responder
+    def watch_jobs(
+        self, watch: int, jobs: tuple[JobMark, ...], ends_only: bool
     ) -> Answer:
-        """Begin to send a job's changes."""
+        """Begin to send the changes of jobs."""
         self._check_room(watch, self._watches)
-        source = await self._master.watch(job_id, serial, log_serial)
-        if not self.is_open:
-            source.close()
-        else:
-            self._watches[watch] = source
-            _ = Deferred.fromCoroutine(self._send_updates(watch, source))
+        source = self._watches[watch] = self._master.watch(jobs, ends_only)
+        _ = Deferred.fromCoroutine(self._send_updates(watch, source))
         return {"result": None}
 
-    @commands.UnwatchJob.responder
-    def unwatch_job(self, watch: int) -> Answer:
+    @commands.UnwatchJobs.responder
+    def unwatch_jobs(self, watch: int) -> Answer:
         """End a watch."""
         if source := self._watches.get(watch):
             source.close()
@@ -202,10 +200,10 @@ class ApiServer(SafeAmp):
     async def _send_updates(self, number: int, source: Watch) -> None:
         error: WireError | None = None
         try:
-            while (update := await source.next()) is not None:
-                for piece in pieces(update):
+            while (updates := await source.next()) is not None:
+                for event in events(updates):
                     await self.ask(
-                        commands.JobEvent, watch=number, update=piece, error=None
+                        commands.JobEvents, watch=number, updates=event, error=None
                     )
         except ConnectionClosed:
             return
@@ -217,7 +215,7 @@ class ApiServer(SafeAmp):
             source.close()
             self._watches.pop(number, None)
         with suppress(ConnectionClosed):
-            await self.ask(commands.JobEvent, watch=number, update=None, error=error)
+            await self.ask(commands.JobEvents, watch=number, updates=(), error=error)
 
     async def _send_output(self, session: int, data: bytes) -> None:
         for at in range(0, len(data), CONSOLE_PIECE):
@@ -242,8 +240,27 @@ class ApiServer(SafeAmp):
             await self.ask(commands.ConsoleEnded, session=session, error=error)
 
 
-def pieces(update: JobUpdate) -> Iterator[JobUpdate]:
-    """An update in messages of a bounded number of log lines."""
-    yield replace(update, lines=update.lines[:LINES_PER_EVENT])
-    for at in range(LINES_PER_EVENT, len(update.lines), LINES_PER_EVENT):
-        yield replace(update, lines=update.lines[at : at + LINES_PER_EVENT])
+def events(updates: Iterable[JobUpdate]) -> Iterator[Sequence[msgspec.Raw]]:
+    """Updates as JSON, in messages of bounded length."""
+    event: list[msgspec.Raw] = []
+    length = 0
+    for update in updates:
+        for piece in _pieces(update):
+            data = msgspec.json.encode(piece)
+            if event and length + len(data) > EVENT_BYTES:
+                yield event
+                event, length = [], 0
+            event.append(msgspec.Raw(data))
+            length += len(data)
+    if event:
+        yield event
+
+
+def _pieces(update: JobUpdate) -> Iterator[JobUpdate]:
+    """An update in parts of a bounded number of log lines."""
+    lines = update.lines
+    if len(lines) <= LINES_PER_EVENT:
+        yield update
+        return
+    for at in range(0, len(lines), LINES_PER_EVENT):
+        yield replace(update, lines=lines[at : at + LINES_PER_EVENT])

@@ -111,11 +111,10 @@ async def watch_jobs(session: Session, options: Options) -> None:
 async def wait_jobs(session: Session, options: Options) -> int:
     """Wait for jobs."""
     from ganetix.cli.output import print_json
-    from ganetix.flow.settle import settle
 
     client = await session.client()
     ids = list(dict.fromkeys(options.ids))
-    jobs = await settle([client.follow(job_id, lambda update: None) for job_id in ids])
+    jobs = await client.follow_many(ids, ends_only=True)
     if options.json:
         answer = []
         for job in jobs:

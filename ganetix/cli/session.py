@@ -16,7 +16,6 @@ from ganetix.cli.parser import PRIORITIES, Options
 from ganetix.cli.progress import JobProgress
 from ganetix.cli.streams import Streams
 from ganetix.errors import GanetixError
-from ganetix.flow.settle import settle
 from ganetix.jobs.model import Job
 from ganetix.jobs.values import JobUpdate, SubmitRequest
 from ganetix.opcodes import AnyOpcode
@@ -173,12 +172,9 @@ class _Follower:
         clockwork.clock = self._clock
         _ = clockwork.start(1.0, now=False)
         try:
-            return await settle([self._follow_one(job_id) for job_id in ids])
+            return await self._client.follow_many(ids, self._take)
         finally:
             clockwork.stop()
-
-    def _follow_one(self, job_id: int) -> Deferred[Job]:
-        return self._client.follow(job_id, self._take)
 
     def _take(self, update: JobUpdate) -> None:
         now = self._clock.seconds()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
-from twisted.internet.defer import Deferred
-
-from ganetix.flow.outbox import Outbox
 from ganetix.jobs.attempts import Patience
 from ganetix.jobs.model import Job, LogLine
 from ganetix.opcodes import summary
@@ -30,6 +28,13 @@ class JobOwner:
         return self.text
 
 
+class Watcher(Protocol):
+    """Somebody who wants to know of a job's changes."""
+
+    def changed(self, live: LiveJob) -> None:
+        """Others see something new of this job: note that, and do no more."""
+
+
 class LiveJob:
     """A job, what others may see of it, and who wants to know.
 
@@ -38,8 +43,6 @@ class LiveJob:
     """
 
     __slots__ = (
-        "_outbox",
-        "_waiting",
         "hindrance",
         "is_ending",
         "is_starting",
@@ -52,16 +55,15 @@ class LiveJob:
         "shown",
         "task",
         "unwritten",
+        "watches",
     )
 
     def __init__(
         self,
         job: Job,
-        outbox: Outbox,
         on_show: Callable[[LiveJob, Job], None],
     ) -> None:
-        self._outbox = outbox
-        self._waiting: dict[Deferred[None], None] = {}
+        self.watches: dict[Watcher, None] = {}
         self.on_show = on_show
         self.job = job
         self.shown = job
@@ -93,15 +95,8 @@ class LiveJob:
             self.lines.extend(lines)
             self._show(self.shown.logged(lines[-1].serial))
 
-    def news(self) -> Deferred[None]:
-        """Fires after the next time that others see something new."""
-        waiter: Deferred[None] = Deferred(lambda d: self._waiting.pop(d, None))
-        self._waiting[waiter] = None
-        return waiter
-
     def _show(self, job: Job) -> None:
         before, self.shown = self.shown, job
         self.on_show(self, before)
-        waiting, self._waiting = self._waiting, {}
-        for waiter in waiting:
-            self._outbox.give(waiter, None)
+        for watcher in self.watches:
+            watcher.changed(self)

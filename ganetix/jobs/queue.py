@@ -39,8 +39,8 @@ from ganetix.jobs.monitor import lock_infos
 from ganetix.jobs.ports import Config, Rows
 from ganetix.jobs.rows import counter_row, job_rows
 from ganetix.jobs.runner import Runner
-from ganetix.jobs.values import LockInfo, SubmitRequest
-from ganetix.jobs.watch import JobWatch, no_such_job
+from ganetix.jobs.values import JobMark, LockInfo, SubmitRequest
+from ganetix.jobs.watch import JobsWatch, no_such_job
 from ganetix.jobs.why import why_waiting
 from ganetix.jobs.work import Worker
 from ganetix.locking import LockManager
@@ -199,9 +199,11 @@ class JobQueue:
         """The log lines of a job beyond a serial, in order; none if there is no job."""
         return Deferred.fromCoroutine(self._history.lines(job_id, after_serial))
 
-    def watch(self, job_id: int, serial: int = 0, log_serial: int = 0) -> JobWatch:
-        """Follow a job from these serials on, which the watcher has seen."""
-        return JobWatch(job_id, self._find, self._history, serial, log_serial)
+    def watch(self, marks: Sequence[JobMark], ends_only: bool = False) -> JobsWatch:
+        """Follow jobs from these marks on, or wait for their ends."""
+        return JobsWatch(
+            self._clock, self._outbox, self._find_all, self._history, marks, ends_only
+        )
 
     def why(self, job_id: int) -> str | None:
         """What a job waits for, in a line; None if it waits for nothing."""
@@ -379,6 +381,16 @@ class JobQueue:
             raise no_such_job(job_id)
         return found[0]
 
+    async def _find_all(self, ids: Sequence[int]) -> list[LiveJob | Job]:
+        held = {i: self._live.get(i) or self._recent.get(i) for i in ids}
+        ended = [job_id for job_id, live in held.items() if live is None]
+        jobs = await self._history.finished(ended) if ended else ()
+        found = {job.id: job for job in jobs}
+        for job_id in ended:
+            if job_id not in found:
+                raise no_such_job(job_id)
+        return [held[i] or found[i] for i in ids]
+
     async def _jobs(
         self, limit: int | None, ids: Sequence[int] | None, finished: bool
     ) -> Sequence[Job]:
@@ -398,7 +410,7 @@ class JobQueue:
         return found if limit is None else found[max(len(found) - limit, 0) :]
 
     def _hold(self, job: Job) -> LiveJob:
-        live = LiveJob(job, self._outbox, self._shown)
+        live = LiveJob(job, self._shown)
         self._live[job.id] = live
         self._statuses[job.status] += 1
         return live

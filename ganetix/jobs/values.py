@@ -23,6 +23,14 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True):
     depends: tuple[Dependency, ...] = ()
 
 
+class JobMark(msgspec.Struct, frozen=True, array_like=True):
+    """How far a watcher of a job has come: as JSON ``[17, SERIAL, LOG_SERIAL]``."""
+
+    job_id: int
+    serial: int = 0
+    log_serial: int = 0
+
+
 class JobUpdate(Value, frozen=True, kw_only=True):
     """A job as it is now, and its log lines beyond those the watcher has seen."""
 

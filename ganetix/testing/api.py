@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import msgspec
@@ -19,7 +19,7 @@ from ganetix.api.types import (
 )
 from ganetix.errors import GanetixError, NotFound
 from ganetix.jobs.model import Job, JobStatus, LogLine, OpRun
-from ganetix.jobs.values import JobUpdate, LockInfo, SubmitRequest
+from ganetix.jobs.values import JobMark, JobUpdate, LockInfo, SubmitRequest
 from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 from ganetix.opcodes import Opcode
 
@@ -27,26 +27,22 @@ Answers = Callable[[QueryRequest], "Deferred[QueryResult]"]
 
 
 class FakeWatch:
-    """Follows one job of a ``FakeMaster``."""
+    """Follows jobs of a ``FakeMaster``."""
 
-    def __init__(self, master: FakeMaster, job_id: int, serial: int, log: int) -> None:
+    def __init__(
+        self, master: FakeMaster, marks: Sequence[JobMark], ends_only: bool
+    ) -> None:
         self._master = master
-        self._job_id = job_id
-        self._serial = serial
-        self._log = log
+        self._marks = {mark.job_id: mark for mark in marks}
+        self._ends_only = ends_only
         self._has_ended = False
         self._wake: Deferred[None] | None = None
 
-    async def next(self) -> JobUpdate | None:
-        """The next change of the job."""
-        while not self._has_ended:
-            job = self._master.jobs[self._job_id]
-            if job.serial > self._serial or job.log_serial > self._log:
-                lines = self._master.logs[self._job_id][self._log :]
-                self._serial, self._log = job.serial, job.log_serial
-                return JobUpdate(job=job, lines=tuple(lines))
-            if job.ended is not None:
-                break
+    async def next(self) -> Sequence[JobUpdate] | None:
+        """The next changes of the jobs."""
+        while self._marks and not self._has_ended:
+            if updates := [*self._updates()]:
+                return updates
             self._wake = Deferred()
             await self._wake
         return None
@@ -57,10 +53,27 @@ class FakeWatch:
         self.wake()
 
     def wake(self) -> None:
-        """Look at the job again."""
+        """Look at the jobs again."""
         wake, self._wake = self._wake, None
         if wake is not None:
             wake.callback(None)
+
+    def _updates(self) -> Iterator[JobUpdate]:
+        for job_id, mark in list(self._marks.items()):
+            if job_id not in self._master.jobs:
+                raise NotFound(f"there is no job {job_id}")
+            job = self._master.jobs[job_id]
+            has_ended = job.ended is not None
+            is_new = job.serial > mark.serial or job.log_serial > mark.log_serial
+            if has_ended:
+                del self._marks[job_id]
+            else:
+                self._marks[job_id] = JobMark(job_id, job.serial, job.log_serial)
+            if self._ends_only and has_ended:
+                yield JobUpdate(job=job)
+            elif not self._ends_only and (is_new or has_ended):
+                lines = self._master.logs[job_id][mark.log_serial :]
+                yield JobUpdate(job=job, lines=tuple(lines))
 
 
 class FakeConsole:
@@ -161,14 +174,11 @@ class FakeMaster:
         self.advance(job_id, "canceled")
         return succeed((True, "canceled"))
 
-    def watch(self, job_id: int, serial: int, log_serial: int) -> Deferred[Watch]:
-        """Follow a job."""
-        job = self._job(job_id)
-        if isinstance(job, GanetixError):
-            return fail(job)
-        watch = FakeWatch(self, job_id, serial, log_serial)
+    def watch(self, marks: Sequence[JobMark], ends_only: bool) -> Watch:
+        """Follow jobs."""
+        watch = FakeWatch(self, marks, ends_only)
         self.watches.append(watch)
-        return succeed(cast(Watch, watch))
+        return cast(Watch, watch)
 
     def why(self, job_id: int) -> Deferred[Sequence[str]]:
         """The ``reasons``."""

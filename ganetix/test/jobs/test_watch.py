@@ -4,21 +4,30 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from ganetix.errors import NotFound
 from ganetix.jobs.live import RECENT_LINES
-from ganetix.jobs.values import JobUpdate
-from ganetix.jobs.watch import MOST_LINES, JobWatch
+from ganetix.jobs.values import JobMark, JobUpdate
+from ganetix.jobs.watch import MOST_LINES, JobsWatch
 from ganetix.test.jobs.support import QueueTestCase
 
 
 class WatchTests(QueueTestCase):
     """Following a job."""
 
-    def next(self, watch: JobWatch) -> Deferred[JobUpdate | None]:
-        """Ask for what is new."""
-        d = Deferred.fromCoroutine(watch.next())
+    def watch(self, job_id: int, serial: int = 0, log_serial: int = 0) -> JobsWatch:
+        """Watch a job."""
+        return self.queue.watch([JobMark(job_id, serial, log_serial)])
+
+    def next(self, watch: JobsWatch) -> Deferred[JobUpdate | None]:
+        """Ask for what is new of one job."""
+
+        async def first() -> JobUpdate | None:
+            updates = await watch.next()
+            return updates[0] if updates else None
+
+        d = Deferred.fromCoroutine(first())
         self.turn()
         return d
 
-    def update(self, watch: JobWatch) -> JobUpdate:
+    def update(self, watch: JobsWatch) -> JobUpdate:
         """What is new, which there must be."""
         update = self.successResultOf(self.next(watch))
         assert update is not None
@@ -36,7 +45,7 @@ class WatchTests(QueueTestCase):
 
     def test_way_of_a_job(self) -> None:
         """A watcher sees the state, then each change, then the end, then nothing."""
-        watch = self.queue.watch(self.submit("a"))
+        watch = self.watch(self.submit("a"))
         self.assertEqual(self.update(watch).job.status, "running")
         d = self.next(watch)
         self.assertNoResult(d)
@@ -53,7 +62,7 @@ class WatchTests(QueueTestCase):
 
     def test_coalesces(self) -> None:
         """A slow watcher gets all that it missed in one."""
-        watch = self.queue.watch(self.submit("a"))
+        watch = self.watch(self.submit("a"))
         self.update(watch)
         self.say("one")
         self.say("two")
@@ -67,11 +76,11 @@ class WatchTests(QueueTestCase):
         """A watcher that comes back with its serials gets only what it has not seen."""
         job_id = self.submit("a")
         self.say("one")
-        seen = self.update(self.queue.watch(job_id))
+        seen = self.update(self.watch(job_id))
         self.say("two")
-        watch = self.queue.watch(job_id, seen.job.serial, seen.job.log_serial)
+        watch = self.watch(job_id, seen.job.serial, seen.job.log_serial)
         self.assertEqual(self.texts(self.update(watch)), ["two"])
-        watch = self.queue.watch(job_id, seen.job.serial, 2)
+        watch = self.watch(job_id, seen.job.serial, 2)
         self.assertNoResult(self.next(watch))
 
     def test_ended(self) -> None:
@@ -80,7 +89,7 @@ class WatchTests(QueueTestCase):
         self.say("one")
         self.succeed("a")
         serial = self.job(job_id).serial
-        watch = self.queue.watch(job_id, serial, 1)
+        watch = self.watch(job_id, serial, 1)
         self.assertEqual(self.update(watch).job.status, "success")
         self.assertIsNone(self.successResultOf(self.next(watch)))
 
@@ -90,7 +99,7 @@ class WatchTests(QueueTestCase):
         self.say("one")
         self.succeed("a")
         self.restart()
-        update = self.update(self.queue.watch(job_id))
+        update = self.update(self.watch(job_id))
         self.assertEqual((update.job.status, self.texts(update)), ("success", ["one"]))
 
     def test_long_log(self) -> None:
@@ -99,7 +108,7 @@ class WatchTests(QueueTestCase):
         count = MOST_LINES + RECENT_LINES
         self.say(*(str(n) for n in range(count)))
         self.succeed("a")
-        watch = self.queue.watch(job_id)
+        watch = self.watch(job_id)
         first, second = self.update(watch), self.update(watch)
         texts = self.texts(first) + self.texts(second)
         self.assertEqual(texts, [str(n) for n in range(count)])
@@ -108,7 +117,7 @@ class WatchTests(QueueTestCase):
     def test_many_watchers(self) -> None:
         """Each of many watchers is told."""
         job_id = self.submit("a")
-        watches = [self.queue.watch(job_id) for _ in range(3)]
+        watches = [self.watch(job_id) for _ in range(3)]
         for watch in watches:
             self.update(watch)
         waiting = [self.next(watch) for watch in watches]
@@ -119,11 +128,11 @@ class WatchTests(QueueTestCase):
 
     def test_unknown(self) -> None:
         """A job that does not exist cannot be watched."""
-        self.failureResultOf(self.next(self.queue.watch(9)), NotFound)
+        self.failureResultOf(self.next(self.watch(9)), NotFound)
 
     def test_close(self) -> None:
         """Closing ends a waiting request with nothing."""
-        watch = self.queue.watch(self.submit("a"))
+        watch = self.watch(self.submit("a"))
         self.update(watch)
         d = self.next(watch)
         watch.close()
@@ -133,7 +142,7 @@ class WatchTests(QueueTestCase):
 
     def test_cancelled_request(self) -> None:
         """A request that is cancelled loses nothing."""
-        watch = self.queue.watch(self.submit("a"))
+        watch = self.watch(self.submit("a"))
         self.update(watch)
         d = self.next(watch)
         d.cancel()

@@ -1,0 +1,208 @@
+"""The engine measured: locks in memory, and jobs through the real master.
+
+The master is a process of its own with its state on disk, SQLite and all; clients are
+other processes that speak AMP over the UNIX socket. Bounded: some two minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CHECKOUT = HERE.parent
+START_LIMIT_SECONDS = 60.0
+MEANINGS = {
+    "lock_us": "uncontended acquire and release of a SharedLock, µs",
+    "grant_us": "grant a waiter, 100,000 of them in mixed modes and priorities, µs",
+    "grant_growth": "the same compared with 10,000 waiters, ratio",
+    "jobs_per_s": "no-op jobs in batches of 100 by 4 clients, all finished, 1/s",
+    "latency_p50_ms": "one client, submit to final state seen, median, ms",
+    "latency_p99_ms": "the same, 99th percentile, ms",
+    "rich_jobs_per_s": "the same with 8 locks at 3 levels and 4 log lines, 1/s",
+    "urgent_ms": "a high-priority job behind 20,000 queued ones, until it runs, ms",
+    "stall_ms": "the longest stall of the master's reactor in all of these, ms",
+    "rss_mib": "resident memory of the master with 20,000 queued jobs, MiB",
+}
+
+
+def measure_locks() -> dict[str, float]:
+    """The three figures of locks, without any process or disk."""
+    from twisted.internet.task import Clock
+
+    from ganetix.locking.shared import SharedLock
+
+    rounds = 50_000
+    lock = SharedLock("lock", Clock())
+    holds = []
+    began = time.perf_counter()
+    for _round in range(rounds):
+        lock.acquire().addCallback(holds.append)
+        holds.pop().release()
+    uncontended = (time.perf_counter() - began) / rounds
+
+    def grants(waiters: int) -> float:
+        clock = Clock()
+        contended = SharedLock("lock", clock)
+        contended.acquire().addCallback(holds.append)
+        served = 0
+
+        def serve(hold: object) -> None:
+            nonlocal served
+            served += 1
+            hold.release()  # type: ignore[attr-defined]
+
+        for number in range(waiters):
+            shared, priority = bool(number % 3), number % 8
+            contended.acquire(shared, priority).addCallback(serve)
+        began = time.perf_counter()
+        holds.pop().release()
+        while served < waiters:
+            clock.advance(0)
+        return (time.perf_counter() - began) / waiters
+
+    few, many = min(grants(10_000) for _ in range(3)), grants(100_000)
+    return {
+        "lock_us": uncontended * 1e6,
+        "grant_us": many * 1e6,
+        "grant_growth": many / few,
+    }
+
+
+class Master:
+    """A cluster with nothing but a master, on this host."""
+
+    def __init__(self) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="gnxb"))
+        self.process: subprocess.Popen[bytes] | None = None
+        command = [
+            sys.executable,
+            "-c",
+            "import sys; from ganetix.cli.main import gnt_cluster; sys.exit(gnt_cluster())",
+            "init",
+            f"--root={self.root}",
+            "--node-name=node1",
+            "--primary-ip=127.0.62.1",
+            "--enabled-hypervisors=fake",
+            "bench.example",
+        ]
+        subprocess.run(command, check=True, capture_output=True)
+
+    def start(self) -> float:
+        """Start it; how long it took to answer for the first time, in seconds."""
+        began = time.perf_counter()
+        log = (self.root / "master.log").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, HERE / "engine_master.py", self.root],
+            stdout=log,
+            stderr=log,
+        )
+        self.client("hello")
+        return time.perf_counter() - began
+
+    def client(self, *argv: object) -> dict[str, float]:
+        """What a client process measured."""
+        return finish(self.begin_client(*argv))
+
+    def begin_client(self, *argv: object) -> subprocess.Popen[bytes]:
+        """Start a client process."""
+        words = [str(word) for word in argv]
+        return subprocess.Popen(
+            [sys.executable, HERE / "engine_client.py", self.root, *words],
+            stdout=subprocess.PIPE,
+        )
+
+    def rss_mib(self) -> float:
+        """Its resident memory."""
+        assert self.process is not None
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        line = next(x for x in status.splitlines() if x.startswith("VmRSS:"))
+        return int(line.split()[1]) / 1024
+
+    def stall_ms(self) -> float:
+        """The longest time its reactor did not come round, so far."""
+        return float((self.root / "stall").read_text()) * 1000
+
+    def stop(self) -> None:
+        """End it."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(30)
+            self.process = None
+
+    def remove(self) -> None:
+        """End it and remove its files."""
+        self.stop()
+        shutil.rmtree(self.root)
+
+
+def finish(client: subprocess.Popen[bytes]) -> dict[str, float]:
+    """What a client process measured, when it has ended."""
+    out, _ = client.communicate(timeout=300)
+    if client.returncode:
+        raise SystemExit(f"a client failed with status {client.returncode}")
+    figures: dict[str, float] = json.loads(out)
+    return figures
+
+
+def throughput(master: Master, kind: str, jobs: int) -> float:
+    """Jobs a second that four clients get done together."""
+    clients = [master.begin_client("batches", kind, jobs // 4) for _ in range(4)]
+    ends = [finish(client) for client in clients]
+    first = min(end["began"] for end in ends)
+    last = max(end["ended"] for end in ends)
+    return jobs / (last - first)
+
+
+def measure_jobs(say: Callable[[str], None]) -> dict[str, float]:
+    """The figures of the real master."""
+    master = Master()
+    try:
+        master.start()
+        figures: dict[str, float] = {}
+        say("no-op jobs in batches")
+        figures["jobs_per_s"] = throughput(master, "plain", 20_000)
+        say("one job at a time")
+        figures |= master.client("latency", 1000)
+        say("jobs with locks and log lines")
+        figures["rich_jobs_per_s"] = throughput(master, "rich", 6_000)
+        say("an urgent job behind 20,000")
+        figures |= master.client("urgent", 20_000)
+        figures["rss_mib"] = master.rss_mib()
+        figures["stall_ms"] = master.stall_ms()
+        return figures
+    finally:
+        master.remove()
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one object of figures")
+    options = parser.parse_args()
+    os.chdir(CHECKOUT)
+
+    def say(text: str) -> None:
+        print(f"engine: {text} …", file=sys.stderr)
+
+    say("locks")
+    figures = measure_locks()
+    figures |= measure_jobs(say)
+    if options.json:
+        print(json.dumps({key: round(value, 3) for key, value in figures.items()}))
+        return
+    for key, meaning in MEANINGS.items():
+        print(f"{figures[key]:12.2f}  {meaning}")
+
+
+if __name__ == "__main__":
+    main()

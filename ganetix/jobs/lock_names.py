@@ -18,6 +18,13 @@ def lock_names(snapshot: Snapshot) -> dict[Level, frozenset[str]]:
     }
 
 
+def shown_name(snapshot: Snapshot, name: str) -> str:
+    """A lock's name as ``LEVEL/NAME``, with names in place of UUIDs."""
+    level, slash, inner = name.partition("/")
+    named = snapshot.nodes.get(inner) or snapshot.groups.get(inner)
+    return name if named is None else f"{level}{slash}{named.name}"
+
+
 def follow(config: Config, locks: LockManager) -> None:
     """Let the locks be those of the configuration, now and after each change."""
 

@@ -25,7 +25,7 @@ from ganetix.jobs.depend import (
 )
 from ganetix.jobs.history import JobHistory
 from ganetix.jobs.live import LiveJob
-from ganetix.jobs.lock_names import follow
+from ganetix.jobs.lock_names import follow, shown_name
 from ganetix.jobs.log import JobLog
 from ganetix.jobs.model import (
     PRIORITY_BEST,
@@ -210,8 +210,15 @@ class JobQueue:
         live = self._live.get(job_id)
         if live is None:
             return None
-        now = self._clock.seconds()
-        return why_waiting(live, self._locks, self._scheduler, now)
+        return why_waiting(
+            live,
+            self._locks,
+            self._scheduler,
+            self._depend.open(job_id),
+            self._live,
+            self._clock.seconds(),
+            lambda name: shown_name(self._config.snapshot(), name),
+        )
 
     def locks(self) -> Sequence[LockInfo]:
         """All locks that somebody holds or waits for."""

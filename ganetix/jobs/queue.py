@@ -15,6 +15,7 @@ from ganetix.errors import BadParameter, StateFault, Unavailable
 from ganetix.flow.breath import Breath
 from ganetix.flow.outbox import Outbox
 from ganetix.flow.shield import shielded
+from ganetix.jobs.archive import Archive
 from ganetix.jobs.depend import (
     Dependencies,
     Ends,
@@ -23,6 +24,7 @@ from ganetix.jobs.depend import (
     require_all,
     resolved,
 )
+from ganetix.jobs.drain import DrainSwitch
 from ganetix.jobs.history import JobHistory
 from ganetix.jobs.live import LiveJob
 from ganetix.jobs.lock_names import follow, shown_name
@@ -37,9 +39,9 @@ from ganetix.jobs.model import (
 )
 from ganetix.jobs.monitor import lock_infos
 from ganetix.jobs.ports import Config, Rows
-from ganetix.jobs.rows import counter_row, job_rows
+from ganetix.jobs.rows import ARCHIVED, FINISHED, counter_row, job_rows
 from ganetix.jobs.runner import Runner
-from ganetix.jobs.values import JobMark, LockInfo, SubmitRequest
+from ganetix.jobs.values import Drain, JobMark, LockInfo, QueueInfo, SubmitRequest
 from ganetix.jobs.watch import JobsWatch, no_such_job
 from ganetix.jobs.why import why_waiting
 from ganetix.jobs.work import Worker
@@ -88,6 +90,8 @@ class JobQueue:
         self._scheduler = scheduler
         self._outbox = Outbox(clock)
         self._history = JobHistory(clock, store)
+        self._archive = Archive(clock, store)
+        self._drain = DrainSwitch(clock, store)
         self._job_log = JobLog(clock, store)
         self._runner = Runner(
             clock, store, config, worker, locks, self._job_log, random
@@ -102,6 +106,7 @@ class JobQueue:
     async def load(self) -> None:
         """Read the unfinished jobs; what ran when the master ended is an error now."""
         follow(self._config, self._locks)
+        await self._drain.load()
         self._last_number = await self._history.last_number()
         ended: list[Deferred[None]] = []
         for job in await self._history.unfinished():
@@ -148,12 +153,14 @@ class JobQueue:
     ) -> Deferred[tuple[int, ...]]:
         """Take jobs, all or none; fires with their numbers when they are durable.
 
-        :param internal: any priority is allowed, not only those for users
+        :param internal: any priority is allowed, not only those for users, also
+            while the queue is drained
         :raises BadParameter: a job without opcodes or with a priority not allowed, or
             a dependency on a job that is not before it in the call
         :raises NotFound: a dependency on a job that does not exist
         :raises StateFault: the store does not take them, and says why
         :raises Unavailable: the master is starting or stopping
+        :raises WrongState: the queue is drained
         """
         # Jobs that were written are queued, whether or not the caller still waits.
         return shielded(Deferred.fromCoroutine(self._submit(requests, internal)))
@@ -174,8 +181,39 @@ class JobQueue:
 
         :raises BadParameter: the priority is not one for users
         :raises NotFound: there is no such job
+        :raises StateFault: it has the priority, but there is no durable record of that
         """
         return Deferred.fromCoroutine(self._change_priority(job_id, priority))
+
+    def archive(self, job_ids: Sequence[int]) -> Deferred[tuple[tuple[bool, str], ...]]:
+        """Archive jobs; of each whether it is archived now, and a line for the user.
+
+        :raises NotFound: there is no such job; nothing was done
+        """
+        return shielded(Deferred.fromCoroutine(self._archive_jobs(job_ids)))
+
+    def archive_older(self, age_seconds: float) -> Deferred[int]:
+        """Archive all jobs that ended so many seconds ago or earlier; how many."""
+        return Deferred.fromCoroutine(self._archive.move_older(age_seconds))
+
+    def drain(self, reason: str = "") -> Deferred[Drain]:
+        """Take no more jobs but the master's own, durably; those there are go on."""
+        return shielded(Deferred.fromCoroutine(self._drain.on(reason)))
+
+    def undrain(self) -> Deferred[None]:
+        """Take jobs again."""
+        return shielded(Deferred.fromCoroutine(self._drain.off()))
+
+    def info(self) -> QueueInfo:
+        """The queue at a glance."""
+        counts = self.counts()
+        return QueueInfo(
+            drain=self._drain.drain,
+            queued=counts.queued,
+            waiting=counts.waiting,
+            running=counts.running,
+            slots=self._scheduler.slots,
+        )
 
     def job(self, job_id: int) -> Deferred[Job]:
         """A job, ended or not; ``NotFound`` if there is none of that number."""
@@ -186,14 +224,16 @@ class JobQueue:
         limit: int | None = None,
         ids: Sequence[int] | None = None,
         finished: bool = True,
+        archived: bool = False,
     ) -> Deferred[Sequence[Job]]:
         """Jobs by number, the newest last.
 
         :param limit: only so many of the newest
         :param ids: only these; ``NotFound`` names the first that does not exist
         :param finished: with those that have ended
+        :param archived: with those that were archived; ``ids`` find them anyway
         """
-        return Deferred.fromCoroutine(self._jobs(limit, ids, finished))
+        return Deferred.fromCoroutine(self._jobs(limit, ids, finished, archived))
 
     def log(self, job_id: int, after_serial: int = 0) -> Deferred[Sequence[LogLine]]:
         """The log lines of a job beyond a serial, in order; none if there is no job."""
@@ -247,6 +287,8 @@ class JobQueue:
     ) -> tuple[int, ...]:
         if not self._takes_jobs:
             raise Unavailable("the job queue takes no jobs: the master is not running")
+        if not internal:
+            self._drain.check()
         for index, request in enumerate(requests):
             _check(request, internal)
             check_depends(index, request)
@@ -345,7 +387,7 @@ class JobQueue:
         if live.is_ending and job.current == len(job.ops) - 1:
             return False, f"job {job_id} is just ending"
         live.move(job.canceling())
-        self._runner.record(live)
+        self._runner.record_soon(live)
         return True, f"job {job_id} is running; it was asked to stop"
 
     def _end_now(self, live: LiveJob) -> Deferred[None]:
@@ -367,8 +409,30 @@ class JobQueue:
         live.move(live.job.with_priority(priority))
         if live.task is not None:
             live.task.change_priority(priority)
-        self._runner.record(live)
+        try:
+            await self._runner.record(live)
+        except StateFault as error:
+            raise StateFault(
+                f"job {job_id} has priority {priority}, but that is not recorded:"
+                f" {error}"
+            ) from error
         return True, f"job {job_id} has priority {priority}"
+
+    async def _archive_jobs(
+        self, job_ids: Sequence[int]
+    ) -> tuple[tuple[bool, str], ...]:
+        told: list[tuple[bool, str]] = []
+        wanted: list[int] = []
+        for job in await self._jobs(None, job_ids, True, True) if job_ids else ():
+            if not job.is_final:
+                told.append((False, f"job {job.id} has not ended: it is {job.status}"))
+            elif job.archived:
+                told.append((True, f"job {job.id} is archived already"))
+            else:
+                wanted.append(job.id)
+                told.append((True, f"job {job.id} is archived"))
+        await self._archive.move(wanted)
+        return tuple(told)
 
     async def _ended_line(self, job_id: int) -> str:
         found = await self._find(job_id)
@@ -399,7 +463,11 @@ class JobQueue:
         return [held[i] or found[i] for i in ids]
 
     async def _jobs(
-        self, limit: int | None, ids: Sequence[int] | None, finished: bool
+        self,
+        limit: int | None,
+        ids: Sequence[int] | None,
+        finished: bool,
+        archived: bool,
     ) -> Sequence[Job]:
         # The store is asked last: what ends in the meantime is not missed then.
         jobs = {job_id: live.shown for job_id, live in self._live.items()}
@@ -410,9 +478,12 @@ class JobQueue:
             for job_id in ids:
                 if job_id not in jobs:
                     raise no_such_job(job_id)
-        elif finished:
-            ended = await self._history.newest_finished(limit)
-            jobs |= {job.id: job for job in ended}
+        else:
+            # The archive last, as well: jobs move into it.
+            kinds = ((FINISHED, finished), (ARCHIVED, archived))
+            for kind in (kind for kind, is_wanted in kinds if is_wanted):
+                ended = await self._history.newest_finished(limit, kind)
+                jobs |= {job.id: job for job in ended}
         found = [jobs[job_id] for job_id in sorted(jobs)]
         return found if limit is None else found[max(len(found) - limit, 0) :]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 
 import msgspec
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -194,22 +194,26 @@ class Runner:
             index = live.job.current or 0
             text = f"waited long for its locks; its priority is now {after.priority}"
             self._job_log.add(live, index, text)
-            self.record(live)
+            self.record_soon(live)
         return Again(priority=after.priority)
 
-    def record(self, live: LiveJob) -> None:
-        """Write the job as it is, without waiting; a failure is logged.
+    def record(self, live: LiveJob) -> Deferred[None]:
+        """Write the job as it is; fails with ``StateFault`` if that was not possible.
 
         A job that waits for locks is recorded as queued: nothing of it is done.
         """
         job = live.job
         if live.is_starting or live.is_ending or job.is_final:
             # A later record than this one says it all.
-            return
+            return succeed(None)
         if job.status == "waiting":
             job = job.requeued()
         written = self._store.write(job_rows(job.logged(live.last_line)))
-        _ = written.addErrback(self._not_recorded, job.id)
+        return written.addCallback(lambda _: None)
+
+    def record_soon(self, live: LiveJob) -> None:
+        """Write the job as it is, without waiting; a failure is logged."""
+        _ = self.record(live).addErrback(self._not_recorded, live.job.id)
 
     def _not_recorded(self, failure: Failure, job_id: int) -> None:
         self._log.warn(
@@ -248,7 +252,7 @@ class Runner:
             live.is_starting = False
             if not live.job.is_final:
                 # The master stops: after all, nothing was done.
-                self.record(live)
+                self.record_soon(live)
             raise
         finally:
             live.is_starting = False
@@ -286,7 +290,7 @@ class Runner:
         if not live.job.is_final:
             if live.job.priority != end.priority:
                 # Changed while the record was on its way.
-                self.record(live)
+                self.record_soon(live)
             return Again(priority=live.job.priority)
         if not end.is_final:
             # Asked to stop while this opcode's end was recorded.

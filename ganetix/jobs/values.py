@@ -31,6 +31,23 @@ class JobMark(msgspec.Struct, frozen=True, array_like=True):
     log_serial: int = 0
 
 
+class Drain(Value, frozen=True, kw_only=True):
+    """That the queue takes no jobs: since when (since the epoch), and why."""
+
+    since: float
+    reason: str = ""
+
+
+class QueueInfo(Value, frozen=True, kw_only=True):
+    """The queue at a glance: whether it is drained, jobs that have not ended, slots."""
+
+    drain: Drain | None
+    queued: int
+    waiting: int
+    running: int
+    slots: int
+
+
 class JobUpdate(Value, frozen=True, kw_only=True):
     """A job as it is now, and its log lines beyond those the watcher has seen."""
 

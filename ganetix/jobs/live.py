@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ganetix.jobs.attempts import Patience
-from ganetix.jobs.model import Job, LogLine
-from ganetix.opcodes import summary
+from ganetix.jobs.model import Job, JobStatus, LogLine
+from ganetix.opcodes import Opcode, summary
 from ganetix.scheduler import Task
 
 RECENT_LINES = 200
@@ -18,14 +18,14 @@ RECENT_LINES = 200
 class JobOwner:
     """An opcode of a job as the owner of locks."""
 
-    __slots__ = ("job_id", "text")
+    __slots__ = ("job_id", "op")
 
-    def __init__(self, job: Job) -> None:
-        self.job_id = job.id
-        self.text = f"job {job.id} ({summary(job.current_run.op)})"
+    def __init__(self, job_id: int, op: Opcode) -> None:
+        self.job_id = job_id
+        self.op = op
 
     def __str__(self) -> str:
-        return self.text
+        return f"job {self.job_id} ({summary(self.op)})"
 
 
 class Watcher(Protocol):
@@ -39,7 +39,8 @@ class LiveJob:
     """A job, what others may see of it, and who wants to know.
 
     ``job`` is how things are. ``shown`` is what others see: the same, except that an
-    end is shown only when it is durable; so are log lines.
+    end is shown only when it is durable; so are log lines. ``status`` is the one
+    shown.
     """
 
     __slots__ = (
@@ -53,6 +54,7 @@ class LiveJob:
         "owner",
         "patience",
         "shown",
+        "status",
         "task",
         "unwritten",
         "watches",
@@ -61,12 +63,13 @@ class LiveJob:
     def __init__(
         self,
         job: Job,
-        on_show: Callable[[LiveJob, Job], None],
+        on_show: Callable[[LiveJob, JobStatus], None],
     ) -> None:
         self.watches: dict[Watcher, None] = {}
         self.on_show = on_show
         self.job = job
         self.shown = job
+        self.status = job.status
         self.last_line = job.log_serial
         self.lines: deque[LogLine] = deque(maxlen=RECENT_LINES)
         self.unwritten: list[LogLine] = []
@@ -82,7 +85,7 @@ class LiveJob:
     def move(self, job: Job) -> None:
         """Let the job be this from now on, and others see it unless it ends thus."""
         self.job = job
-        if not job.is_final:
+        if job.ended is None:
             self._show(job.logged(self.shown.log_serial))
 
     def show_end(self) -> None:
@@ -96,7 +99,8 @@ class LiveJob:
             self._show(self.shown.logged(lines[-1].serial))
 
     def _show(self, job: Job) -> None:
-        before, self.shown = self.shown, job
-        self.on_show(self, before)
+        before, self.shown, self.status = self.status, job, job.status
+        if self.status != before:
+            self.on_show(self, before)
         for watcher in self.watches:
             watcher.changed(self)

@@ -115,11 +115,13 @@ class Job(Value, frozen=True, kw_only=True):
     @property
     def is_final(self) -> bool:
         """Whether nothing will happen to it any more."""
-        return self.current is None
+        return self.ended is not None
 
     @property
     def current(self) -> int | None:
         """The index of the opcode that is being done or comes next."""
+        if self.ended is not None:
+            return None
         for index, run in enumerate(self.ops):
             if run.status not in FINAL:
                 return index
@@ -220,6 +222,8 @@ class Job(Value, frozen=True, kw_only=True):
 
     def logged(self, log_serial: int) -> Job:
         """The log has lines up to this serial; that is no change of the job."""
+        if log_serial == self.log_serial:
+            return self
         return replace(self, log_serial=log_serial)
 
     def _expect(self, *allowed: JobStatus) -> tuple[int, OpRun]:

@@ -18,7 +18,7 @@ class Rows(Protocol):
     def fault(self) -> str | None:
         """What is wrong with the medium."""
 
-    def write(self, rows: Sequence[Row]) -> Deferred[int]:
+    def write(self, rows: Sequence[Row], withdrawable: bool = True) -> Deferred[int]:
         """Write rows as one batch."""
 
     def load(self, kinds: Sequence[str]) -> Deferred[Sequence[Row]]:

@@ -500,17 +500,17 @@ class JobQueue:
         job = live.job
         live.task = self._scheduler.add(f"job {job.id}", work, job.priority)
 
-    def _shown(self, live: LiveJob, before: Job) -> None:
+    def _shown(self, live: LiveJob, before: JobStatus) -> None:
         """Keep count; let go of a job that has ended."""
-        job = live.shown
-        self._statuses[before.status] -= 1
-        self._statuses[job.status] += 1
+        job, status = live.shown, live.status
+        self._statuses[before] -= 1
+        self._statuses[status] += 1
         if job.is_final and job.id in self._live:
-            self._statuses[job.status] -= 1
+            self._statuses[status] -= 1
             del self._live[job.id]
             live.task = None
             self._depend.drop(job.id)
-            self._depend.ended(job.id, job.status)
+            self._depend.ended(job.id, status)
             self._recent[job.id] = live
             if len(self._recent) > KEPT_FINISHED:
                 self._recent.popitem(last=False)

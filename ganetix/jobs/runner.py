@@ -104,12 +104,11 @@ class Runner:
     async def run(self, live: LiveJob, task: Task) -> Again | None:
         """Do the job's current opcode, if it gets its locks in time."""
         current_job.set(live.job.id)
-        owner = JobOwner(live.job)
-        live.owner = owner
+        owner = live.owner = JobOwner(live.job.id, live.job.current_run.op)
         live.hindrance = None
         live.move(live.job.waiting(self._clock.seconds()))
         try:
-            again = await self._attempt(live, owner)
+            again = await self._attempt(live, owner, task)
         except Exception:
             self._let_go(live, owner)
             raise
@@ -128,7 +127,7 @@ class Runner:
         job = live.job.logged(live.last_line)
         rows = (*job_rows(job), *log_rows(job.id, lines))
         try:
-            await shielded(self._store.write(rows))
+            await self._store.write(rows, withdrawable=False)
         except StateFault as error:
             live.hindrance = f"its end cannot be recorded: {error}"
             self._savers.spawn(f"end of job {job.id}", self._save(live, rows, lines))
@@ -144,11 +143,13 @@ class Runner:
                 "job {job} has ended, but: {error}", job=live.job.id, error=error
             )
 
-    async def _attempt(self, live: LiveJob, owner: JobOwner) -> Again | None:
+    async def _attempt(
+        self, live: LiveJob, owner: JobOwner, task: Task
+    ) -> Again | None:
         try:
             if not await self._lock(live, owner):
                 return self._lost_patience(live)
-            return await self._perform(live)
+            return await self._perform(live, task)
         except GanetixError as error:
             # Only what comes before the opcode's work ends here.
             is_bug = isinstance(error, Bug)
@@ -172,6 +173,8 @@ class Runner:
         def planned() -> LockPlan:
             return self._worker.locks_for(run.op, self._config.snapshot())
 
+        if not planned():
+            return True
         seconds = patience.timeout(self._random.random())
         try:
             await acquire_locks(
@@ -222,7 +225,7 @@ class Runner:
             error=failure.value,
         )
 
-    async def _perform(self, live: LiveJob) -> Again | None:
+    async def _perform(self, live: LiveJob, task: Task) -> Again | None:
         if not await self._begin(live):
             return Again(delay_seconds=STORE_PAUSE_SECONDS)
         index = live.job.current or 0
@@ -235,15 +238,18 @@ class Runner:
         except Exception:  # noqa: BLE001 - units may fail in any way
             await self._stopped_short(live, Failure())
             return None
+        task.leave_slot()
         return await self._done(live, outcome, result)
 
     async def _begin(self, live: LiveJob) -> bool:
         """Record that the opcode runs before it does: it must not run twice."""
         now = self._clock.seconds()
-        record = live.job.running(now).logged(live.last_line)
+        before = live.job
+        running = before.running(now)
+        rows = job_rows(running.logged(live.last_line))
         live.is_starting = True
         try:
-            await shielded(self._store.write(job_rows(record)))
+            await self._store.write(rows, withdrawable=False)
         except StateFault as error:
             live.move(live.job.requeued())
             live.hindrance = str(error)
@@ -256,7 +262,7 @@ class Runner:
             raise
         finally:
             live.is_starting = False
-        live.move(live.job.running(now))
+        live.move(running if live.job is before else live.job.running(now))
         return True
 
     async def _done(
@@ -264,13 +270,14 @@ class Runner:
     ) -> Again | None:
         now = self._clock.seconds()
         lines = self._job_log.take(live)
-        end = live.job.succeeded(now, result)
+        before = live.job
+        end = before.succeeded(now, result)
         record = end.logged(live.last_line)
         rows = (*job_rows(record), *log_rows(record.id, lines))
         live.is_ending = True
         try:
             if outcome.change is None:
-                await shielded(self._store.write(rows))
+                await self._store.write(rows, withdrawable=False)
             else:
                 await shielded(self._config.commit(outcome.change, rows))
         except Exception as error:
@@ -286,7 +293,7 @@ class Runner:
         finally:
             live.is_ending = False
         live.show_lines(lines)
-        live.move(live.job.succeeded(now, result))
+        live.move(end if live.job is before else live.job.succeeded(now, result))
         if not live.job.is_final:
             if live.job.priority != end.priority:
                 # Changed while the record was on its way.

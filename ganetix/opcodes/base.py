@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import ClassVar
 
 import msgspec
@@ -13,6 +14,7 @@ PRIORITY_LOW = 10
 SUBMIT_PRIORITIES = (PRIORITY_HIGH, PRIORITY_NORMAL, PRIORITY_LOW)
 
 
+@cache
 def _op_id(class_name: str) -> str:
     """``OpInstanceCreate`` → ``OP_INSTANCE_CREATE``."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", class_name).upper()

@@ -33,6 +33,7 @@ class Scheduler:
         self._stale = 0
         self._delayed: dict[Task, None] = {}
         self._running: dict[Task, None] = {}
+        self._leaving: dict[Task, None] = {}
         self._serial = 0
         self._call: IDelayedCall | None = None
         self._is_quiet = False
@@ -42,7 +43,7 @@ class Scheduler:
 
     @property
     def slots(self) -> int:
-        """How many tasks may run at once; fewer take effect as tasks end."""
+        """How many tasks may have a slot at once; fewer take effect as tasks end."""
         return self._slots
 
     @slots.setter
@@ -101,6 +102,13 @@ class Scheduler:
         else:
             task.priority = priority
 
+    def leave_slot(self, task: Task) -> None:
+        """Let others have a running task's slot; see ``Task.leave_slot``."""
+        if task in self._running:
+            del self._running[task]
+            self._leaving[task] = None
+            self._wake()
+
     def position(self, task: Task) -> int | None:
         """How many tasks come before this one; None unless it waits for a slot."""
         if task.state != "pending":
@@ -126,7 +134,7 @@ class Scheduler:
             self._call = None
         for task in [*(task for _, _, task in self._live()), *self._delayed]:
             self.cancel(task)
-        for task in list(self._running):
+        for task in [*self._running, *self._leaving]:
             self.cancel(task)
         await self._idle.wait()
 
@@ -212,7 +220,10 @@ class Scheduler:
         _ = run.addCallbacks(self._ended, self._failed, (task,), {}, (task,))
 
     def _ended(self, result: Again | None, task: Task) -> None:
-        del self._running[task]
+        if task in self._running:
+            del self._running[task]
+        else:
+            del self._leaving[task]
         task.run = None
         if result is None or task.is_cancelled:
             task.state = "ended"
@@ -220,7 +231,7 @@ class Scheduler:
             if result.priority is not None:
                 task.priority = result.priority
             self._queue(task, result.delay_seconds)
-        if not self._running:
+        if not self._running and not self._leaving:
             self._idle.set()
         self._wake()
 

@@ -36,6 +36,9 @@ class Queue(Protocol):
     def change_priority(self, task: Task, priority: int) -> None:
         """See ``Task.change_priority``."""
 
+    def leave_slot(self, task: Task) -> None:
+        """See ``Task.leave_slot``."""
+
     def position(self, task: Task) -> int | None:
         """See ``Task.position``."""
 
@@ -84,6 +87,13 @@ class Task:
         A running task has the new priority when it is run again.
         """
         self._queue.change_priority(self, priority)
+
+    def leave_slot(self) -> None:
+        """Go on without a slot: what is left is but to wait for a record of the end.
+
+        The scheduler does not count the task any more, but still waits for it.
+        """
+        self._queue.leave_slot(self)
 
     def position(self) -> int | None:
         """How many tasks come before this one; None unless it waits for a slot."""

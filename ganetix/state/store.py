@@ -66,16 +66,18 @@ class StateStore:
         self._revision = await self._engine.open()
         self._is_open = True
 
-    def write(self, rows: Sequence[Row]) -> Deferred[int]:
+    def write(self, rows: Sequence[Row], withdrawable: bool = True) -> Deferred[int]:
         """Write rows as one batch; fires with its revision when it is durable.
 
         Writers are told in the order in which they came. Fails with ``StateFault``,
         and then nothing of the batch is in the store. Cancelling withdraws a batch
-        that is still waiting; one that is being written is written nevertheless.
+        that is still waiting; one that is being written, or is not ``withdrawable``,
+        is written nevertheless.
         """
         if not self._is_open:
             return fail(StateFault("the state store is not open"))
-        waiting = _Waiting(batch=Batch(rows=tuple(rows)), told=Deferred(self._withdraw))
+        told: Deferred[int] = Deferred(self._withdraw if withdrawable else None)
+        waiting = _Waiting(batch=Batch(rows=tuple(rows)), told=told)
         self._pending.append(waiting)
         if self._writer is None:
             # Set before the first group is written: an engine may answer at once,

@@ -7,7 +7,9 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -15,6 +17,8 @@ from zope.interface import implementer
 from ganetix.errors import StateFault
 from ganetix.interfaces import IStateEngine, Offload
 from ganetix.state.rows import Batch, Row, RowKey
+
+T = TypeVar("T")
 
 APPLICATION_ID = 0x676E7478
 FORMAT = 1
@@ -29,10 +33,11 @@ _SCHEMA = (
     f"PRAGMA user_version = {FORMAT}",
 )
 _PUT = (
-    "INSERT INTO rows VALUES (?, ?, ?)"
+    "INSERT INTO rows VALUES {}"
     " ON CONFLICT (kind, key) DO UPDATE SET data = excluded.data"
 )
-_DELETE = "DELETE FROM rows WHERE kind = ? AND key = ?"
+_DELETE = "DELETE FROM rows WHERE kind = ? AND key IN ({})"
+_MOST_AT_ONCE = 256
 _GET = "SELECT kind, key, data FROM rows WHERE kind = ? AND key = ?"
 _LOAD = "SELECT kind, key, data FROM rows WHERE kind = ? ORDER BY key"
 _SCAN = (
@@ -201,14 +206,22 @@ class SqliteEngine:
         # Only the last word on a key counts within one transaction.
         final = {row[:2]: row.data for batch in batches for row in batch.rows}
         puts = [(*key, data) for key, data in final.items() if data is not None]
-        deletes = [key for key, data in final.items() if data is None]
+        deletes: dict[str, list[str]] = {}
+        for (kind, row_key), data in final.items():
+            if data is None:
+                deletes.setdefault(kind, []).append(row_key)
         with self._faults():
             connection = self._connection()
             if not batches:
                 return _revision(connection)
             with _transaction(connection):
-                connection.executemany(_PUT, puts)
-                connection.executemany(_DELETE, deletes)
+                for rows in _portions(puts):
+                    marks = ", ".join(["(?, ?, ?)"] * len(rows))
+                    connection.execute(_PUT.format(marks), [*chain(*rows)])
+                for kind, row_keys in deletes.items():
+                    for keys in _portions(row_keys):
+                        marks = ", ".join("?" * len(keys))
+                        connection.execute(_DELETE.format(marks), (kind, *keys))
                 revision = _revision(connection) + len(batches)
                 connection.execute(
                     "UPDATE meta SET value = ? WHERE name = 'revision'", (revision,)
@@ -237,6 +250,20 @@ class SqliteEngine:
             raise StateFault(
                 f"state store {self._path}: {error.strerror or error}"
             ) from error
+
+
+def _portions(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Items in portions of few different lengths, the statements for which are kept.
+
+    A statement for many rows at once leaves the interpreter to the reactor's thread
+    while it works; one a row would ask to have it back after each.
+    """
+    at, length = 0, _MOST_AT_ONCE
+    while at < len(items):
+        while length > len(items) - at:
+            length //= 2
+        yield items[at : at + length]
+        at += length
 
 
 def _revision(connection: sqlite3.Connection) -> int:

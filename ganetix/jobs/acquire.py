@@ -39,6 +39,8 @@ async def acquire_locks(
     """
     deadline = None if seconds is None else clock.seconds() + seconds
     plan = planned()
+    if not plan:
+        return
     for _ in range(MAX_ROUNDS):
         try:
             for level in LEVELS:

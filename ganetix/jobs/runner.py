@@ -173,8 +173,6 @@ class Runner:
         def planned() -> LockPlan:
             return self._worker.locks_for(run.op, self._config.snapshot())
 
-        if not planned():
-            return True
         seconds = patience.timeout(self._random.random())
         try:
             await acquire_locks(

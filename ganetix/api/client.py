@@ -39,7 +39,12 @@ from ganetix.errors import (
     Unavailable,
 )
 from ganetix.jobs.model import Job
-from ganetix.jobs.values import JobMark, LockInfo, SubmitRequest
+from ganetix.jobs.values import (
+    JobMark,
+    LockInfo,
+    QueueInfo,
+    SubmitRequest,
+)
 from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 
 RECONNECT_SECONDS = 60.0
@@ -101,6 +106,26 @@ class ApiClient:
     def cancel(self, job_id: int) -> Deferred[tuple[bool, str]]:
         """Cancel a job; whether that was possible, and a line for the user."""
         return self.ask(commands.CancelJob, job_id=job_id)
+
+    def change_priority(self, job_id: int, priority: int) -> Deferred[tuple[bool, str]]:
+        """Give a job another priority; whether that was possible, and a line."""
+        return self.ask(commands.ChangePriority, job_id=job_id, priority=priority)
+
+    def archive(self, job_ids: Sequence[int]) -> Deferred[tuple[tuple[bool, str], ...]]:
+        """Archive jobs; of each whether it is archived now, and a line."""
+        return self.ask(commands.ArchiveJobs, job_ids=tuple(job_ids))
+
+    def archive_older(self, age_seconds: float) -> Deferred[int]:
+        """Archive all jobs that ended so many seconds ago or earlier; how many."""
+        return self.ask(commands.AutoArchiveJobs, age_seconds=float(age_seconds))
+
+    def drain(self, is_drained: bool, reason: str) -> Deferred[QueueInfo]:
+        """Take no more jobs, or take them again; how the queue is then."""
+        return self.ask(commands.DrainQueue, is_drained=is_drained, reason=reason)
+
+    def queue_info(self) -> Deferred[QueueInfo]:
+        """The job queue at a glance."""
+        return self.ask(commands.GetQueueInfo)
 
     def why(self, job_id: int) -> Deferred[tuple[str, ...]]:
         """Why a job waits."""

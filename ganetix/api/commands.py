@@ -18,7 +18,13 @@ from ganetix.api.types import (
 )
 from ganetix.api.wire import ApiCommand, Json
 from ganetix.errors import WireError
-from ganetix.jobs.values import JobMark, JobUpdate, LockInfo, SubmitRequest
+from ganetix.jobs.values import (
+    JobMark,
+    JobUpdate,
+    LockInfo,
+    QueueInfo,
+    SubmitRequest,
+)
 from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 
 PROTOCOL = 2
@@ -53,6 +59,41 @@ class CancelJob(ApiCommand):
 
     arguments: ClassVar[Arguments] = _values(job_id=int)
     response: ClassVar[Arguments] = _values(result=tuple[bool, str])
+
+
+class ChangePriority(ApiCommand):
+    """Give a job another priority; answers as ``CancelJob`` does."""
+
+    arguments: ClassVar[Arguments] = _values(job_id=int, priority=int)
+    response: ClassVar[Arguments] = _values(result=tuple[bool, str])
+
+
+class ArchiveJobs(ApiCommand):
+    """Archive jobs that have ended; answers for each as ``CancelJob`` does."""
+
+    arguments: ClassVar[Arguments] = _values(job_ids=tuple[int, ...])
+    response: ClassVar[Arguments] = _values(result=tuple[tuple[bool, str], ...])
+
+
+class AutoArchiveJobs(ApiCommand):
+    """Archive all jobs that ended so many seconds ago or earlier; how many."""
+
+    arguments: ClassVar[Arguments] = _values(age_seconds=float)
+    response: ClassVar[Arguments] = _values(result=int)
+
+
+class DrainQueue(ApiCommand):
+    """Take no more jobs, and why; or take them again. Answers how the queue is."""
+
+    arguments: ClassVar[Arguments] = _values(is_drained=bool, reason=str)
+    response: ClassVar[Arguments] = _values(result=QueueInfo)
+
+
+class GetQueueInfo(ApiCommand):
+    """The job queue at a glance."""
+
+    arguments: ClassVar[Arguments] = []
+    response: ClassVar[Arguments] = _values(result=QueueInfo)
 
 
 class WatchJobs(ApiCommand):

@@ -22,7 +22,12 @@ from ganetix.api.types import (
 from ganetix.config.store import ConfigStore
 from ganetix.interfaces import INodeRpc
 from ganetix.jobs.queue import JobQueue
-from ganetix.jobs.values import JobMark, LockInfo, SubmitRequest
+from ganetix.jobs.values import (
+    JobMark,
+    LockInfo,
+    QueueInfo,
+    SubmitRequest,
+)
 from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 from ganetix.query.service import QueryService
 from ganetix.state.store import StateStore
@@ -62,6 +67,34 @@ class Door:
     def cancel(self, job_id: int) -> Deferred[tuple[bool, str]]:
         """Cancel a job."""
         return self._queue.cancel(job_id)
+
+    def change_priority(self, job_id: int, priority: int) -> Deferred[tuple[bool, str]]:
+        """Give a job another priority; whether that was possible, and a line."""
+        return self._queue.change_priority(job_id, priority)
+
+    def archive(self, job_ids: Sequence[int]) -> Deferred[tuple[tuple[bool, str], ...]]:
+        """Archive jobs; of each whether it is archived now, and a line."""
+        return self._queue.archive(job_ids)
+
+    def archive_older(self, age_seconds: float) -> Deferred[int]:
+        """Archive all jobs that ended so many seconds ago or earlier; how many."""
+        return self._queue.archive_older(age_seconds)
+
+    def drain(self, is_drained: bool, reason: str) -> Deferred[QueueInfo]:
+        """Take no more jobs, or take them again; how the queue is then."""
+
+        async def drain() -> QueueInfo:
+            if is_drained:
+                await self._queue.drain(reason)
+            else:
+                await self._queue.undrain()
+            return self._queue.info()
+
+        return Deferred.fromCoroutine(drain())
+
+    def queue_info(self) -> Deferred[QueueInfo]:
+        """The job queue at a glance."""
+        return succeed(self._queue.info())
 
     def watch(self, marks: Sequence[JobMark], ends_only: bool) -> Watch:
         """Follow jobs."""
@@ -126,6 +159,7 @@ class Door:
                 jobs_queued=counts.queued + counts.waiting,
                 jobs_running=counts.running,
                 parameters=parameters,
+                drain=self._queue.info().drain,
                 faults=(self._store.fault,) if self._store.fault else (),
             )
         )

@@ -18,7 +18,13 @@ from ganetix.api.types import (
     QueryRequest,
     QueryResult,
 )
-from ganetix.jobs.values import JobMark, JobUpdate, LockInfo, SubmitRequest
+from ganetix.jobs.values import (
+    JobMark,
+    JobUpdate,
+    LockInfo,
+    QueueInfo,
+    SubmitRequest,
+)
 from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 
 TakeOutput = Callable[[bytes], "Deferred[None]"]
@@ -56,6 +62,21 @@ class MasterApi(Protocol):
 
     def cancel(self, job_id: int) -> Deferred[tuple[bool, str]]:
         """Cancel a job; whether that was possible, and a line for the user."""
+
+    def change_priority(self, job_id: int, priority: int) -> Deferred[tuple[bool, str]]:
+        """Give a job another priority; whether that was possible, and a line."""
+
+    def archive(self, job_ids: Sequence[int]) -> Deferred[tuple[tuple[bool, str], ...]]:
+        """Archive jobs; of each whether it is archived now, and a line."""
+
+    def archive_older(self, age_seconds: float) -> Deferred[int]:
+        """Archive all jobs that ended so many seconds ago or earlier; how many."""
+
+    def drain(self, is_drained: bool, reason: str) -> Deferred[QueueInfo]:
+        """Take no more jobs, or take them again; how the queue is then."""
+
+    def queue_info(self) -> Deferred[QueueInfo]:
+        """The job queue at a glance."""
 
     def watch(self, marks: Sequence[JobMark], ends_only: bool) -> Watch:
         """Follow jobs from these marks on, or wait for their ends.

@@ -95,6 +95,33 @@ class ApiServer(SafeAmp):
         """Cancel a job."""
         return {"result": await self._master.cancel(job_id)}
 
+    @commands.ChangePriority.responder
+    async def change_priority(self, job_id: int, priority: int) -> Answer:
+        """Give a job another priority."""
+        return {"result": await self._master.change_priority(job_id, priority)}
+
+    @commands.ArchiveJobs.responder
+    async def archive_jobs(self, job_ids: tuple[int, ...]) -> Answer:
+        """Archive jobs."""
+        return {"result": await self._master.archive(job_ids)}
+
+    @commands.AutoArchiveJobs.responder
+    async def auto_archive_jobs(self, age_seconds: float) -> Answer:
+        """Archive old jobs."""
+        if not age_seconds >= 0:
+            raise BadParameter(f"age_seconds: {age_seconds} is less than 0")
+        return {"result": await self._master.archive_older(age_seconds)}
+
+    @commands.DrainQueue.responder
+    async def drain_queue(self, is_drained: bool, reason: str) -> Answer:
+        """Take no more jobs, or take them again."""
+        return {"result": await self._master.drain(is_drained, reason)}
+
+    @commands.GetQueueInfo.responder
+    async def get_queue_info(self) -> Answer:
+        """Show the queue."""
+        return {"result": await self._master.queue_info()}
+
     @commands.Why.responder
     async def why(self, job_id: int) -> Answer:
         """Say why a job waits."""

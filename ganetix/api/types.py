@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from ganetix.jobs.values import Drain
 from ganetix.objects.base import Value
 
 QueryKind = Literal["cluster", "node", "group", "instance", "job", "os"]
@@ -17,6 +18,8 @@ RowSource = Literal["config", "live", "offline", "unreachable"]
 class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to list. Empty ``names``: all; empty ``fields``: the kind's default ones.
 
+    ``archived``: with the jobs in the archive; one that is named is found anyway.
+
     A first field that begins with ``+`` adds to the default ones.
     """
 
@@ -25,6 +28,7 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
     group: str | None = None
     limit: int | None = None
+    archived: bool = False
 
 
 class FieldInfo(Value, frozen=True, kw_only=True):
@@ -76,4 +80,5 @@ class ClusterInfo(Value, frozen=True, kw_only=True):
     jobs_queued: int
     jobs_running: int
     parameters: dict[str, Cell]
+    drain: Drain | None = None
     faults: tuple[str, ...] = ()

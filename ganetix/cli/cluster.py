@@ -12,9 +12,11 @@ from ganetix.cli.parser import (
     add_job_options,
     add_json_option,
 )
+from ganetix.cli.streams import printable
 
 if TYPE_CHECKING:
     from ganetix.cli.session import Session
+    from ganetix.jobs.values import Drain
 
 DEFAULT_PORT = 1811
 
@@ -34,6 +36,24 @@ def program() -> Program:
         "Works on every node, also when no daemon runs.",
         examples=["getmaster"],
     )
+    queue = made.command(
+        "queue",
+        control_queue,
+        "stop and start taking jobs, or show the job queue",
+        "drain lets no new jobs in, until undrain; jobs that are there go on, and the"
+        " master still cleans up after itself. It holds over restarts of the master.",
+        examples=["queue info", "queue drain --reason upgrade", "queue undrain"],
+    )
+    queue.add_argument(
+        "action",
+        metavar="ACTION",
+        choices=("drain", "undrain", "info"),
+        help="drain, undrain or info",
+    )
+    queue.add_argument(
+        "--reason", default="", help="with drain: what those hear whose jobs it refuses"
+    )
+    add_json_option(queue)
     verify = made.command(
         "verify",
         verify_cluster,
@@ -153,14 +173,47 @@ async def show_info(session: Session, options: Options) -> None:
         "Revision": info.revision,
         "Running since": show_time(info.started),
     }
+    if info.drain is not None:
+        shown["Queue"] = _drain_text(info.drain)
     for name, value in shown.items():
-        session.streams.out(f"{name}: {value}")
+        session.streams.out(printable(f"{name}: {value}"))
     if info.parameters:
         session.streams.out("Parameters:")
     for name, cell in info.parameters.items():
         session.streams.out(f"  {name}: {show_cell(cell, 'other')}")
     for fault in info.faults:
         session.streams.out(f"Fault: {fault}")
+
+
+async def control_queue(session: Session, options: Options) -> None:
+    """Drain the queue, or show it."""
+    import msgspec
+
+    from ganetix.cli.output import print_json
+
+    if options.reason and options.action != "drain":
+        raise UsageError("--reason goes with drain only")
+    client = await session.client()
+    if options.action == "info":
+        info = await client.queue_info()
+    else:
+        info = await client.drain(options.action == "drain", options.reason)
+    if options.json:
+        print_json(session.streams, msgspec.to_builtins(info))
+        return
+    state = "takes jobs" if info.drain is None else _drain_text(info.drain)
+    session.streams.out(printable(f"Queue: {state}"))
+    session.streams.out(
+        f"Jobs: {info.running} running, {info.waiting} waiting for locks,"
+        f" {info.queued} queued; {info.slots} slots"
+    )
+
+
+def _drain_text(drain: Drain) -> str:
+    from ganetix.cli.output import show_time
+
+    reason = f": {drain.reason}" if drain.reason else ""
+    return f"drained since {show_time(drain.since)}{reason}"
 
 
 async def show_master(session: Session, options: Options) -> None:
@@ -175,7 +228,8 @@ async def show_master(session: Session, options: Options) -> None:
 async def verify_cluster(session: Session, options: Options) -> int:
     """Check the cluster."""
     from ganetix.api.types import QueryRequest
-    from ganetix.cli.verify import print_report, report_of
+    from ganetix.cli.verify import medium_report, print_report, report_of
+    from ganetix.errors import StateFault
     from ganetix.opcodes import OpClusterVerify
 
     groups: list[str | None] = [options.node_group]
@@ -183,7 +237,12 @@ async def verify_cluster(session: Session, options: Options) -> int:
         rows = (await session.query(QueryRequest(kind="group", fields=("name",)))).rows
         groups = [str(row.cells[0]) for row in rows]
     ops = [OpClusterVerify(group=group, repair=options.repair) for group in groups]
-    jobs = await session.run_jobs(ops, options)
+    try:
+        jobs = await session.run_jobs(ops, options)
+    except StateFault as error:
+        # No job can say so: none was taken.
+        report = medium_report(session.ssconf("cluster_name"), error)
+        return print_report(session.streams, report, options)
     if options.submit:
         return 0
     return print_report(session.streams, report_of(jobs), options)

@@ -53,6 +53,8 @@ def program() -> Program:
         "locks",
         list_locks,
         "list the locks that are held or waited for",
+        "Shows who holds a lock and who waits for it, in the order of the queue, with"
+        " mode, priority and since when.",
         examples=["locks", "locks --json"],
     )
     add_list_options(locks, fields=False)
@@ -96,9 +98,10 @@ def _lock_row(lock: LockInfo) -> tuple[str, ...]:
     for owner in lock.owners:
         age = f" {show_seconds(now - owner.since)}" if owner.since else ""
         owners.append(f"{owner.name}{age}")
-    pending = [
-        f"{waiter.name} {waiter.mode} {waiter.priority:+d}" for waiter in lock.pending
-    ]
+    pending = []
+    for waiter in lock.pending:
+        age = f" {show_seconds(now - waiter.since)}" if waiter.since else ""
+        pending.append(f"{waiter.name} {waiter.mode} {waiter.priority:+d}{age}")
     return (
         lock.level,
         lock.name,

@@ -24,6 +24,7 @@ async def print_list(
     names: Sequence[str] = (),
     group: str | None = None,
     limit: int | None = None,
+    archived: bool = False,
 ) -> None:
     """Query and print a table, or the fields there are with ``--help-fields``."""
     from ganetix.api.types import QueryRequest
@@ -39,6 +40,7 @@ async def print_list(
         names=tuple(names),
         group=group,
         limit=limit,
+        archived=archived,
     )
     result = await session.query(request)
     print_query(session.streams, result, options)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Options = argparse.Namespace
+FINAL_STATUSES = ("success", "error", "canceled")
 PRIORITIES = {"low": 10, "normal": 0, "high": -10}
 
 
@@ -105,6 +106,18 @@ def add_job_options(parser: Parser) -> None:
         default="normal",
         help="the job's place in the queue (default: normal)",
     )
+    completes(
+        group.add_argument(
+            "--depends",
+            metavar="JOB[:STATUS+…]",
+            type=dependency,
+            action="append",
+            default=[],
+            help="begin only when that job has ended as success, or as one of these:"
+            " success, error, canceled, or any; may be repeated",
+        ),
+        "job",
+    )
     group.add_argument("--reason", default="", help="a text that the job keeps")
 
 
@@ -158,6 +171,25 @@ def size(text: str) -> int:
 def duration(text: str) -> float:
     """An argument type: seconds."""
     return _checked(parse_seconds, text)
+
+
+def dependency(text: str) -> tuple[int, tuple[str, ...]]:
+    """An argument type: a job's number, and the statuses that will do; none is any."""
+    return _checked(_dependency, text)
+
+
+def _dependency(text: str) -> tuple[int, tuple[str, ...]]:
+    number, colon, rest = text.partition(":")
+    if not (number.isascii() and number.isdigit() and int(number) > 0):
+        raise ValueError(f"{text!r}: {number!r} is not the number of a job")
+    statuses = tuple(rest.split("+")) if colon else ("success",)
+    if statuses == ("any",):
+        return int(number), ()
+    for status in statuses:
+        if status not in FINAL_STATUSES:
+            allowed = ", ".join(FINAL_STATUSES)
+            raise ValueError(f"{text!r}: {status!r} is not one of {allowed}, or any")
+    return int(number), statuses
 
 
 def _checked(parse: Callable[[str], T], text: str) -> T:

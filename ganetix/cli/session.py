@@ -16,7 +16,7 @@ from ganetix.cli.parser import PRIORITIES, Options
 from ganetix.cli.progress import JobProgress
 from ganetix.cli.streams import Streams
 from ganetix.errors import GanetixError
-from ganetix.jobs.model import Job
+from ganetix.jobs.model import Dependency, Job
 from ganetix.jobs.values import JobUpdate, SubmitRequest
 from ganetix.opcodes import AnyOpcode
 from ganetix.paths import Paths
@@ -67,11 +67,13 @@ class Session:
         ``Failure`` when a job failed.
         """
         client = await self.client()
+        depends = tuple(Dependency(*given) for given in options.depends)
         requests = [
             SubmitRequest(
                 ops=(op,),
                 priority=PRIORITIES[options.priority],
                 reason=options.reason,
+                depends=depends,
             )
             for op in ops
         ]

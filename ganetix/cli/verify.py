@@ -10,6 +10,7 @@ import msgspec
 from ganetix.cli.output import print_json
 from ganetix.cli.parser import Options
 from ganetix.cli.streams import Streams
+from ganetix.errors import StateFault
 from ganetix.jobs.model import Job
 
 KINDS = ("cluster", "group", "node", "instance")
@@ -53,6 +54,18 @@ def report_of(jobs: Sequence[Job]) -> VerifyReport:
             if run.result is not None:
                 whole = whole.plus(msgspec.convert(run.result, VerifyReport))
     return whole
+
+
+def medium_report(cluster_name: str, fault: StateFault) -> VerifyReport:
+    """That nothing could be checked: the state medium takes no job."""
+    finding = Finding(
+        level="error",
+        code="ECLUSTERSTATE",
+        kind="cluster",
+        name=cluster_name or "cluster",
+        message=f"the master cannot write, and takes no jobs: {fault}",
+    )
+    return VerifyReport(findings=(finding,))
 
 
 def print_report(streams: Streams, report: VerifyReport, options: Options) -> int:

@@ -18,6 +18,7 @@ Kind = Literal["cluster", "group", "node", "instance"]
 CERTIFICATE_WARNING_SECONDS = 30 * 86400.0
 
 ERROR_CODES: dict[str, str] = {
+    "ECLUSTERSTATE": "the state medium of the master cannot be written",
     "ECLUSTERUNFINISHED": "a creation or removal was cut short and left something",
     "EGROUPEMPTY": "the default group has no nodes",
     "EINSTANCEDISKMISSING": "a disk of the instance is not on its node",

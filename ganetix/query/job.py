@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ganetix.api.types import Cell
-from ganetix.jobs.model import Job, LogLine
+from ganetix.jobs.model import Dependency, Job, LogLine
 from ganetix.objects.base import Value
 from ganetix.opcodes import opcode_id
 from ganetix.query.table import Column, Table, column
@@ -23,6 +23,12 @@ def _results(row: JobRow) -> Cell:
         for number, run in enumerate(row.job.ops)
         if run.result is not None
     }
+
+
+def _dependency(dependency: Dependency) -> str:
+    """As ``--depends`` takes it."""
+    statuses = "+".join(dependency.statuses) or "any"
+    return f"{dependency.job_id}:{statuses}"
 
 
 def _error(row: JobRow) -> Cell:
@@ -71,6 +77,16 @@ _COLUMNS: tuple[Column[JobRow], ...] = (
         "oplog_cnt", "Lines", "Lines in its log", lambda r: r.job.log_serial, "number"
     ),
     column("oplog", "Log", "Its log", lambda r: [line.text for line in r.log], "list"),
+    column(
+        "depends",
+        "Depends",
+        "Jobs that it waits for, and how they may end",
+        lambda r: [_dependency(each) for each in r.job.depends],
+        "list",
+    ),
+    column(
+        "archived", "Archived", "Is in the archive", lambda r: r.job.archived, "bool"
+    ),
     column("why", "Why", "Why it waits", lambda r: r.why),
 )
 

@@ -64,7 +64,11 @@ class JobSource(Protocol):
     """Where jobs are."""
 
     def jobs(
-        self, limit: int | None, ids: Sequence[int] | None
+        self,
+        limit: int | None,
+        ids: Sequence[int] | None,
+        finished: bool,
+        archived: bool,
     ) -> Deferred[Sequence[Job]]:
         """Jobs by id, the newest last; ``NotFound`` for an id that is none."""
 
@@ -115,6 +119,8 @@ class QueryService:
     async def _query(self, request: QueryRequest) -> QueryResult:
         if request.limit is not None and request.limit < 1:
             raise BadParameter(f"limit: {request.limit} is not at least 1")
+        if request.archived and request.kind != "job":
+            raise BadParameter(f"archived: {request.kind}s are not archived")
         if request.group is not None and request.kind in ("job", "cluster"):
             raise BadParameter(f"group: {request.kind}s are in no group")
         match request.kind:
@@ -198,7 +204,7 @@ class QueryService:
         columns = JOBS.pick(request.fields)
         ids = [_job_id(name) for name in request.names]
         limit = request.limit or (None if ids else DEFAULT_JOB_LIMIT)
-        jobs = await self._queue.jobs(limit, ids or None)
+        jobs = await self._queue.jobs(limit, ids or None, True, request.archived)
         wanted = {column.info.name for column in columns}
         rows = []
         for job in jobs:

@@ -13,6 +13,7 @@ from twisted.internet.endpoints import UNIXServerEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
+from twisted.python import usage
 from twisted.python.failure import Failure
 
 import ganetix
@@ -20,11 +21,13 @@ from ganetix.api.door import Door
 from ganetix.api.server import ApiFactory
 from ganetix.bootstrap import enrol
 from ganetix.bootstrap.pki import load_authority
+from ganetix.cli.quantities import parse_seconds
 from ganetix.config.distribute import SsconfDistributor
 from ganetix.config.store import ConfigStore
 from ganetix.errors import GanetixError, WrongState
 from ganetix.hypervisor.params import HV_PARAMETERS, effective_hvparams
 from ganetix.interfaces import IStateEngine
+from ganetix.jobs.archive import AutoArchive
 from ganetix.jobs.queue import JobQueue
 from ganetix.jobs.values import SubmitRequest
 from ganetix.locking.manager import LockManager
@@ -66,6 +69,26 @@ class Options(DaemonOptions):
         " a UNIX socket below --root. It runs on the master node, beside the node"
         " daemon. Guests do not depend on it."
     )
+
+    optParameters = [
+        [
+            "archive-age",
+            None,
+            "6h",
+            "Archive jobs that ended this long ago, as in 90, 30m, 6h or 2d; or never",
+        ]
+    ]
+
+    archive_age_seconds: float | None
+
+    def postOptions(self) -> None:
+        """Check what was given."""
+        age = self["archive-age"]
+        try:
+            self.archive_age_seconds = None if age == "never" else parse_seconds(age)
+        except ValueError as error:
+            raise usage.UsageError(f"--archive-age: {error}, or never") from None
+        super().postOptions()
 
 
 class MasterDaemon(LoggedService):
@@ -122,7 +145,10 @@ class MasterDaemon(LoggedService):
             Scheduler(reactor),
             random.Random(),  # noqa: S311 - jitter
         )
-        self._recovery = Recovery(services, self._submit)
+        self._archiving = AutoArchive(
+            reactor, self._queue.archive_older, options.archive_age_seconds
+        )
+        self._recovery = Recovery(services, self._submit_own)
         self._door = Door(
             clock=reactor,
             config=self._config,
@@ -171,6 +197,7 @@ class MasterDaemon(LoggedService):
         self._queue.start()
         self._distributor.start()
         self._recovery.start()
+        self._archiving.start()
         snapshot = self._config.snapshot()
         self._log.info(
             "ganetix-master {version}: cluster {cluster} at revision {revision}",
@@ -196,6 +223,7 @@ class MasterDaemon(LoggedService):
         if self._listener is not None:
             await maybeDeferred(self._listener.stopListening)
         self._recovery.stop()
+        await self._archiving.stop()
         self._distributor.stop()
         stopping = Deferred.fromCoroutine(self._queue.stop())
         if not await within(self._reactor, STOP_WITHIN_SECONDS, stopping):
@@ -214,6 +242,10 @@ class MasterDaemon(LoggedService):
 
     def _submit(self, op: AnyOpcode) -> Deferred[int]:
         submitted = self._queue.submit([SubmitRequest(ops=(op,))])
+        return submitted.addCallback(lambda job_ids: job_ids[0])
+
+    def _submit_own(self, op: AnyOpcode) -> Deferred[int]:
+        submitted = self._queue.submit([SubmitRequest(ops=(op,))], internal=True)
         return submitted.addCallback(lambda job_ids: job_ids[0])
 
     def _issue_token(self, name: str, lifetime_seconds: float) -> Deferred[IssuedToken]:

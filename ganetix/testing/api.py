@@ -19,7 +19,14 @@ from ganetix.api.types import (
 )
 from ganetix.errors import GanetixError, NotFound
 from ganetix.jobs.model import Job, JobStatus, LogLine, OpRun
-from ganetix.jobs.values import JobMark, JobUpdate, LockInfo, SubmitRequest
+from ganetix.jobs.values import (
+    Drain,
+    JobMark,
+    JobUpdate,
+    LockInfo,
+    QueueInfo,
+    SubmitRequest,
+)
 from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 from ganetix.opcodes import Opcode
 
@@ -124,6 +131,7 @@ class FakeMaster:
         self.logs: dict[int, list[LogLine]] = {}
         self.watches: list[FakeWatch] = []
         self.reasons: tuple[str, ...] = ()
+        self.queue = QueueInfo(drain=None, queued=2, waiting=0, running=1, slots=64)
         self.held: tuple[LockInfo, ...] = ()
         self.field_infos: dict[QueryKind, tuple[FieldInfo, ...]] = {}
         self.info: ClusterInfo | None = None
@@ -163,6 +171,49 @@ class FakeMaster:
         job = self.jobs[job_id]
         runs = tuple(replace(run, status=status) for run in job.ops)
         self._put(replace(job, ops=runs))
+
+    def change_priority(self, job_id: int, priority: int) -> Deferred[tuple[bool, str]]:
+        """Give a job another priority; whether that was possible, and a line."""
+        job = self._job(job_id)
+        if isinstance(job, GanetixError):
+            return fail(job)
+        if job.ended is not None:
+            return succeed((False, f"job {job_id} has ended already: {job.status}"))
+        self._put(job.with_priority(priority))
+        return succeed((True, f"job {job_id} has priority {priority}"))
+
+    def archive(self, job_ids: Sequence[int]) -> Deferred[tuple[tuple[bool, str], ...]]:
+        """Archive jobs; of each whether it is archived now, and a line."""
+        told = []
+        for job_id in job_ids:
+            job = self._job(job_id)
+            if isinstance(job, GanetixError):
+                return fail(job)
+            if job.ended is None:
+                told.append((False, f"job {job_id} has not ended: it is {job.status}"))
+                continue
+            self.jobs[job_id] = replace(job, archived=True)
+            told.append((True, f"job {job_id} is archived"))
+        return succeed(tuple(told))
+
+    def archive_older(self, age_seconds: float) -> Deferred[int]:
+        """Archive all jobs that ended so many seconds ago or earlier; how many."""
+        limit = self.now - age_seconds
+        old = [j for j in self.jobs.values() if j.ended is not None]
+        old = [j for j in old if (j.ended or 0) <= limit and not j.archived]
+        for job in old:
+            self.jobs[job.id] = replace(job, archived=True)
+        return succeed(len(old))
+
+    def drain(self, is_drained: bool, reason: str) -> Deferred[QueueInfo]:
+        """Take no more jobs, or take them again; how the queue is then."""
+        drain = Drain(since=self.now, reason=reason) if is_drained else None
+        self.queue = replace(self.queue, drain=drain)
+        return succeed(self.queue)
+
+    def queue_info(self) -> Deferred[QueueInfo]:
+        """The job queue at a glance."""
+        return succeed(self.queue)
 
     def cancel(self, job_id: int) -> Deferred[tuple[bool, str]]:
         """Cancel a job that has not ended."""

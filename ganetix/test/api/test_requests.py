@@ -35,7 +35,8 @@ from ganetix.errors import (
     Unavailable,
     WrongState,
 )
-from ganetix.jobs.values import SubmitRequest
+from ganetix.jobs.model import Dependency
+from ganetix.jobs.values import Drain, SubmitRequest
 from ganetix.opcodes import OpGroupAdd, OpTestDelay
 from ganetix.test.api.support import ServedMasterTestCase
 
@@ -58,6 +59,37 @@ class RequestTests(ServedMasterTestCase):
         ]
         self.assertEqual(await client.submit(requests), (1, 2))
         self.assertEqual(self.master.submitted, requests)
+
+    async def test_depends(self) -> None:
+        """Dependencies arrive as they were sent."""
+        client = await self.client()
+        depends = (Dependency(-1, ("success", "error")), Dependency(7, ()))
+        op = OpTestDelay(duration=1)
+        requests = [
+            SubmitRequest(ops=(op,)),
+            SubmitRequest(ops=(op,), depends=depends),
+        ]
+        await client.submit(requests)
+        self.assertEqual(self.master.submitted, requests)
+
+    async def test_queue(self) -> None:
+        """Priorities, the archive and the drain are the master's to change."""
+        self.master.automatic = False
+        client = await self.client()
+        await client.submit([SubmitRequest(ops=(OpTestDelay(duration=1),))])
+        told = await client.change_priority(1, -10)
+        self.assertEqual(told, (True, "job 1 has priority -10"))
+        self.assertEqual(
+            await client.archive([1]), ((False, "job 1 has not ended: it is queued"),)
+        )
+        self.master.advance(1, "success")
+        self.assertEqual(await client.archive_older(0), 1)
+        error = await self.failure(client.archive_older(-1))
+        self.assertIsInstance(error, BadParameter)
+        info = await client.drain(True, "moving")
+        self.assertEqual(info.drain, Drain(since=self.master.now, reason="moving"))
+        self.assertEqual(await client.queue_info(), info)
+        self.assertIsNone((await client.drain(False, "")).drain)
 
     async def test_big_answer(self) -> None:
         """An answer of several MiB comes through whole."""

@@ -6,9 +6,16 @@ import json
 
 from twisted.internet.defer import succeed
 
-from ganetix.api.types import FieldInfo, QueryRequest, QueryResult, QueryRow
-from ganetix.errors import NoResources, WrongState
-from ganetix.jobs.values import LockInfo, LockOwner
+from ganetix.api.types import (
+    ClusterInfo,
+    FieldInfo,
+    QueryRequest,
+    QueryResult,
+    QueryRow,
+)
+from ganetix.errors import NoResources, StateFault, WrongState
+from ganetix.jobs.model import Dependency
+from ganetix.jobs.values import Drain, LockInfo, LockOwner, LockWaiter
 from ganetix.opcodes import (
     OpClusterVerify,
     OpGroupAdd,
@@ -112,10 +119,17 @@ class ListTests(CommandTestCase):
     async def test_locks(self) -> None:
         """Locks show their holders."""
         owner = LockOwner(job_id=7, name="job 7", mode="exclusive")
-        lock = LockInfo(level="node", name="n1", mode="exclusive", owners=(owner,))
+        waiter = LockWaiter(job_id=8, name="job 8", mode="shared", priority=0)
+        lock = LockInfo(
+            level="node",
+            name="n1",
+            mode="exclusive",
+            owners=(owner,),
+            pending=(waiter,),
+        )
         self.master.held = (lock,)
         await self.run_line("gnt-debug locks --separator=:")
-        self.assertIn("node:n1:exclusive:job 7:-", self.out)
+        self.assertIn("node:n1:exclusive:job 7:job 8 shared +0", self.out)
 
 
 class JobTests(CommandTestCase):
@@ -199,6 +213,104 @@ class JobTests(CommandTestCase):
         self.assertEqual(self.master.submitted, [])
         self.assertEqual(await self.run_line("gnt-instance remove -f web1"), 0)
         self.assertEqual(self.master.submitted[0].ops, (OpInstanceRemove(name="web1"),))
+
+    async def test_depends(self) -> None:
+        """--depends names jobs and how they may end; success if it says nothing."""
+        line = (
+            "gnt-debug delay --depends 7 --depends 8:error+canceled --depends 9:any 1"
+        )
+        self.assertEqual(await self.run_line(line), 0)
+        self.assertEqual(
+            self.master.submitted[0].depends,
+            (
+                Dependency(7, ("success",)),
+                Dependency(8, ("error", "canceled")),
+                Dependency(9, ()),
+            ),
+        )
+
+    async def test_wrong_depends(self) -> None:
+        """What is no job, or no way to end, is usage."""
+        for text, said in (
+            ("x", "'x' is not the number of a job"),
+            ("-1", "'-1' is not the number of a job"),
+            ("0:error", "'0' is not the number of a job"),
+            ("7:running", "'running' is not one of success, error, canceled, or any"),
+            ("7:", "'' is not one of"),
+        ):
+            self.assertEqual(
+                await self.run_line(f"gnt-debug delay --depends {text} 1"), 2
+            )
+            self.assertIn(said, self.err)
+        self.assertEqual(self.master.submitted, [])
+
+    async def test_change_priority(self) -> None:
+        """A priority is a word or a number; jobs that have ended are refused."""
+        self.master.automatic = False
+        await self.run_line("gnt-debug delay --submit 1")
+        await self.run_line("gnt-debug delay --submit 1")
+        self.assertEqual(await self.run_line("gnt-job change-priority high 1"), 0)
+        self.assertEqual(self.out, "job 1 has priority -10\n")
+        self.assertEqual(await self.run_line("gnt-job change-priority -10 2"), 0)
+        self.assertEqual(self.master.jobs[2].priority, -10)
+        self.master.advance(1, "success")
+        self.assertEqual(await self.run_line("gnt-job change-priority low 1 2"), 1)
+        self.assertEqual(self.out, "job 2 has priority 10\n")
+        self.assertIn("error: job 1 has ended already: success", self.err)
+        self.assertEqual(await self.run_line("gnt-job change-priority 5 1"), 2)
+        self.assertIn("invalid choice: '5'", self.err)
+
+    async def test_archive(self) -> None:
+        """Jobs are archived by number, by age, or all."""
+        self.master.automatic = False
+        for _ in range(3):
+            await self.run_line("gnt-debug delay --submit 1")
+        self.master.advance(1, "success")
+        self.assertEqual(await self.run_line("gnt-job archive 1 2"), 1)
+        self.assertEqual(self.out, "job 1 is archived\n")
+        self.assertIn("error: job 2 has not ended: it is queued", self.err)
+        self.master.advance(2, "success")
+        self.assertEqual(await self.run_line("gnt-job archive --older-than 1h"), 0)
+        self.assertEqual(self.out, "archived 0 jobs\n")
+        self.assertEqual(await self.run_line("gnt-job archive --all"), 0)
+        self.assertEqual(self.out, "archived 1 job\n")
+
+    async def test_archive_what(self) -> None:
+        """Without jobs, or with several ways to name them, it is usage."""
+        for rest in ("", " --all 1", " --all --older-than 1h", " --older-than x"):
+            self.assertEqual(await self.run_line(f"gnt-job archive{rest}"), 2)
+        self.assertEqual(await self.run_line("gnt-job archive 99"), 1)
+        self.assertEqual(self.err, "gnt-job: error: there is no job 99\n")
+
+    async def test_list_archived(self) -> None:
+        """--archived is asked for."""
+        requests: list[QueryRequest] = []
+
+        def answer(request: QueryRequest) -> object:
+            requests.append(request)
+            return succeed(QueryResult(fields=(), rows=()))
+
+        self.master._queries = answer  # type: ignore[assignment]
+        await self.run_line("gnt-job list --archived")
+        await self.run_line("gnt-job list")
+        self.assertEqual([r.archived for r in requests], [True, False])
+
+    async def test_why(self) -> None:
+        """What jobs wait for is a line each."""
+        names = ("id", "status", "summary", "why")
+        fields = tuple(FieldInfo(name=name, title=name, doc="d") for name in names)
+        rows = (
+            QueryRow(cells=(7, "queued", "TEST_DELAY(1)", "waits for job 6")),
+            QueryRow(cells=(8, "running", "TEST_DELAY(1)", None)),
+        )
+        result = QueryResult(fields=fields, rows=rows)
+        self.master._queries = lambda request: succeed(result)
+        self.assertEqual(await self.run_line("gnt-job why 7 8"), 0)
+        self.assertEqual(
+            self.out,
+            "job 7, TEST_DELAY(1): queued, waits for job 6\n"
+            "job 8, TEST_DELAY(1): running, waits for nothing\n",
+        )
 
     async def test_wait(self) -> None:
         """wait prints how jobs ended; watch their logs from the beginning."""
@@ -290,6 +402,58 @@ class ClusterTests(CommandTestCase):
                 (OpClusterVerify(group="rack2", repair=True),),
             ],
         )
+
+    async def test_verify_without_medium(self) -> None:
+        """If the master can write no job, that is what is wrong."""
+        self.master.error = StateFault("state store: the disk is full")
+        self.assertEqual(await self.run_line("gnt-cluster verify"), 1)
+        self.assertIn("the disk is full [ECLUSTERSTATE]", self.out)
+        self.assertIn("1 error,", self.out)
+        self.assertEqual(await self.run_line("gnt-cluster verify --json"), 1)
+        (finding,) = json.loads(self.out)["findings"]
+        self.assertEqual(finding["code"], "ECLUSTERSTATE")
+
+    async def test_queue(self) -> None:
+        """The queue is drained and undrained, and shows how it is."""
+        self.assertEqual(await self.run_line("gnt-cluster queue info"), 0)
+        self.assertEqual(
+            self.out,
+            "Queue: takes jobs\n"
+            "Jobs: 1 running, 0 waiting for locks, 2 queued; 64 slots\n",
+        )
+        await self.run_line("gnt-cluster queue drain --reason upgrade")
+        self.assertRegex(self.out, "Queue: drained since .*: upgrade\n")
+        await self.run_line("gnt-cluster queue info --json")
+        self.assertEqual(json.loads(self.out)["drain"]["reason"], "upgrade")
+        await self.run_line("gnt-cluster queue undrain")
+        self.assertIn("Queue: takes jobs\n", self.out)
+        self.assertEqual(await self.run_line("gnt-cluster queue"), 2)
+        self.assertEqual(await self.run_line("gnt-cluster queue stop"), 2)
+        self.assertEqual(await self.run_line("gnt-cluster queue info --reason x"), 2)
+
+    async def test_info(self) -> None:
+        """What is wrong with the state medium, and a drain, stand in the info."""
+        self.master.info = ClusterInfo(
+            name="demo",
+            uuid="u",
+            version="1",
+            master_node="node1",
+            primary_ip_version=4,
+            default_group="default",
+            revision=3,
+            started=1.0,
+            nodes=1,
+            groups=1,
+            instances=0,
+            jobs_queued=0,
+            jobs_running=0,
+            parameters={},
+            drain=Drain(since=5.0, reason="upgrade"),
+            faults=("state store: the disk is full",),
+        )
+        self.assertEqual(await self.run_line("gnt-cluster info"), 0)
+        self.assertRegex(self.out, "Queue: drained since .*: upgrade\n")
+        self.assertIn("Fault: state store: the disk is full\n", self.out)
 
     async def test_getmaster(self) -> None:
         """The master's name comes from ssconf, without a daemon."""

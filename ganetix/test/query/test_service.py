@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ganetix.api.types import Cell, QueryKind, QueryRequest, QueryResult
 from ganetix.config.snapshot import Snapshot
 from ganetix.errors import BadParameter, GanetixError, NodeUnreachable, NotFound
-from ganetix.jobs.model import Job, LogLine, OpRun
+from ganetix.jobs.model import Dependency, Job, LogLine, OpRun
 from ganetix.objects import GuestInfo
 from ganetix.opcodes import OpGroupAdd, OpTestDelay
 from ganetix.query.service import QueryService
@@ -53,13 +53,19 @@ class SomeJobs:
         }
 
     def jobs(
-        self, limit: int | None, ids: Sequence[int] | None
+        self,
+        limit: int | None,
+        ids: Sequence[int] | None,
+        finished: bool,
+        archived: bool,
     ) -> Deferred[Sequence[Job]]:
-        """The jobs."""
+        """The jobs; archived ones only if asked for."""
         for job_id in ids or ():
             if job_id not in self.all:
                 return fail(NotFound(f"there is no job {job_id}"))
         chosen = [job for job in self.all.values() if not ids or job.id in ids]
+        if not ids and not archived:
+            chosen = [job for job in chosen if not job.archived]
         return succeed(chosen[-limit:] if limit else chosen)
 
     def log(self, job_id: int, after_serial: int) -> Deferred[Sequence[LogLine]]:
@@ -131,8 +137,9 @@ class QueryTests(SynchronousTestCase):
                 uuid_of("node3"): handlers("node3"),
             }
         )
+        self.jobs = SomeJobs()
         self.service = QueryService(
-            Clock(), self.config, self.rpc, SomeJobs(), {"fake": {"accel": "tcg"}}
+            Clock(), self.config, self.rpc, self.jobs, {"fake": {"accel": "tcg"}}
         )
 
     def ask(
@@ -305,6 +312,24 @@ class QueryTests(SynchronousTestCase):
     def test_newest_jobs(self) -> None:
         """A limit keeps the newest jobs."""
         self.assertEqual([r.cells for r in self.ask("job", "id", limit=1).rows], [(2,)])
+
+    def test_archived_jobs(self) -> None:
+        """Archived jobs are found by number and on demand, and marked."""
+        self.jobs.all[1] = replace(self.jobs.all[1], archived=True)
+        self.assertEqual(self.cells("job", "id"), [(2,)])
+        self.assertEqual(self.cells("job", "archived", names=("1",)), [(True,)])
+        request = QueryRequest(kind="job", fields=("id",), archived=True)
+        rows = self.successResultOf(self.service.query(request)).rows
+        self.assertEqual([row.cells for row in rows], [(1,), (2,)])
+        request = QueryRequest(kind="node", archived=True)
+        self.assertIn("archived: nodes are not", str(self.refusal(request)))
+
+    def test_job_depends(self) -> None:
+        """Dependencies are shown as commands take them."""
+        depends = (Dependency(1, ("success", "error")), Dependency(3, ()))
+        self.jobs.all[2] = replace(self.jobs.all[2], depends=depends)
+        ((shown,),) = self.cells("job", "depends", names=("2",))
+        self.assertEqual(shown, ["1:success+error", "3:any"])
 
     def test_job_log(self) -> None:
         """The log comes if it is asked for."""

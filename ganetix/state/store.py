@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import ClassVar
 
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from ganetix.errors import StateFault
-from ganetix.flow.breath import Breath
+from ganetix.flow.event import Event
 from ganetix.interfaces import IStateEngine
 from ganetix.objects.base import Value
 from ganetix.state.rows import Batch, Row, RowKey
 
 SLOW_SECONDS = 1.0
 GROUP_LIMIT = 1000
+TELLING_SECONDS = 0.002
+"""How long writers are told before more is written, and the reactor has its turn."""
+
 PROBE_SECONDS = 5.0
 """How long after a fault the medium is tried by itself, if nobody writes before."""
 
@@ -45,7 +50,12 @@ class StateStore:
         self._engine = engine
         self._clock = clock
         self._pending: list[_Waiting] = []
-        self._writer: Deferred[None] | None = None
+        self._untold: deque[tuple[Deferred[int], int | StateFault]] = deque()
+        self._is_writing = False
+        self._is_going_on = False
+        self._call: IDelayedCall | None = None
+        self._idle = Event()
+        self._idle.set()
         self._is_open = False
         self._revision = 0
         self._fault: str | None = None
@@ -79,12 +89,8 @@ class StateStore:
         told: Deferred[int] = Deferred(self._withdraw if withdrawable else None)
         waiting = _Waiting(batch=Batch(rows=tuple(rows)), told=told)
         self._pending.append(waiting)
-        if self._writer is None:
-            # Set before the first group is written: an engine may answer at once,
-            # and those it answers may write again.
-            self._writer = Deferred()
-            _ = Deferred.fromCoroutine(self._write_all(self._writer))
-        return waiting.told
+        self._go_on()
+        return told
 
     def load(self, kinds: Sequence[str]) -> Deferred[Sequence[Row]]:
         """All durable rows of these kinds, by kind and key."""
@@ -111,36 +117,81 @@ class StateStore:
         if self._probe is not None:
             self._probe.cancel()
             self._probe = None
-        if self._writer is not None:
-            await self._writer
+        await self._idle.wait()
         await self._engine.close()
 
-    async def _write_all(self, done: Deferred[None]) -> None:
-        while self._pending:
-            group = self._pending[:GROUP_LIMIT]
-            self._pending = self._pending[GROUP_LIMIT:]
-            await self._write_group(group)
-        self._writer = None
-        done.callback(None)
+    def _go_on(self) -> None:
+        """Write what is pending, and tell who was written, in one flat loop.
 
-    async def _write_group(self, group: Sequence[_Waiting]) -> None:
+        The next group is being written while those of the last are told. What they
+        write then comes in portions: as much as came up in a slice of time.
+        """
+        if self._is_going_on:
+            return
+        self._is_going_on = True
+        self._idle.clear()
+        while True:
+            if self._pending and not self._is_writing:
+                # An engine may answer at once.
+                self._write_group()
+            elif self._untold and self._call is None:
+                self._tell_some()
+            else:
+                break
+        self._is_going_on = False
+        if not (self._is_writing or self._untold):
+            self._idle.set()
+
+    def _write_group(self) -> None:
+        group = self._pending[:GROUP_LIMIT]
+        self._pending = self._pending[GROUP_LIMIT:]
+        self._is_writing = True
         began = self._clock.seconds()
-        try:
-            last = await self._engine.commit([waiting.batch for waiting in group])
-        except StateFault as error:
-            await self._failed(group, error)
-        except Exception as error:  # noqa: BLE001 (writers must be told, whatever it is)
-            self._log.failure("state engine failed in an unexpected way")
-            await self._failed(group, StateFault(f"state store: {error}"))
-        else:
-            self._note_success(self._clock.seconds() - began, len(group))
-            self._revision = last
-            breath = Breath(self._clock)
-            for revision, waiting in enumerate(group, last - len(group) + 1):
-                if not waiting.told.called:
-                    waiting.told.callback(revision)
-                if breath.is_due:
-                    await breath.take()
+        batches = [waiting.batch for waiting in group]
+        written = maybeDeferred(self._engine.commit, batches)
+        _ = written.addCallbacks(
+            self._written, self._not_written, (group, began), {}, (group,)
+        )
+
+    def _written(self, last: int, group: Sequence[_Waiting], began: float) -> None:
+        self._note_success(self._clock.seconds() - began, len(group))
+        self._revision = last
+        first = last - len(group) + 1
+        self._untold.extend((w.told, first + n) for n, w in enumerate(group))
+        self._is_writing = False
+        self._go_on()
+
+    def _not_written(self, failure: Failure, group: Sequence[_Waiting]) -> None:
+        error = failure.value
+        if not isinstance(error, StateFault):
+            self._log.failure("state engine failed in an unexpected way", failure)
+            error = StateFault(f"state store: {error}")
+        self._note_fault(error)
+        self._untold.extend(
+            (w.told, StateFault(error.message, **error.detail)) for w in group
+        )
+        self._is_writing = False
+        self._go_on()
+
+    def _tell_some(self) -> None:
+        until = self._clock.seconds() + TELLING_SECONDS
+        while self._untold:
+            told, outcome = self._untold.popleft()
+            if told.called:
+                # Whoever wrote this does not wait any more.
+                continue
+            if isinstance(outcome, StateFault):
+                told.errback(outcome)
+            else:
+                told.callback(outcome)
+            if self._clock.seconds() >= until:
+                break
+        if self._untold:
+            self._call = self._clock.callLater(0, self._resume)
+
+    def _resume(self) -> None:
+        self._call = None
+        self._go_on()
 
     def _note_success(self, seconds: float, batches: int) -> None:
         if self._fault is not None:
@@ -153,18 +204,12 @@ class StateStore:
                 batches=batches,
             )
 
-    async def _failed(self, group: Sequence[_Waiting], error: StateFault) -> None:
+    def _note_fault(self, error: StateFault) -> None:
         if self._fault is None:
             self._log.error("cannot write: {fault}", fault=error.message)
         self._fault = error.message
         if self._probe is None and self._is_open:
             self._probe = self._clock.callLater(PROBE_SECONDS, self._try_medium)
-        breath = Breath(self._clock)
-        for waiting in group:
-            if not waiting.told.called:
-                waiting.told.errback(StateFault(error.message, **error.detail))
-            if breath.is_due:
-                await breath.take()
 
     def _try_medium(self) -> None:
         self._probe = None

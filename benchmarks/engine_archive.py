@@ -1,7 +1,7 @@
 """The master's start and memory, with nothing and with 100,000 ended jobs on its disk.
 
-Half of the jobs are archived, and each has log lines. The master is the real daemon, the figures are the best of three starts;
-its first answer is a list of the newest jobs.
+Half of the jobs are archived, and each has log lines. The master is the real daemon;
+its first answer is a list of the newest jobs. The figures are the best of three starts.
 """
 
 from __future__ import annotations

@@ -410,6 +410,9 @@ class JobQueue:
         if live.task is not None:
             live.task.change_priority(priority)
         try:
+            while live.is_starting or live.is_ending:
+                # The record that is on its way has the old priority.
+                await self._store.write(())
             await self._runner.record(live)
         except StateFault as error:
             raise StateFault(

@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.config.snapshot import Edits
 from ganetix.errors import HypervisorFault, StateFault
-from ganetix.jobs.model import JobStatus
-from ganetix.jobs.rows import FINISHED, job_key, job_of
+from ganetix.jobs.model import Dependency, FinalStatus, Job, JobStatus
+from ganetix.jobs.rows import FINISHED, UNFINISHED, job_key, job_of
 from ganetix.jobs.values import SubmitRequest
 from ganetix.jobs.work import LockPlan
 from ganetix.state.rows import Row, RowKey
@@ -30,6 +30,16 @@ PLANS: tuple[LockPlan, ...] = (
     creates("new"),
 )
 
+Ends = tuple[FinalStatus, ...] | None
+WAYS_TO_DEPEND: tuple[tuple[Ends, Ends], ...] = (
+    (None, None),
+    (None, None),
+    (("success",), None),
+    (None, ("success", "error")),
+    (("error", "canceled"), ("success",)),
+    ((), ("canceled",)),
+)
+
 
 class QueueMachine(RuleBasedStateMachine):
     """What was promised is kept, whatever happens."""
@@ -42,6 +52,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.answers: list[Deferred[object]] = []
         self.finals: dict[int, JobStatus] = {}
         self.canceled: set[int] = set()
+        self.priorities: dict[int, int | None] = {}
         self.starts: Counter[str] = Counter()
         self.old: list[Master] = []
         self.count = 0
@@ -66,16 +77,46 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(
         ops=st.lists(st.sampled_from(PLANS), min_size=1, max_size=3),
         priority=st.sampled_from([-10, 0, 10]),
+        how=st.sampled_from(WAYS_TO_DEPEND),
+        data=st.data(),
     )
-    def submit(self, ops: list[LockPlan], priority: int) -> None:
-        """Somebody submits a job."""
+    def submit(
+        self,
+        ops: list[LockPlan],
+        priority: int,
+        how: tuple[Ends, Ends],
+        data: st.DataObject,
+    ) -> None:
+        """Somebody submits a job, perhaps after others, and one that comes after it."""
+        on_old, on_new = how
+        depends: tuple[Dependency, ...] = ()
+        if on_old is not None and self.accepted:
+            old = data.draw(st.sampled_from(sorted(self.accepted)))
+            depends = (Dependency(old, on_old),)
+        requests = [self.request(ops, priority, depends)]
+        if on_new is not None:
+            depends = (*depends, Dependency(-1, on_new))
+            requests.append(self.request([{}], priority, depends))
+
+        def taken(ids: tuple[int, ...]) -> None:
+            self.accepted.update(ids)
+            for job_id in ids:
+                self.priorities.setdefault(job_id, priority)
+
+        d = self.master.queue.submit(requests)
+        _ = d.addCallbacks(taken, self.refused)
+
+    def request(
+        self, ops: list[LockPlan], priority: int, depends: tuple[Dependency, ...]
+    ) -> SubmitRequest:
+        """A job with these locks."""
         self.count += 1
         names = [f"job{self.count}op{index}" for index in range(len(ops))]
         self.plans.update(zip(names, ops, strict=True))
         self.master.worker.plans.update(self.plans)
-        request = SubmitRequest(ops=tuple(map(op, names)), priority=priority)
-        d = self.master.queue.submit([request])
-        _ = d.addCallbacks(self.accepted.update, self.refused)
+        return SubmitRequest(
+            ops=tuple(map(op, names)), priority=priority, depends=depends
+        )
 
     def active(self) -> list[int]:
         """The jobs accepted that have not ended."""
@@ -91,7 +132,15 @@ class QueueMachine(RuleBasedStateMachine):
         """Somebody cancels a job, or changes its priority."""
         job_id = data.draw(st.sampled_from(self.active()))
         if priority is not None:
-            _ = self.master.queue.change_priority(job_id, priority)
+            self.priorities[job_id] = None
+            master = self.master
+
+            def changed(answer: tuple[bool, str]) -> None:
+                if answer[0] and master is self.master:
+                    self.priorities[job_id] = priority
+
+            d = master.queue.change_priority(job_id, priority)
+            _ = d.addCallbacks(changed, self.refused)
             return
 
         def told(answer: tuple[bool, str]) -> None:
@@ -153,6 +202,32 @@ class QueueMachine(RuleBasedStateMachine):
             self.starts[name] += 1
             assert self.starts[name] == 1, name
         self.seen = len(started)
+
+    @invariant()
+    def dependencies_hold(self) -> None:
+        """No job has begun before those it depends on had ended as they should."""
+        for job_id in self.accepted:
+            job = self.recorded(job_id)
+            if not job.depends or job.started is None:
+                continue
+            for dependency in job.depends:
+                assert dependency.is_met_by(self.recorded(dependency.job_id).status)
+
+    @invariant()
+    def priorities_last(self) -> None:
+        """A priority that was acknowledged is on the disk, or a better one."""
+        for job_id, priority in self.priorities.items():
+            job = self.recorded(job_id)
+            if priority is not None and job.status == "queued":
+                assert job.priority <= priority
+
+    def recorded(self, job_id: int) -> Job:
+        """A job that was accepted, as the disk has it."""
+        for kind in (UNFINISHED, FINISHED):
+            data = self.medium.get(RowKey(kind, job_key(job_id)))
+            if data is not None:
+                return job_of(Row(kind, job_key(job_id), data))
+        raise AssertionError(f"job {job_id} is lost")
 
     @invariant()
     def finals_stay(self) -> None:

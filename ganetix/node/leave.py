@@ -13,7 +13,7 @@ from ganetix.errors import BadParameter, WrongState
 from ganetix.interfaces import Offload
 from ganetix.node.calls import handler, while_attended
 from ganetix.node.providers import Providers
-from ganetix.node.ssconf import forget_ssconf
+from ganetix.node.ssconf import SSCONF_TURN, forget_ssconf
 from ganetix.node.turns import Turns
 from ganetix.paths import Paths
 from ganetix.rpc.methods import DELAY, NODE_LEAVE, Delay, Nothing
@@ -42,12 +42,14 @@ class LeaveCalls:
         paths: Paths,
         providers: Providers,
         turns: Turns,
+        ssconf_turns: Turns,
         offload: Offload,
         on_left: Callable[[], None],
     ) -> None:
         self._paths = paths
         self._providers = providers
         self._turns = turns
+        self._ssconf_turns = ssconf_turns
         self._offload = offload
         self._on_left = on_left
 
@@ -64,7 +66,9 @@ class LeaveCalls:
             raise WrongState(f"guests run on this node: {', '.join(sorted(alive))}")
         if self._turns.busy:
             raise WrongState("guests are being made or removed on this node")
-        await self._offload(lambda: forget_membership(self._paths))
+        await self._ssconf_turns.run(
+            SSCONF_TURN, lambda: self._offload(lambda: forget_membership(self._paths))
+        )
         self._log.info("this node has left its cluster")
         self._on_left()
         return Nothing()

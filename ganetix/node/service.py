@@ -51,14 +51,14 @@ class NodeService:
         has_address: HasAddress = has_address,
     ) -> None:
         providers = Providers(hypervisors, storages)
-        turns = Turns()
+        turns, ssconf_turns = Turns(), Turns()
         clock = IReactorTime(reactor)
         self._consoles = ConsoleCalls(IReactorUNIX(reactor), providers, offload)
         self._subjects: tuple[Subject, ...] = (
             InfoCalls(clock, node_uuid, providers, read_host, offload),
             VerifyCalls(clock, paths, providers, offload, has_address),
-            SsconfCalls(paths, turns, offload),
-            LeaveCalls(paths, providers, turns, offload, on_left),
+            SsconfCalls(paths, ssconf_turns, offload),
+            LeaveCalls(paths, providers, turns, ssconf_turns, offload, on_left),
             GuestCalls(providers, turns, offload),
             CreateCalls(providers, turns, os_provider, read_host, offload),
             DiskCalls(providers, turns),

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from ganetix.rpc.server import Call, Handler
 
+SSCONF_TURN = "ssconf"
+"""The turn in which the files are written or removed."""
+
 _PREFIX = "ssconf_"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -78,7 +81,7 @@ class SsconfCalls:
 
         try:
             # One at a time: comparing serial numbers and writing belong together.
-            await self._turns.run("ssconf", lambda: self._offload(write))
+            await self._turns.run(SSCONF_TURN, lambda: self._offload(write))
         except OSError as error:
             raise StateFault(
                 f"ssconf cannot be written: {os.strerror(error.errno or 0)}"

@@ -60,13 +60,7 @@ class CrashTests(TestCase):
     ) -> tuple[int | None, bool]:
         """Have the master die there; the job's number, and whether it died."""
         await self.cluster.end("master")
-        master = await self.cluster.start_master(
-            sys.executable,
-            crashing_master.__file__,
-            str(self.cluster.paths().root),
-            str(number),
-            when,
-        )
+        master = await self.start_crashing(number, when)
         job_id = await self.submit(op) if master.status is None else None
 
         async def is_over() -> bool:
@@ -76,6 +70,18 @@ class CrashTests(TestCase):
         await self.cluster.end("master")
         await self.cluster.start_master()
         return job_id, master.status == -signal.SIGKILL
+
+    async def start_crashing(
+        self, number: int, when: Literal["before", "behind"]
+    ) -> Running:
+        """Start a master that dies at that batch, unless it ends before."""
+        return await self.cluster.start_master(
+            sys.executable,
+            crashing_master.__file__,
+            str(self.cluster.paths().root),
+            str(number),
+            when,
+        )
 
     async def has_ended(self, job_id: int | None, master: Running) -> bool:
         """Whether a job is known to have ended."""
@@ -173,20 +179,20 @@ class CrashTests(TestCase):
         """Killed once its node had left, the master ends what it began when started
         again, and another cluster can be made."""
         await self.cluster.end("master")
-        master = await self.cluster.start_master(
-            sys.executable,
-            crashing_master.__file__,
-            str(self.cluster.paths().root),
-            "3",
-            "before",
-        )
+        # The third batch: after the job's own record, and that it runs.
+        master = await self.start_crashing(3, "before")
         await self.submit(OpClusterDestroy())
-        await master.ended
-        await self.cluster.daemons["node1"].ended
-        again = self.cluster.spawn(self.cluster.twistd("ganetix-master", "node1"))
+
+        async def is_dead() -> bool:
+            return master.status is not None
+
+        await self.cluster.until(is_dead, "the master dies")
+        self.assertEqual(master.status, -signal.SIGKILL)
+        again = await self.cluster.start_master()
         await again.ended
         self.assertEqual(again.status, 1)
         self.assertIn(b"is destroyed", again.out + again.err)
+        await self.cluster.daemons["node1"].ended
         await self.cluster.init()
         self.cluster.start_node("node1")
         await self.cluster.start_master()

@@ -17,6 +17,7 @@ from zope.interface import implementer
 from ganetix.api.link import ConsoleClient
 from ganetix.cli.errors import Failure
 from ganetix.cli.session import Session
+from ganetix.cli.streams import without_controls
 from ganetix.errors import GanetixError
 
 ESCAPE = b"\x1d"
@@ -29,7 +30,7 @@ async def print_log(session: Session, name: str, lines: int) -> None:
     """The last lines of what the guest has written."""
     text = await (await session.client()).console_tail(name, lines)
     if text:
-        session.streams.out(text.rstrip("\n"))
+        session.streams.out(without_controls(text).rstrip("\n"))
         session.streams.stdout.flush()
 
 
@@ -79,7 +80,7 @@ class _Printer:
         self._stdout = session.streams.stdout
 
     def __call__(self, data: bytes) -> None:
-        self._stdout.write(self._decoder.decode(data).replace("\r\n", "\n"))
+        self._stdout.write(without_controls(self._decoder.decode(data)))
         self._stdout.flush()
 
 

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from typing import NamedTuple, TextIO
+
+
+# Sequences that begin with ESC, then single control characters but tab and newline.
+_CONTROLS = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]?|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
 
 
 def printable(text: str) -> str:
@@ -16,6 +23,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in text)
+
+
+def without_controls(text: str) -> str:
+    """Lines that a guest wrote, without what a terminal would obey or answer."""
+    return _CONTROLS.sub("", text)
 
 
 class Streams(NamedTuple):

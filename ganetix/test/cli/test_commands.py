@@ -343,10 +343,10 @@ class JobTests(CommandTestCase):
         self.assertIn("ganetix-node join", self.err)
 
     async def test_console_log(self) -> None:
-        """The end of the console's log is printed."""
-        self.master.console_log = "one\ntwo\n"
+        """The end of the console's log is printed, without its control sequences."""
+        self.master.console_log = "one\nguest# \x1b[6n\x1b[1;32mtwo\x07\r\n"
         self.assertEqual(await self.run_line("gnt-instance console --log -n 1 w"), 0)
-        self.assertEqual(self.out, "two\n")
+        self.assertEqual(self.out, "guest# two\n")
 
     async def test_console_needs_terminal(self) -> None:
         """Without a terminal there is no console."""

@@ -44,6 +44,8 @@ class LiveJob:
     """
 
     __slots__ = (
+        "_unwritten",
+        "_watchers",
         "hindrance",
         "is_ending",
         "is_starting",
@@ -56,8 +58,6 @@ class LiveJob:
         "shown",
         "status",
         "task",
-        "unwritten",
-        "watches",
     )
 
     def __init__(
@@ -65,14 +65,16 @@ class LiveJob:
         job: Job,
         on_show: Callable[[LiveJob, JobStatus], None],
     ) -> None:
-        self.watches: dict[Watcher, None] = {}
+        # What most jobs need only when they run comes into being then: there may be
+        # many thousands that wait.
+        self._watchers: dict[Watcher, None] | None = None
+        self._unwritten: list[LogLine] | None = None
         self.on_show = on_show
         self.job = job
         self.shown = job
         self.status = job.status
         self.last_line = job.log_serial
-        self.lines: deque[LogLine] = deque(maxlen=RECENT_LINES)
-        self.unwritten: list[LogLine] = []
+        self.lines: deque[LogLine] | None = None
         self.task: Task | None = None
         self.owner: JobOwner | None = None
         self.patience: Patience | None = None
@@ -95,12 +97,41 @@ class LiveJob:
     def show_lines(self, lines: list[LogLine]) -> None:
         """Let others see these lines: they are durable."""
         if lines:
+            if self.lines is None:
+                self.lines = deque(maxlen=RECENT_LINES)
             self.lines.extend(lines)
             self._show(self.shown.logged(lines[-1].serial))
+
+    def add_line(self, line: LogLine) -> None:
+        """Add a line that is to be written."""
+        if self._unwritten is None:
+            self._unwritten = []
+        self._unwritten.append(line)
+
+    def take_lines(self) -> list[LogLine]:
+        """The lines that are to be written; the taker writes them."""
+        lines, self._unwritten = self._unwritten, None
+        return lines or []
+
+    def put_back(self, lines: list[LogLine]) -> None:
+        """Lines that were taken and not written."""
+        self._unwritten = lines + self.take_lines()
+
+    def tell(self, watcher: Watcher) -> None:
+        """Tell somebody of all changes from now on."""
+        if self._watchers is None:
+            self._watchers = {}
+        self._watchers[watcher] = None
+
+    def tell_no_more(self, watcher: Watcher) -> None:
+        """Tell somebody nothing any more."""
+        if self._watchers is not None:
+            self._watchers.pop(watcher, None)
 
     def _show(self, job: Job) -> None:
         before, self.shown, self.status = self.status, job, job.status
         if self.status != before:
             self.on_show(self, before)
-        for watcher in self.watches:
-            watcher.changed(self)
+        if self._watchers is not None:
+            for watcher in self._watchers:
+                watcher.changed(self)

@@ -52,7 +52,7 @@ class JobLog:
                 return
             live.last_line += 1
             cut = line if len(line) <= MAX_LINE else line[:MAX_LINE] + "…"
-            live.unwritten.append(
+            live.add_line(
                 LogLine(serial=live.last_line, time=now, op=op, text=cut, level=level)
             )
         self._with_lines[live] = None
@@ -61,8 +61,7 @@ class JobLog:
     def take(self, live: LiveJob) -> list[LogLine]:
         """The lines of a job that are not yet being written; the taker writes them."""
         self._with_lines.pop(live, None)
-        lines, live.unwritten = live.unwritten, []
-        return lines
+        return live.take_lines()
 
     def settled(self) -> Deferred[None]:
         """Fires when no line is waiting to be written."""

@@ -26,7 +26,7 @@ CANCELED = WireError(code="CANCELLED", message="the job was canceled")
 RESTARTED = "the master was restarted while this ran"
 
 
-class Dependency(msgspec.Struct, frozen=True, array_like=True):
+class Dependency(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A job that must have ended before another begins, and how it may have ended.
 
     As JSON it is ``[17, ["success", "error"]]``; no status at all stands for any. In
@@ -42,7 +42,7 @@ class Dependency(msgspec.Struct, frozen=True, array_like=True):
         return status in (self.statuses or FINAL)
 
 
-class LogLine(Value, frozen=True, kw_only=True):
+class LogLine(Value, frozen=True, kw_only=True, gc=False):
     """One line of a job's log; ``serial`` counts from 1 within the job."""
 
     serial: int
@@ -52,7 +52,7 @@ class LogLine(Value, frozen=True, kw_only=True):
     level: Literal["info", "warning"] = "info"
 
 
-class OpRun(Value, frozen=True, kw_only=True):
+class OpRun(Value, frozen=True, kw_only=True, gc=False):
     """One opcode of a job and how far it got; times in seconds since the epoch.
 
     ``result`` is what JSON can hold.
@@ -68,7 +68,7 @@ class OpRun(Value, frozen=True, kw_only=True):
     ended: float | None = None
 
 
-class Job(Value, frozen=True, kw_only=True):
+class Job(Value, frozen=True, kw_only=True, gc=False):
     """A job. ``serial`` grows with each change; ``log_serial`` is its last line's.
 
     ``archived`` is true of jobs whose record was found in the archive.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random as random_module
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from twisted.internet.defer import Deferred, TimeoutError
@@ -47,7 +48,7 @@ from ganetix.jobs.why import why_waiting
 from ganetix.jobs.work import Worker
 from ganetix.locking import LockManager
 from ganetix.opcodes import SUBMIT_PRIORITIES
-from ganetix.scheduler import Again, Scheduler, Task
+from ganetix.scheduler import Scheduler
 from ganetix.state.rows import Row
 
 KEPT_FINISHED = 500
@@ -497,10 +498,7 @@ class JobQueue:
         return live
 
     def _schedule(self, live: LiveJob) -> None:
-        async def work(task: Task) -> Again | None:
-            return await self._runner.run(live, task)
-
-        job = live.job
+        job, work = live.job, partial(self._runner.run, live)
         live.task = self._scheduler.add(f"job {job.id}", work, job.priority)
 
     def _shown(self, live: LiveJob, before: JobStatus) -> None:

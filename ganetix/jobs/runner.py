@@ -282,7 +282,7 @@ class Runner:
             if isinstance(error, CancelledError):
                 # The master stops; the record is on its way all the same.
                 raise
-            live.unwritten[:0] = lines
+            live.put_back(lines)
             fault = (
                 error if isinstance(error, GanetixError) else self._bug(live, Failure())
             )

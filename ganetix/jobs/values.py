@@ -11,7 +11,7 @@ from ganetix.objects.base import Value
 from ganetix.opcodes import AnyOpcode
 
 
-class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True):
+class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A job to submit; the priority goes to every opcode in it.
 
     It begins when all jobs on which it depends have ended as they should.
@@ -23,7 +23,7 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True):
     depends: tuple[Dependency, ...] = ()
 
 
-class JobMark(msgspec.Struct, frozen=True, array_like=True):
+class JobMark(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How far a watcher of a job has come: as JSON ``[17, SERIAL, LOG_SERIAL]``."""
 
     job_id: int

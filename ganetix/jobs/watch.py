@@ -129,7 +129,7 @@ class JobsWatch:
             if place.job_id in self._places:
                 place.found = job
                 if isinstance(job, LiveJob):
-                    job.watches[self] = None
+                    job.tell(self)
                     if self._ends_only and job.shown.ended is None:
                         self._fresh.pop(place.job_id, None)
 
@@ -176,7 +176,7 @@ class JobsWatch:
     def _forget(self, place: _Place) -> None:
         self._places.pop(place.job_id, None)
         if isinstance(place.found, LiveJob):
-            place.found.watches.pop(self, None)
+            place.found.tell_no_more(self)
 
 
 class _Place:
@@ -203,7 +203,7 @@ class _Place:
         seen = self.log_serial
         if job.log_serial <= seen:
             return ()
-        recent = self.found.lines if isinstance(self.found, LiveJob) else ()
+        recent = self.found.lines if isinstance(self.found, LiveJob) else None
         if not recent or recent[0].serial > seen + 1:
             return None
         return [line for line in recent if seen < line.serial <= job.log_serial]

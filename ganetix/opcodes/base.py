@@ -27,6 +27,7 @@ class Opcode(
     forbid_unknown_fields=True,
     tag_field="OP_ID",
     tag=_op_id,
+    gc=False,
 ):
     """A request; ``SUBJECT`` names the field that a one-line summary shows."""
 

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping
 from typing import NamedTuple, TextIO
 
-
 # Sequences that begin with ESC, then single control characters but tab and newline.
 _CONTROLS = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]?|[\x00-\x08\x0b-\x1f\x7f-\x9f]"

@@ -414,6 +414,8 @@ class JobQueue:
             while live.is_starting or live.is_ending:
                 # The record that is on its way has the old priority.
                 await self._store.write(())
+            if live.job.is_final:
+                return False, await self._ended_line(job_id)
             await self._runner.record(live)
         except StateFault as error:
             raise StateFault(

@@ -291,7 +291,9 @@ class Runner:
         finally:
             live.is_ending = False
         live.show_lines(lines)
-        live.move(end if live.job is before else live.job.succeeded(now, result))
+        # A job that ends is what its record says, whatever was changed meanwhile.
+        is_settled = end.is_final or live.job is before
+        live.move(end if is_settled else live.job.succeeded(now, result))
         if not live.job.is_final:
             if live.job.priority != end.priority:
                 # Changed while the record was on its way.

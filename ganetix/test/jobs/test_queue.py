@@ -405,6 +405,22 @@ class RaceTests(SynchronousTestCase):
         self.assertEqual(self.worker.started, ["a"])
         self.assertEqual(self.stored(job_id), "error")
 
+    def test_priority_while_ending(self) -> None:
+        """A priority that comes while the end is written comes too late."""
+        job_id = self.submit("a")
+        self.turn()
+        self.held.release_all()
+        self.worker.succeed("a")
+        changing = self.queue.change_priority(job_id, 10)
+        self.held.release_all()
+        done, said = self.successResultOf(changing)
+        self.assertEqual((done, said), (False, "job 1 has ended already: success"))
+        shown = self.successResultOf(self.queue.job(job_id))
+        found = Deferred.fromCoroutine(self.queue._history.finished([job_id]))
+        self.held.release_all()
+        (stored,) = self.successResultOf(found)
+        self.assertEqual((shown, shown.priority), (stored, 0))
+
 
 class FaultTests(QueueTestCase):
     """A store that fails under running jobs."""

@@ -124,7 +124,7 @@ class SimMaster(SimCluster):
             self.scheduler,
             random.Random(1),  # noqa: S311 - jitter
         )
-        self.recovery = Recovery(self.services, self._submit)
+        self.recovery = Recovery(self.services, self._submit_own)
         self._now(Deferred.fromCoroutine(self._start()))
         self.recovery.start()
         self.wait(0)
@@ -242,6 +242,10 @@ class SimMaster(SimCluster):
 
     def _submit(self, op: AnyOpcode) -> Deferred[int]:
         submitted = self.queue.submit([SubmitRequest(ops=(op,))])
+        return submitted.addCallback(lambda job_ids: job_ids[0])
+
+    def _submit_own(self, op: AnyOpcode) -> Deferred[int]:
+        submitted = self.queue.submit([SubmitRequest(ops=(op,))], internal=True)
         return submitted.addCallback(lambda job_ids: job_ids[0])
 
 

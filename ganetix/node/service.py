@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.interfaces import IReactorTime, IReactorUNIX
 
 from ganetix.interfaces import IHypervisor, IOsProvider, IStorage, Offload
+from ganetix.netutils.bind import is_own_address
 from ganetix.node.calls import Subject
 from ganetix.node.console import ConsoleCalls
 from ganetix.node.create import CreateCalls
@@ -19,7 +20,7 @@ from ganetix.node.leave import DelayCalls, LeaveCalls
 from ganetix.node.providers import Providers
 from ganetix.node.ssconf import SsconfCalls
 from ganetix.node.turns import Turns
-from ganetix.node.verify import HasAddress, VerifyCalls, has_address
+from ganetix.node.verify import HasAddress, VerifyCalls
 from ganetix.paths import Paths
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class NodeService:
         relay_enrol: RelayEnrol,
         on_left: Callable[[], None] = lambda: None,
         read_host: ReadHost = read_host,
-        has_address: HasAddress = has_address,
+        has_address: HasAddress = is_own_address,
     ) -> None:
         providers = Providers(hypervisors, storages)
         turns, ssconf_turns = Turns(), Turns()

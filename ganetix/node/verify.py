@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import socket
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from ganetix import __version__
 from ganetix.bootstrap.pki import expiry, fingerprint
 from ganetix.interfaces import Offload
+from ganetix.netutils.bind import is_own_address
 from ganetix.node.calls import handler
 from ganetix.node.providers import Providers
 from ganetix.node.ssconf import ssconf_names
@@ -27,19 +26,6 @@ if TYPE_CHECKING:
     from ganetix.rpc.server import Call, Handler
 
 HasAddress = Callable[[str], bool]
-
-
-def has_address(address: str) -> bool:
-    """Whether an interface of this host has this IP address, by trying to bind it."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((address, 0))
-    except OSError as error:
-        if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL):
-            return False
-        raise
-    return True
 
 
 class _Files(Value, frozen=True, kw_only=True):
@@ -63,7 +49,7 @@ class VerifyCalls:
         paths: Paths,
         providers: Providers,
         offload: Offload,
-        has_address: HasAddress = has_address,
+        has_address: HasAddress = is_own_address,
     ) -> None:
         self._clock = clock
         self._paths = paths

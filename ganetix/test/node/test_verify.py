@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 
 from cryptography.hazmat.primitives.serialization import Encoding
-from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.bootstrap.dirs import write_file, write_secret
 from ganetix.bootstrap.pki import (
@@ -17,7 +16,6 @@ from ganetix.bootstrap.pki import (
     signing_request,
 )
 from ganetix.node.ssconf import write_ssconf
-from ganetix.node.verify import has_address
 from ganetix.rpc.methods import NODE_VERIFY, NodeVerify, VerifyRequest
 from ganetix.test.node.support import NODE_UUID, NodeCase
 
@@ -100,17 +98,3 @@ class VerifyTests(NodeCase):
             self.found().problems,
             ("hypervisor stub: no qemu", "disk template file: read-only"),
         )
-
-
-class AddressTests(SynchronousTestCase):
-    """Looking for addresses."""
-
-    def test_own(self) -> None:
-        """Loopback addresses are this host's."""
-        self.assertTrue(has_address("127.0.0.1"))
-        self.assertTrue(has_address("127.0.0.77"))
-
-    def test_foreign(self) -> None:
-        """Addresses kept for documentation are nobody's."""
-        self.assertFalse(has_address("192.0.2.1"))
-        self.assertFalse(has_address("2001:db8::1"))

@@ -97,6 +97,9 @@ class JobQueue:
         self._runner = Runner(
             clock, store, config, worker, locks, self._job_log, random
         )
+        # Bound once for all jobs.
+        self._run = self._runner.run
+        self._on_show = self._shown
         self._live: dict[int, LiveJob] = {}
         self._depend = Dependencies(clock, self._judged)
         self._recent: OrderedDict[int, LiveJob] = OrderedDict()
@@ -494,13 +497,13 @@ class JobQueue:
         return found if limit is None else found[max(len(found) - limit, 0) :]
 
     def _hold(self, job: Job) -> LiveJob:
-        live = LiveJob(job, self._shown)
+        live = LiveJob(job, self._on_show)
         self._live[job.id] = live
         self._statuses[job.status] += 1
         return live
 
     def _schedule(self, live: LiveJob) -> None:
-        job, work = live.job, partial(self._runner.run, live)
+        job, work = live.job, partial(self._run, live)
         live.task = self._scheduler.add(f"job {job.id}", work, job.priority)
 
     def _shown(self, live: LiveJob, before: JobStatus) -> None:

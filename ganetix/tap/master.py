@@ -56,6 +56,7 @@ from ganetix.units.recovery import Recovery
 from ganetix.units.worker import LogicalUnits
 
 SOCKET_MODE = 0o660
+COLLECTOR_THRESHOLDS = (1000, 10, 2000)
 WIPE_AFTER_SECONDS = 1.0
 
 WrapEngine = Callable[[IStateEngine], IStateEngine]
@@ -182,9 +183,11 @@ class MasterDaemon(LoggedService):
         await self._config.load()
         await self._queue.load()
         # What is loaded stays. The collector need not go through all of it each time:
-        # that kept the reactor waiting for 30 ms and more.
+        # that kept the reactor waiting for 30 ms and more. For the same reason it goes
+        # rarely through what has lived for some time, as queued jobs do.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*COLLECTOR_THRESHOLDS)
         path = str(self._paths.master_socket)
         # The store's lock is ours, so a socket that is there is nobody's any more. A
         # process id beside it, as Twisted writes one, may be another's by now.

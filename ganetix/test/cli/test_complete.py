@@ -49,6 +49,17 @@ class CompletionTests(ServedMasterTestCase):
             ["high", "low", "normal"],
         )
 
+    async def test_queue_actions(self) -> None:
+        """A word that must be one of a few."""
+        self.assertEqual(
+            await self.complete("gnt-cluster", "queue", ""),
+            ["drain", "info", "undrain"],
+        )
+        priorities = await self.complete("gnt-job", "change-priority", "")
+        self.assertEqual(priorities, ["-10", "0", "10", "high", "low", "normal"])
+        options = await self.complete("gnt-job", "archive", "--")
+        self.assertIn("--older-than", options)
+
     async def test_names(self) -> None:
         """Names of the kind that the place takes, but those that stand there."""
         kinds = []
@@ -65,7 +76,9 @@ class CompletionTests(ServedMasterTestCase):
         nodes = await self.complete("gnt-instance", "add", "-n", "")
         self.assertEqual(nodes, ["a1", "a2", "b1"])
         await self.complete("gnt-job", "info", "")
-        self.assertEqual(kinds, ["instance", "node", "job"])
+        await self.complete("gnt-job", "change-priority", "high", "")
+        await self.complete("gnt-group", "add", "--depends", "")
+        self.assertEqual(kinds, ["instance", "node", "job", "job", "job"])
 
     async def test_many_names(self) -> None:
         """An answer of many boxes' length is read whole."""

@@ -1,4 +1,5 @@
-"""The job queue over random histories: submissions, cancels, faults and crashes."""
+"""The job queue over random histories: jobs that depend on each other, cancels,
+priorities, the archive, faults and crashes."""
 
 from collections import Counter
 
@@ -13,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ganetix.config.snapshot import Edits
 from ganetix.errors import HypervisorFault, StateFault
 from ganetix.jobs.model import Dependency, FinalStatus, Job, JobStatus
-from ganetix.jobs.rows import FINISHED, UNFINISHED, job_key, job_of
+from ganetix.jobs.rows import ARCHIVED, FINISHED, UNFINISHED, job_key, job_of
 from ganetix.jobs.values import SubmitRequest
 from ganetix.jobs.work import LockPlan
 from ganetix.state.rows import Row, RowKey
@@ -182,6 +183,11 @@ class QueueMachine(RuleBasedStateMachine):
             self.clock.advance({"turn": 0, "later": 0.7, "much later": 12}[how])
             self.now = self.clock.seconds()
 
+    @rule(age=st.sampled_from([0.0, 5.0]))
+    def archive(self, age: float) -> None:
+        """Ended jobs go into the archive."""
+        _ = self.master.queue.archive_older(age).addErrback(self.refused)
+
     @rule(what=st.sampled_from(["crash", "fault", "no fault", "no fault"]))
     def trouble(self, what: str) -> None:
         """The disk fails or works again; or the master is killed, and comes back.
@@ -223,7 +229,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def recorded(self, job_id: int) -> Job:
         """A job that was accepted, as the disk has it."""
-        for kind in (UNFINISHED, FINISHED):
+        for kind in (UNFINISHED, FINISHED, ARCHIVED):
             data = self.medium.get(RowKey(kind, job_key(job_id)))
             if data is not None:
                 return job_of(Row(kind, job_key(job_id), data))
@@ -233,10 +239,9 @@ class QueueMachine(RuleBasedStateMachine):
     def finals_stay(self) -> None:
         """Nobody's final state changes."""
         for job_id in self.accepted:
-            data = self.medium.get(RowKey(FINISHED, job_key(job_id)))
-            if data is not None:
-                status = job_of(Row(FINISHED, job_key(job_id), data)).status
-                assert self.finals.setdefault(job_id, status) == status
+            job = self.recorded(job_id)
+            if job.is_final:
+                assert self.finals.setdefault(job_id, job.status) == job.status
             elif job_id in self.finals or not self.master.queue.is_active(job_id):
                 raise AssertionError(f"job {job_id} is lost")
         for job_id in self.canceled:

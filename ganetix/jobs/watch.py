@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 
 from ganetix.errors import NotFound
 from ganetix.flow.breath import Breath
@@ -21,6 +22,10 @@ MOST_LINES = 500
 
 MOST_UPDATES = 200
 """Jobs that are told of at once; the others come next."""
+
+FEW_JOBS = 8
+GATHER_SECONDS = 0.01
+"""Who watches more than a few jobs gets their changes of so long a time together."""
 
 Find = Callable[[Sequence[int]], Awaitable[Sequence["LiveJob | Job"]]]
 """The jobs of these numbers, in order; ``NotFound`` if there is one missing."""
@@ -93,6 +98,8 @@ class JobsWatch:
             await self._news
         finally:
             self._news = None
+        if len(self._places) > FEW_JOBS:
+            await deferLater(self._clock, GATHER_SECONDS)
 
     async def _collect(self) -> Sequence[JobUpdate]:
         """Updates of the jobs that waited longest; none if there is nothing new."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
+from math import inf
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -15,6 +16,7 @@ from ganetix.flow.outbox import SLICE_SECONDS
 from ganetix.scheduler.task import Again, Task, Work
 
 DEFAULT_SLOTS = 64
+URGENT_PRIORITY = -10
 
 
 class Scheduler:
@@ -22,13 +24,19 @@ class Scheduler:
 
     Tasks start from the reactor, never from the code that adds them, and a burst of
     ready tasks leaves the reactor its turn. A task that fails is logged by name.
+
+    :param urgent_slots: more slots for tasks of ``URGENT_PRIORITY`` or better, so that
+        these need not wait until one of many others has ended
     """
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, slots: int = DEFAULT_SLOTS) -> None:
+    def __init__(
+        self, clock: IReactorTime, slots: int = DEFAULT_SLOTS, urgent_slots: int = 0
+    ) -> None:
         self._clock = clock
         self._slots = _checked(slots)
+        self._urgent_slots = urgent_slots
         self._heap: list[tuple[int, int, Task]] = []
         self._stale = 0
         self._delayed: dict[Task, None] = {}
@@ -189,11 +197,22 @@ class Scheduler:
             self._call = self._clock.callLater(0, self._start_tasks)
 
     def _may_start(self) -> bool:
-        return (
-            bool(self._heap)
-            and len(self._running) < self._slots
-            and not (self._is_quiet or self._is_stopped)
+        if not self._heap or self._is_quiet or self._is_stopped:
+            return False
+        running = len(self._running)
+        return running < self._slots or (
+            running < self._slots + self._urgent_slots
+            and self._best_priority() <= URGENT_PRIORITY
         )
+
+    def _best_priority(self) -> float:
+        while self._heap:
+            priority, serial, task = self._heap[0]
+            if task.serial == serial:
+                return priority
+            heappop(self._heap)
+            self._stale -= 1
+        return inf
 
     def _start_tasks(self) -> None:
         self._call = None

@@ -57,6 +57,7 @@ from ganetix.units.worker import LogicalUnits
 
 SOCKET_MODE = 0o660
 COLLECTOR_THRESHOLDS = (1000, 10, 2000)
+URGENT_SLOTS = 16
 WIPE_AFTER_SECONDS = 1.0
 
 WrapEngine = Callable[[IStateEngine], IStateEngine]
@@ -143,7 +144,7 @@ class MasterDaemon(LoggedService):
             self._config,
             LogicalUnits(services),
             LockManager(reactor),
-            Scheduler(reactor),
+            Scheduler(reactor, urgent_slots=URGENT_SLOTS),
             random.Random(),  # noqa: S311 - jitter
         )
         self._archiving = AutoArchive(

@@ -51,6 +51,7 @@ class StateStore:
         self._clock = clock
         self._pending: list[_Waiting] = []
         self._untold: deque[tuple[Deferred[int], int | StateFault]] = deque()
+        self._has_failed = False
         self._is_writing = False
         self._is_going_on = False
         self._call: IDelayedCall | None = None
@@ -124,14 +125,16 @@ class StateStore:
         """Write what is pending, and tell who was written, in one flat loop.
 
         The next group is being written while those of the last are told. What they
-        write then comes in portions: as much as came up in a slice of time.
+        write then comes in portions: as much as came up in a slice of time. After a
+        failure all are told first: some withdraw what was built on what failed.
         """
         if self._is_going_on:
             return
         self._is_going_on = True
         self._idle.clear()
         while True:
-            if self._pending and not self._is_writing:
+            has_bad_news = self._has_failed and bool(self._untold)
+            if self._pending and not (self._is_writing or has_bad_news):
                 # An engine may answer at once.
                 self._write_group()
             elif self._untold and self._call is None:
@@ -167,6 +170,7 @@ class StateStore:
             self._log.failure("state engine failed in an unexpected way", failure)
             error = StateFault(f"state store: {error}")
         self._note_fault(error)
+        self._has_failed = True
         self._untold.extend(
             (w.told, StateFault(error.message, **error.detail)) for w in group
         )
@@ -186,7 +190,9 @@ class StateStore:
                 told.callback(outcome)
             if self._clock.seconds() >= until:
                 break
-        if self._untold:
+        if not self._untold:
+            self._has_failed = False
+        else:
             self._call = self._clock.callLater(0, self._resume)
 
     def _resume(self) -> None:

@@ -6,11 +6,12 @@ and nodes by UUID.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ganetix import opcodes as ops
 from ganetix.config.snapshot import Snapshot
 from ganetix.errors import Bug
+from ganetix.objects.base import ConfigObject
 from ganetix.plan.lock_plan import LevelLocks, LockPlan, Mode
 from ganetix.plan.node import reservation
 
@@ -98,10 +99,32 @@ def _verify(op: ops.OpClusterVerify, snapshot: Snapshot) -> LockPlan:
 
 
 def _delay(op: ops.OpTestDelay, snapshot: Snapshot) -> LockPlan:
-    if not op.on_nodes:
+    if not op.on_nodes and not op.locks:
         return {}
-    nodes = (snapshot.node(name).uuid for name in op.on_nodes)
-    return {"node": _names("exclusive", *nodes)}
+    asked = op.locks
+    nodes = asked.get("node", {}) | dict.fromkeys(op.on_nodes, "exclusive")
+    instances = asked.get("instance", {})
+    claimed = frozenset(n for n, mode in instances.items() if mode == "exclusive")
+    plan: LockPlan = {
+        "instance": LevelLocks(
+            names={
+                snapshot.instance(name).name: mode
+                for name, mode in instances.items()
+                if name not in claimed
+            },
+            creates=claimed,
+        ),
+        "group": _uuids(snapshot.group, asked.get("group", {})),
+        "node": _uuids(snapshot.node, nodes),
+        "node_resource": _uuids(snapshot.node, asked.get("node_resource", {})),
+    }
+    return {lv: locks for lv, locks in plan.items() if locks.names or locks.creates}
+
+
+def _uuids(
+    find: Callable[[str], ConfigObject], modes: Mapping[str, Mode]
+) -> LevelLocks:
+    return LevelLocks(names={find(name).uuid: mode for name, mode in modes.items()})
 
 
 _RULES: dict[type[ops.Opcode], Callable[..., LockPlan]] = {

@@ -31,6 +31,8 @@ class TestDelay:
         self, op: OpTestDelay, context: Context, plan: tuple[Node, ...]
     ) -> Outcome:
         """Wait in slices, so that it can be cancelled."""
+        for number in range(op.log_lines):
+            context.say(f"line {number + 1} of {op.log_lines}")
         if op.on_master:
             await self._wait(op.duration, context)
         if plan:

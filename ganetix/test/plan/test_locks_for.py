@@ -62,3 +62,21 @@ class LocksForTests(SynchronousTestCase):
         op = ops.OpInstanceStartup(name="web2")
         error = self.assertRaises(NotFound, locks_for, op, SNAPSHOT)
         self.assertIn("did you mean web1", str(error))
+
+    def test_delay(self) -> None:
+        """A delay locks what it is told, by the names that people know."""
+        op = ops.OpTestDelay(
+            duration=0,
+            on_nodes=("node2",),
+            locks={
+                "instance": {"new1": "exclusive", "db1": "shared"},
+                "group": {"gold": "shared"},
+                "node": {"node2": "shared"},
+            },
+        )
+        plan = locks_for(op, SNAPSHOT)
+        self.assertEqual(plan["instance"].creates, {"new1"})
+        self.assertEqual(plan["instance"].names, {"db1": "shared"})
+        self.assertEqual(plan["group"].names, {uuid_of("gold"): "shared"})
+        self.assertEqual(plan["node"].names, {uuid_of("node2"): "exclusive"})
+        self.assertNotIn("node_resource", plan)

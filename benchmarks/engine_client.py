@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from twisted.internet.task import deferLater, react
 
 from ganetix.api.client import ApiClient, connect
 from ganetix.errors import Unavailable
+from ganetix.jobs.model import Dependency
 from ganetix.jobs.values import SubmitRequest
 from ganetix.opcodes import OpTestDelay
 from ganetix.paths import Paths
@@ -21,13 +23,32 @@ from ganetix.paths import Paths
 BATCH = 100
 CONNECT_LIMIT_SECONDS = 60.0
 PLAIN = OpTestDelay(duration=0)
+RICH_LOG_LINES = 4
 Figures = dict[str, float]
 
 
-def request(kind: str, priority: int = 0) -> SubmitRequest:
-    """A job of a kind."""
-    op = PLAIN if kind == "plain" else OpTestDelay(duration=0)
-    return SubmitRequest(ops=(op,), priority=priority)
+def request(
+    kind: str, number: int = 0, after: int | None = None, priority: int = 0
+) -> SubmitRequest:
+    """A job of a kind, the ``number``-th of its batch.
+
+    A rich one locks six names of its own, the group and the node, and is done after
+    another job.
+    """
+    if kind == "plain":
+        return SubmitRequest(ops=(PLAIN,), priority=priority)
+    names = [f"i{number}-{n}.{os.getpid()}" for n in range(6)]
+    op = OpTestDelay(
+        duration=0,
+        log_lines=RICH_LOG_LINES,
+        locks={
+            "instance": dict.fromkeys(names, "exclusive"),
+            "group": {"default": "shared"},
+            "node": {"node1": "shared"},
+        },
+    )
+    depends = () if after is None else (Dependency(after),)
+    return SubmitRequest(ops=(op,), priority=priority, depends=depends)
 
 
 async def follow_all(client: ApiClient, job_ids: tuple[int, ...]) -> None:
@@ -41,11 +62,16 @@ async def hello(client: ApiClient) -> Figures:
 
 
 async def batches(client: ApiClient, kind: str, jobs: str) -> Figures:
-    """Submit in batches, and wait for each batch's end with the next on its way."""
+    """Submit in batches, and wait for each batch's end with the next on its way.
+
+    Rich jobs depend on those of the batch before; in the first, on its first job.
+    """
     began = time.time()
     waiting: list[Deferred[None]] = []
+    befores: Sequence[int | None] = (None, *(-n for n in range(1, BATCH)))
     for _batch in range(int(jobs) // BATCH):
-        job_ids = await client.submit([request(kind)] * BATCH)
+        requests = [request(kind, n, before) for n, before in enumerate(befores)]
+        befores = job_ids = await client.submit(requests)
         waiting.append(Deferred.fromCoroutine(follow_all(client, job_ids)))
         if len(waiting) >= 4:
             await waiting.pop(0)
@@ -59,7 +85,7 @@ async def latency(client: ApiClient, rounds: str) -> Figures:
     for _round in range(int(rounds)):
         began = time.perf_counter()
         (job_id,) = await client.submit([request("plain")])
-        await client.follow(job_id, lambda _: None)
+        await client.follow_many([job_id], ends_only=True)
         times.append((time.perf_counter() - began) * 1000)
     times.sort()
     return {
@@ -75,7 +101,7 @@ async def urgent(client: ApiClient, crowd: str) -> Figures:
         await client.submit([slow] * 1000)
     began = time.perf_counter()
     (job_id,) = await client.submit([request("plain", priority=-10)])
-    await client.follow(job_id, lambda _: None)
+    await client.follow_many([job_id], ends_only=True)
     return {"urgent_ms": (time.perf_counter() - began) * 1000}
 
 

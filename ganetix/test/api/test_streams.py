@@ -59,6 +59,18 @@ class FollowTests(ServedMasterTestCase):
         self.assertEqual(self.lines, texts)
         self.assertEqual(len(self.updates), 4)
 
+    async def test_many_jobs(self) -> None:
+        """Many jobs are followed at once; they come back in the order asked."""
+        await self.api.submit([DELAY] * 300)
+        ids = list(range(300, 0, -1))
+        following = self.api.follow_many(ids, self.updates.append, ends_only=True)
+        await self.until(lambda: self.master.watches)
+        for job_id in range(1, 301):
+            self.master.advance(job_id, "success", ["one"])
+        jobs = await following
+        self.assertEqual([job.id for job in jobs], ids)
+        self.assertEqual((len(self.updates), self.lines), (300, []))
+
     async def test_unknown_job(self) -> None:
         """A job that does not exist is an error, not a wait."""
         with self.assertRaises(NotFound):

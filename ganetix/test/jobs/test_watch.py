@@ -5,7 +5,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from ganetix.errors import NotFound
 from ganetix.jobs.live import RECENT_LINES
 from ganetix.jobs.values import JobMark, JobUpdate
-from ganetix.jobs.watch import MOST_LINES, JobsWatch
+from ganetix.jobs.watch import GATHER_SECONDS, MOST_LINES, JobsWatch
 from ganetix.test.jobs.support import QueueTestCase
 
 
@@ -125,6 +125,53 @@ class WatchTests(QueueTestCase):
         for d in waiting:
             update = self.successResultOf(d)
             self.assertEqual(update and update.job.status, "success")
+
+    def test_many_jobs(self) -> None:
+        """The changes of many jobs come together, each job's until its end."""
+        names = [f"j{n}" for n in range(20)]
+        job_ids = [self.submit(name) for name in names]
+        watch = self.queue.watch([JobMark(job_id) for job_id in job_ids])
+        found = self.successResultOf(Deferred.fromCoroutine(watch.next()))
+        assert found is not None
+        self.assertEqual([update.job.id for update in found], job_ids)
+        news = Deferred.fromCoroutine(watch.next())
+        for name in names:
+            self.succeed(name)
+        self.turn(GATHER_SECONDS)
+        found = self.successResultOf(news)
+        assert found is not None
+        self.assertEqual({update.job.status for update in found}, {"success"})
+        self.assertEqual(len(found), 20)
+        self.assertIsNone(self.successResultOf(Deferred.fromCoroutine(watch.next())))
+
+    def test_ends_only(self) -> None:
+        """Who wants no more than the ends hears nothing before, and no lines."""
+        job_ids = [self.submit("a"), self.submit("b")]
+        self.say("one")
+        self.succeed("b")
+        marks = [JobMark(job_id) for job_id in job_ids]
+        watch = self.queue.watch(marks, ends_only=True)
+        update = self.update(watch)
+        self.assertEqual((update.job.id, update.job.status), (job_ids[1], "success"))
+        d = self.next(watch)
+        self.say("two")
+        self.assertNoResult(d)
+        self.succeed("a")
+        last = self.successResultOf(d)
+        assert last is not None
+        self.assertEqual((last.job.status, last.lines), ("success", ()))
+
+    def test_forgotten_jobs(self) -> None:
+        """Jobs in memory and jobs that only the store has are watched together."""
+        old = self.submit("a")
+        self.succeed("a")
+        self.restart()
+        new = self.submit("b")
+        watch = self.queue.watch([JobMark(old), JobMark(new)])
+        found = self.successResultOf(Deferred.fromCoroutine(watch.next()))
+        assert found is not None
+        statuses = [update.job.status for update in found]
+        self.assertEqual(statuses, ["success", "running"])
 
     def test_unknown(self) -> None:
         """A job that does not exist cannot be watched."""

@@ -77,6 +77,31 @@ class SchedulerTests(SynchronousTestCase):
         self.open("b")
         self.assertEqual(self.order, ["a", "b", "c"])
 
+    def test_urgent_slots(self) -> None:
+        """Urgent tasks have slots of their own, when all others are taken."""
+        self.scheduler = Scheduler(self.clock, 1, urgent_slots=1)
+        for name, priority in (("a", 0), ("b", -9), ("c", -10), ("d", -20)):
+            self.add(name, priority)
+            self.clock.advance(0)
+        self.assertEqual(self.order, ["a", "c"])
+        self.open("a")
+        self.assertEqual(self.order, ["a", "c", "d"])
+
+    def test_leave_slot(self) -> None:
+        """A task that has left its slot lets others in, and is still waited for."""
+        task = self.add("a")
+        self.add("b")
+        self.clock.advance(0)
+        task.leave_slot()
+        self.clock.advance(0)
+        self.assertEqual(self.order, ["a", "b"])
+        quiet = self.scheduler.quiesce()
+        self.open("b")
+        self.assertNoResult(quiet)
+        self.open("a", Again())
+        self.successResultOf(quiet)
+        self.assertEqual((self.scheduler.pending, task.state), (1, "pending"))
+
     def test_no_slots(self) -> None:
         """A scheduler without slots is a mistake."""
         self.assertRaises(Bug, Scheduler, self.clock, 0)

@@ -13,12 +13,15 @@ from ganetix.locking.shared import Hold, SharedLock
 
 
 class Person:
-    """Somebody who asked for the lock."""
+    """Somebody who asked for the lock; ``number`` tells who came first."""
+
+    numbers = itertools.count()
 
     def __init__(self, shared: bool, priority: int, timeout: float | None) -> None:
         self.shared = shared
         self.priority = priority
         self.deadline = timeout
+        self.number = next(self.numbers)
         self.hold: Hold | None = None
         self.error: BaseException | None = None
         self.d: Deferred[Hold] = Deferred()
@@ -106,7 +109,7 @@ class SharedLockMachine(RuleBasedStateMachine):
         """The reactor goes round; time-outs happen before news is told."""
         now = self.clock.seconds() + seconds
         late = [p for place in self.places for p in place if p.deadline is not None]
-        for person in sorted(late, key=lambda p: p.deadline or 0):
+        for person in sorted(late, key=lambda p: (p.deadline or 0, p.number)):
             if (person.deadline or 0) <= now and not self.holds(person):
                 self.dequeue(person)
                 self.gone.append(person)

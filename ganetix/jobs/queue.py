@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import random as random_module
-from collections import Counter, OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
 
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from ganetix.errors import BadParameter, StateFault, Unavailable
+from ganetix.errors import StateFault, Unavailable
 from ganetix.flow.breath import Breath
 from ganetix.flow.outbox import Outbox
 from ganetix.flow.shield import shielded
 from ganetix.jobs.archive import Archive
+from ganetix.jobs.book import JobBook, JobCounts
 from ganetix.jobs.depend import (
     Dependencies,
-    Ends,
     check_depends,
     named_jobs,
     require_all,
@@ -27,23 +25,21 @@ from ganetix.jobs.depend import (
 )
 from ganetix.jobs.drain import DrainSwitch
 from ganetix.jobs.history import JobHistory
+from ganetix.jobs.intake import bad_priority, check_request, new_job
 from ganetix.jobs.live import LiveJob
 from ganetix.jobs.lock_names import follow, shown_name
 from ganetix.jobs.log import JobLog
 from ganetix.jobs.model import (
-    PRIORITY_BEST,
-    PRIORITY_WORST,
     Job,
     JobStatus,
     LogLine,
-    OpRun,
 )
 from ganetix.jobs.monitor import lock_infos
 from ganetix.jobs.ports import Config, Rows
-from ganetix.jobs.rows import ARCHIVED, FINISHED, counter_row, job_rows
+from ganetix.jobs.rows import counter_row, job_rows
 from ganetix.jobs.runner import Runner
 from ganetix.jobs.values import Drain, JobMark, LockInfo, QueueInfo, SubmitRequest
-from ganetix.jobs.watch import JobsWatch, no_such_job
+from ganetix.jobs.watch import JobsWatch
 from ganetix.jobs.why import why_waiting
 from ganetix.jobs.work import Worker
 from ganetix.locking import LockManager
@@ -51,19 +47,8 @@ from ganetix.opcodes import SUBMIT_PRIORITIES
 from ganetix.scheduler import Scheduler
 from ganetix.state.rows import Row
 
-KEPT_FINISHED = 500
-"""How many jobs stay in memory after their end, for those who ask at once."""
-
 STOP_SECONDS = 4.0
 """How long running jobs have for their clean-up when the master stops."""
-
-
-class JobCounts(NamedTuple):
-    """How many jobs are queued, wait for locks, and are being done."""
-
-    queued: int
-    waiting: int
-    running: int
 
 
 class JobQueue:
@@ -99,11 +84,9 @@ class JobQueue:
         )
         # Bound once for all jobs.
         self._run = self._runner.run
-        self._on_show = self._shown
-        self._live: dict[int, LiveJob] = {}
+        self._book = JobBook(self._history, self._ended)
+        self._live = self._book.live
         self._depend = Dependencies(clock, self._judged)
-        self._recent: OrderedDict[int, LiveJob] = OrderedDict()
-        self._statuses: Counter[str] = Counter()
         self._last_number = 0
         self._takes_jobs = False
 
@@ -114,7 +97,7 @@ class JobQueue:
         self._last_number = await self._history.last_number()
         ended: list[Deferred[None]] = []
         for job in await self._history.unfinished():
-            self._hold(job)
+            self._book.hold(job)
         await self._find_dependencies()
         for live in list(self._live.values()):
             job = live.job
@@ -221,7 +204,7 @@ class JobQueue:
 
     def job(self, job_id: int) -> Deferred[Job]:
         """A job, ended or not; ``NotFound`` if there is none of that number."""
-        return Deferred.fromCoroutine(self._job(job_id))
+        return Deferred.fromCoroutine(self._book.shown(job_id))
 
     def jobs(
         self,
@@ -237,7 +220,7 @@ class JobQueue:
         :param finished: with those that have ended
         :param archived: with those that were archived; ``ids`` find them anyway
         """
-        return Deferred.fromCoroutine(self._jobs(limit, ids, finished, archived))
+        return Deferred.fromCoroutine(self._book.jobs(limit, ids, finished, archived))
 
     def log(self, job_id: int, after_serial: int = 0) -> Deferred[Sequence[LogLine]]:
         """The log lines of a job beyond a serial, in order; none if there is no job."""
@@ -246,7 +229,12 @@ class JobQueue:
     def watch(self, marks: Sequence[JobMark], ends_only: bool = False) -> JobsWatch:
         """Follow jobs from these marks on, or wait for their ends."""
         return JobsWatch(
-            self._clock, self._outbox, self._find_all, self._history, marks, ends_only
+            self._clock,
+            self._outbox,
+            self._book.find_all,
+            self._history,
+            marks,
+            ends_only,
         )
 
     def why(self, job_id: int) -> str | None:
@@ -274,10 +262,7 @@ class JobQueue:
 
     def counts(self) -> JobCounts:
         """How many jobs there are that have not ended."""
-        count = self._statuses
-        return JobCounts(
-            count["queued"], count["waiting"], count["running"] + count["canceling"]
-        )
+        return self._book.counts()
 
     def _after_restart(self, job: Job) -> Job:
         """How a job ends that cannot go on where the last master left it."""
@@ -294,11 +279,11 @@ class JobQueue:
         if not internal:
             self._drain.check()
         for index, request in enumerate(requests):
-            _check(request, internal)
+            check_request(request, internal)
             check_depends(index, request)
         if not requests:
             return ()
-        ends = await self._ends(named_jobs(requests))
+        ends = await self._book.ends(named_jobs(requests))
         require_all(ends)
         first = self._last_number + 1
         self._last_number += len(requests)
@@ -320,7 +305,7 @@ class JobQueue:
         rows: list[Row] = []
         breath = Breath(self._clock)
         for number, request in enumerate(requests, first):
-            jobs.append(_new_job(number, request, now))
+            jobs.append(new_job(number, request, now))
             rows += job_rows(jobs[-1])
             if breath.is_due:
                 await breath.take()
@@ -328,21 +313,12 @@ class JobQueue:
         await self._store.write([counter_row(self._last_number), *rows])
         breath = Breath(self._clock)
         for job in jobs:
-            live = self._hold(job)
+            live = self._book.hold(job)
             if self._takes_jobs:
                 self._begin(live)
             if breath.is_due:
                 await breath.take()
         return tuple(job.id for job in jobs)
-
-    async def _ends(self, numbers: Collection[int]) -> Ends:
-        """How those of these jobs have ended that are not to come any more."""
-        ends: dict[int, JobStatus | None] = {}
-        while True:
-            unknown = [n for n in numbers if n not in self._live and n not in ends]
-            if not unknown:
-                return ends
-            ends |= await self._history.ends(unknown)
 
     async def _find_dependencies(self) -> None:
         depending = [
@@ -351,7 +327,7 @@ class JobQueue:
             if live.job.depends and live.job.started is None
         ]
         others = {d.job_id for job in depending for d in job.depends}
-        ends = await self._ends(others)
+        ends = await self._book.ends(others)
         for job in depending:
             self._depend.add(job.id, job.depends, ends)
 
@@ -376,7 +352,7 @@ class JobQueue:
     async def _cancel(self, job_id: int) -> tuple[bool, str]:
         live = self._live.get(job_id)
         if live is None or live.job.is_final:
-            return False, await self._ended_line(job_id)
+            return False, await self._book.ended_line(job_id)
         job = live.job
         if job.status in ("queued", "waiting"):
             try:
@@ -406,10 +382,10 @@ class JobQueue:
 
     async def _change_priority(self, job_id: int, priority: int) -> tuple[bool, str]:
         if priority not in SUBMIT_PRIORITIES:
-            raise _bad_priority(priority)
+            raise bad_priority(priority)
         live = self._live.get(job_id)
         if live is None or live.job.is_final:
-            return False, await self._ended_line(job_id)
+            return False, await self._book.ended_line(job_id)
         live.move(live.job.with_priority(priority))
         if live.task is not None:
             live.task.change_priority(priority)
@@ -418,7 +394,7 @@ class JobQueue:
                 # The record that is on its way has the old priority.
                 await self._store.write(())
             if live.job.is_final:
-                return False, await self._ended_line(job_id)
+                return False, await self._book.ended_line(job_id)
             await self._runner.record(live)
         except StateFault as error:
             raise StateFault(
@@ -432,7 +408,7 @@ class JobQueue:
     ) -> tuple[tuple[bool, str], ...]:
         told: list[tuple[bool, str]] = []
         wanted: list[int] = []
-        for job in await self._jobs(None, job_ids, True, True) if job_ids else ():
+        for job in await self._book.jobs(None, job_ids, True, True) if job_ids else ():
             if not job.is_final:
                 told.append((False, f"job {job.id} has not ended: it is {job.status}"))
             elif job.archived:
@@ -443,105 +419,10 @@ class JobQueue:
         await self._archive.move(wanted)
         return tuple(told)
 
-    async def _ended_line(self, job_id: int) -> str:
-        found = await self._find(job_id)
-        job = found.job if isinstance(found, LiveJob) else found
-        return f"job {job_id} has ended already: {job.status}"
-
-    async def _job(self, job_id: int) -> Job:
-        found = await self._find(job_id)
-        return found.shown if isinstance(found, LiveJob) else found
-
-    async def _find(self, job_id: int) -> LiveJob | Job:
-        live = self._live.get(job_id) or self._recent.get(job_id)
-        if live is not None:
-            return live
-        found = await self._history.finished([job_id])
-        if not found:
-            raise no_such_job(job_id)
-        return found[0]
-
-    async def _find_all(self, ids: Sequence[int]) -> list[LiveJob | Job]:
-        held = {i: self._live.get(i) or self._recent.get(i) for i in ids}
-        ended = [job_id for job_id, live in held.items() if live is None]
-        jobs = await self._history.finished(ended) if ended else ()
-        found = {job.id: job for job in jobs}
-        for job_id in ended:
-            if job_id not in found:
-                raise no_such_job(job_id)
-        return [held[i] or found[i] for i in ids]
-
-    async def _jobs(
-        self,
-        limit: int | None,
-        ids: Sequence[int] | None,
-        finished: bool,
-        archived: bool,
-    ) -> Sequence[Job]:
-        # The store is asked last: what ends in the meantime is not missed then.
-        jobs = {job_id: live.shown for job_id, live in self._live.items()}
-        if ids:
-            jobs = {i: job for i, job in jobs.items() if i in set(ids)}
-            missing = [i for i in ids if i not in jobs]
-            jobs |= {job.id: job for job in await self._history.finished(missing)}
-            for job_id in ids:
-                if job_id not in jobs:
-                    raise no_such_job(job_id)
-        else:
-            # The archive last, as well: jobs move into it.
-            kinds = ((FINISHED, finished), (ARCHIVED, archived))
-            for kind in (kind for kind, is_wanted in kinds if is_wanted):
-                ended = await self._history.newest_finished(limit, kind)
-                jobs |= {job.id: job for job in ended}
-        found = [jobs[job_id] for job_id in sorted(jobs)]
-        return found if limit is None else found[max(len(found) - limit, 0) :]
-
-    def _hold(self, job: Job) -> LiveJob:
-        live = LiveJob(job, self._on_show)
-        self._live[job.id] = live
-        self._statuses[job.status] += 1
-        return live
-
     def _schedule(self, live: LiveJob) -> None:
         job, work = live.job, partial(self._run, live)
         live.task = self._scheduler.add(f"job {job.id}", work, job.priority)
 
-    def _shown(self, live: LiveJob, before: JobStatus) -> None:
-        """Keep count; let go of a job that has ended."""
-        job, status = live.shown, live.status
-        self._statuses[before] -= 1
-        self._statuses[status] += 1
-        if job.is_final and job.id in self._live:
-            self._statuses[status] -= 1
-            del self._live[job.id]
-            live.task = None
-            self._depend.drop(job.id)
-            self._depend.ended(job.id, status)
-            self._recent[job.id] = live
-            if len(self._recent) > KEPT_FINISHED:
-                self._recent.popitem(last=False)
-
-
-def _check(request: SubmitRequest, internal: bool) -> None:
-    if not request.ops:
-        raise BadParameter("ops: a job needs at least one opcode")
-    allowed = (
-        range(PRIORITY_BEST, PRIORITY_WORST + 1) if internal else SUBMIT_PRIORITIES
-    )
-    if request.priority not in allowed:
-        raise _bad_priority(request.priority)
-
-
-def _bad_priority(priority: int) -> BadParameter:
-    allowed = ", ".join(str(p) for p in SUBMIT_PRIORITIES)
-    return BadParameter(f"priority: {priority} is not one of {allowed}")
-
-
-def _new_job(number: int, request: SubmitRequest, now: float) -> Job:
-    return Job(
-        depends=resolved(request, number) if request.depends else (),
-        id=number,
-        ops=tuple(OpRun(op=op, priority=request.priority) for op in request.ops),
-        received=now,
-        reason=request.reason,
-    )
+    def _ended(self, job_id: int, status: JobStatus) -> None:
+        self._depend.drop(job_id)
+        self._depend.ended(job_id, status)

@@ -14,7 +14,8 @@ from ganetix.errors import (
     Unavailable,
     WrongState,
 )
-from ganetix.jobs.queue import STOP_SECONDS, JobCounts
+from ganetix.jobs.book import JobCounts
+from ganetix.jobs.queue import STOP_SECONDS
 from ganetix.jobs.work import Outcome
 from ganetix.objects import NodeGroup
 from ganetix.state.rows import RowKey

@@ -76,6 +76,11 @@ class Paths(msgspec.Struct, frozen=True):
         """This node's private key, PEM, mode 0600; made here, never leaves."""
         return self.lib / "node.key"
 
+    @property
+    def ssconf_serial(self) -> Path:
+        """The serial number of the ssconf files here; written after them."""
+        return self.lib / "ssconf.serial"
+
     def ssconf(self, name: str) -> Path:
         """The ssconf file of that name."""
         return self.lib / f"ssconf_{name}"

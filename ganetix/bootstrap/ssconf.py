@@ -12,4 +12,4 @@ def write_first_ssconf(paths: Paths, files: Mapping[str, str], serial_no: int) -
     """Write the files, then the serial number that later ones must not be below."""
     for name, text in files.items():
         write_file(paths.ssconf(name), text.encode())
-    write_file(paths.lib / "ssconf.serial", f"{serial_no}\n".encode())
+    write_file(paths.ssconf_serial, f"{serial_no}\n".encode())

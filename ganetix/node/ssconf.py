@@ -16,8 +16,6 @@ from ganetix.paths import Paths
 from ganetix.rpc.methods import SSCONF_WRITE, Nothing, SsconfWrite
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ganetix.rpc.server import Call, Handler
 
 SSCONF_TURN = "ssconf"
@@ -53,14 +51,14 @@ def write_ssconf(paths: Paths, files: Mapping[str, str], serial_no: int) -> None
         write_file(paths.ssconf(name), text.encode())
     for name in ssconf_names(paths) - files.keys():
         paths.ssconf(name).unlink(missing_ok=True)
-    write_file(_serial_path(paths), f"{serial_no}\n".encode())
+    write_file(paths.ssconf_serial, f"{serial_no}\n".encode())
 
 
 def forget_ssconf(paths: Paths) -> None:
     """Remove all ssconf files and the memory of their serial number. Blocking."""
     for name in ssconf_names(paths):
         paths.ssconf(name).unlink(missing_ok=True)
-    _serial_path(paths).unlink(missing_ok=True)
+    paths.ssconf_serial.unlink(missing_ok=True)
 
 
 class SsconfCalls:
@@ -89,12 +87,8 @@ class SsconfCalls:
         return Nothing()
 
 
-def _serial_path(paths: Paths) -> Path:
-    return paths.lib / "ssconf.serial"
-
-
 def _last_serial(paths: Paths) -> int:
     try:
-        return int(_serial_path(paths).read_text("ascii"))
+        return int(paths.ssconf_serial.read_text("ascii"))
     except (FileNotFoundError, ValueError):
         return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random as random_module
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
 
 import msgspec
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -38,9 +37,6 @@ STORE_PAUSE_SECONDS = 5.0
 """The longest a job waits for the next attempt when the store took no record of it."""
 
 STOPPED = "the master was stopped while this ran"
-
-current_job: ContextVar[int | None] = ContextVar("current_job", default=None)
-"""The job that the running code works for."""
 
 Move = Callable[[Job], Job]
 
@@ -103,7 +99,6 @@ class Runner:
 
     async def run(self, live: LiveJob, task: Task) -> Again | None:
         """Do the job's current opcode, if it gets its locks in time."""
-        current_job.set(live.job.id)
         owner = live.owner = JobOwner(live.job.id, live.job.current_run.op)
         live.hindrance = None
         live.move(live.job.waiting(self._clock.seconds()))

@@ -1,0 +1,1 @@
+"""How many more instances fit: tiered specs, and how nodes are scored. Pure."""

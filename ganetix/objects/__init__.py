@@ -13,12 +13,23 @@ from ganetix.objects.guest import (
 )
 from ganetix.objects.instance import AdminState, Disk, Instance, Nic, NicMode
 from ganetix.objects.node import JoinToken, Node
-from ganetix.objects.params import BackendParams, HvParams, HvValue
+from ganetix.objects.params import (
+    BackendParams,
+    CapacityOverrides,
+    CapacityParams,
+    HvParams,
+    HvValue,
+    InstanceSize,
+    NodeParams,
+    NodeParamValue,
+)
 
 __all__ = [
     "AdminState",
     "AllocationPolicy",
     "BackendParams",
+    "CapacityOverrides",
+    "CapacityParams",
     "Cluster",
     "ConfigObject",
     "Disk",
@@ -30,12 +41,15 @@ __all__ = [
     "HvParams",
     "HvValue",
     "Instance",
+    "InstanceSize",
     "IpVersion",
     "JoinToken",
     "Nic",
     "NicMode",
     "Node",
     "NodeGroup",
+    "NodeParamValue",
+    "NodeParams",
     "StopOutcome",
     "Value",
     "new_uuid",

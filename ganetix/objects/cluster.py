@@ -6,13 +6,24 @@ from typing import Literal
 
 from ganetix.objects.base import ConfigObject
 from ganetix.objects.instance import NicMode
-from ganetix.objects.params import BackendParams, HvParams
+from ganetix.objects.params import (
+    BackendParams,
+    CapacityParams,
+    HvParams,
+    NodeParams,
+)
 
 IpVersion = Literal[4, 6]
 
 
 class Cluster(ConfigObject, frozen=True, kw_only=True):
-    """The one cluster object; ``master_node`` and ``default_group`` are UUIDs."""
+    """The one cluster object; ``master_node`` and ``default_group`` are UUIDs.
+
+    ``master_ip`` is an address of the role, beside the master node's own; empty is
+    none. ``remote_commands`` lets administrators run commands and copy files on all
+    nodes, ``ipv6_secondary`` secondary addresses be IPv6. ``cache_seconds`` is the
+    longest life of cached state, ``watcher_seconds`` the pause between repair rounds.
+    """
 
     primary_ip_version: IpVersion = 4
     master_node: str
@@ -25,3 +36,13 @@ class Cluster(ConfigObject, frozen=True, kw_only=True):
     nic_mode: NicMode = "user"
     nic_link: str = ""
     mac_prefix: str = "aa:00:00"
+    ndparams: NodeParams = NodeParams()
+    capacity: CapacityParams = CapacityParams()
+    default_iallocator: str = "builtin"
+    master_ip: str = ""
+    master_netdev: str = ""
+    master_netmask: int | None = None
+    ipv6_secondary: bool = False
+    remote_commands: bool = True
+    cache_seconds: int = 3600
+    watcher_seconds: int = 60

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ganetix.objects.base import ConfigObject, Value
+from ganetix.objects.params import NodeParamValue
 
 DEFAULT_PORT = 1811
 
@@ -11,6 +12,7 @@ class Node(ConfigObject, frozen=True, kw_only=True):
     """A host. ``group`` is a UUID; addresses are canonical text.
 
     ``certificate`` is the SHA-256 fingerprint of its certificate (hex, lower case).
+    ``ndparams`` hold only what differs from the group's and the cluster's.
     """
 
     group: str
@@ -23,6 +25,7 @@ class Node(ConfigObject, frozen=True, kw_only=True):
     drained: bool = False
     master_capable: bool = True
     vm_capable: bool = True
+    ndparams: dict[str, NodeParamValue] = {}
 
 
 class JoinToken(Value, frozen=True, kw_only=True):

@@ -1,0 +1,75 @@
+"""``gnt-cluster info`` and ``getmaster``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganetix.cli.cluster_queue import drain_text
+from ganetix.cli.errors import Failure
+from ganetix.cli.parser import Options, Program, add_json_option
+from ganetix.cli.streams import printable
+
+if TYPE_CHECKING:
+    from ganetix.cli.session import Session
+
+
+def add_info(made: Program) -> None:
+    """``info``."""
+    info = made.command(
+        "info", show_info, "show the cluster at a glance", examples=["info --json"]
+    )
+    add_json_option(info)
+
+
+def add_getmaster(made: Program) -> None:
+    """``getmaster``."""
+    made.command(
+        "getmaster",
+        show_master,
+        "print the master node's name",
+        "Works on every node, also when no daemon runs.",
+        examples=["getmaster"],
+    )
+
+
+async def show_info(session: Session, options: Options) -> None:
+    """Show the cluster."""
+    import msgspec
+
+    from ganetix.cli.output import print_json, show_cell, show_time
+
+    info = await (await session.client()).cluster_info()
+    if options.json:
+        print_json(session.streams, msgspec.to_builtins(info))
+        return
+    shown: dict[str, object] = {
+        "Cluster": f"{info.name} ({info.uuid})",
+        "Version": info.version,
+        "Master": info.master_node,
+        "Primary IP version": info.primary_ip_version,
+        "Default group": info.default_group,
+        "Nodes": f"{info.nodes} in {info.groups} groups",
+        "Instances": info.instances,
+        "Jobs": f"{info.jobs_running} running, {info.jobs_queued} queued",
+        "Revision": info.revision,
+        "Running since": show_time(info.started),
+    }
+    if info.drain is not None:
+        shown["Queue"] = drain_text(info.drain)
+    for name, value in shown.items():
+        session.streams.out(printable(f"{name}: {value}"))
+    if info.parameters:
+        session.streams.out("Parameters:")
+    for name, cell in info.parameters.items():
+        session.streams.out(f"  {name}: {show_cell(cell, 'other')}")
+    for fault in info.faults:
+        session.streams.out(f"Fault: {fault}")
+
+
+async def show_master(session: Session, options: Options) -> None:
+    """Print the master's name."""
+    name = session.ssconf("master_node")
+    if not name:
+        path = session.paths.ssconf("master_node")
+        raise Failure(f"this host is in no cluster: {path} is missing or empty")
+    session.streams.out(name)

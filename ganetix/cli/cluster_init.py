@@ -1,0 +1,80 @@
+"""``gnt-cluster init``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganetix.cli.parser import Options, Program
+
+if TYPE_CHECKING:
+    from ganetix.cli.session import Session
+
+
+DEFAULT_PORT = 1811
+
+
+def add_init(made: Program) -> None:
+    """``init``."""
+    init = made.command(
+        "init",
+        init_cluster,
+        "make a cluster with this host as its first node",
+        "Needs no daemon; start ganetix-node and ganetix-master afterwards.",
+        examples=[
+            "init cluster.example.org",
+            "init --primary-ip 192.0.2.11 --enabled-hypervisors kvm,fake demo",
+            "init -H kvm:accel=tcg,tcg_tb_size=64 demo",
+            "init --primary-ip-version 6 --secondary-ip 192.0.2.11 demo",
+        ],
+    )
+    init.add_argument("name", metavar="NAME", help="the cluster's name")
+    init.add_argument(
+        "--primary-ip-version",
+        type=int,
+        choices=(4, 6),
+        default=4,
+        help="4, or 6: primary IPv6 and secondary IPv4 addresses; fixed for ever",
+    )
+    init.add_argument(
+        "--enabled-hypervisors",
+        metavar="LIST",
+        default="kvm",
+        help="hypervisors, with commas between; the first is the default"
+        " (default: %(default)s)",
+    )
+    init.add_argument(
+        "-H",
+        "--hypervisor-parameters",
+        metavar="HV:KEY=VALUE,…",
+        action="append",
+        default=[],
+        help="parameters for all instances of a hypervisor; may be repeated",
+    )
+    init.add_argument(
+        "--node-name",
+        metavar="NAME",
+        help="this node's name (default: the host's full name)",
+    )
+    init.add_argument(
+        "--primary-ip",
+        metavar="ADDRESS",
+        help="where this node's daemon listens (default: what its name resolves to)",
+    )
+    init.add_argument(
+        "--secondary-ip",
+        metavar="ADDRESS",
+        help="this node's address for disks and migration (default: the primary one)",
+    )
+    init.add_argument(
+        "--port",
+        type=int,
+        default=DEFAULT_PORT,
+        help="the port of this node's daemon (default: %(default)s)",
+    )
+
+
+async def init_cluster(session: Session, options: Options) -> None:
+    """Make a cluster."""
+    from ganetix.cli.initialise import initialise_here
+
+    await initialise_here(session, options)

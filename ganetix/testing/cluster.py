@@ -1,7 +1,8 @@
 """A real cluster on this machine: daemons in processes, each node with its root.
 
 Addresses are of 127.0.0.0/8, the same port on each, so that many clusters can be up at
-once. All waiting has a deadline; what was started is ended by its process id.
+once; or each node is a host of a ``NetLab``, with an IPv6 primary and an IPv4 secondary
+address. All waiting has a deadline; what was started is ended by its process id.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from ganetix.paths import Paths
+from ganetix.testing.netns import NetLab
 
 DEADLINE_SECONDS = 60.0
 POLL_SECONDS = 0.05
@@ -81,13 +83,15 @@ class RealCluster:
     """Nodes ``node1`` … with daemons of their own; the first is the master.
 
     :param network: third part of the addresses, different for each test; the second
-        one differs between test processes
+        one differs between test processes. Or the laboratory, made already, whose hosts
+        have the nodes' names: then the cluster is a hybrid one, and no daemon is told
+        where to bind.
     """
 
     def __init__(
         self,
         reactor: object,
-        network: int,
+        network: int | NetLab,
         nodes: int = 1,
         hypervisor: str = "fake",
     ) -> None:
@@ -95,6 +99,7 @@ class RealCluster:
         self._clock = IReactorTime(reactor)
         # Short: sockets below it must have paths of less than 108 bytes.
         self.base = Path(tempfile.mkdtemp(prefix="gnx"))
+        self.lab = network if isinstance(network, NetLab) else None
         self.network = f"{20 + os.getpid() % 200}.{network}"
         self.hypervisor = hypervisor
         self.names = [f"node{n}" for n in range(1, nodes + 1)]
@@ -105,8 +110,17 @@ class RealCluster:
         return Paths(self.base / name)
 
     def address(self, name: str) -> str:
-        """A node's address."""
+        """A node's primary address."""
+        if self.lab:
+            return self.lab.ipv6(name)
         return f"127.{self.network}.{name.removeprefix('node')}"
+
+    def address_options(self, name: str) -> list[str]:
+        """A node's addresses, as ``init`` and ``add`` take them."""
+        options = [f"--primary-ip={self.address(name)}"]
+        if self.lab:
+            options.append(f"--secondary-ip={self.lab.ipv4(name)}")
+        return options
 
     async def start(self) -> None:
         """Initialise, start all daemons, and let the other nodes join."""
@@ -121,11 +135,13 @@ class RealCluster:
     async def init(self) -> None:
         """``gnt-cluster init`` on the first node."""
         parameters = ["-H", "kvm:accel=tcg"] if self.hypervisor == "kvm" else []
+        if self.lab:
+            parameters.append("--primary-ip-version=6")
         await self.gnt(
             "gnt-cluster",
             "init",
             "--node-name=node1",
-            f"--primary-ip={self.address('node1')}",
+            *self.address_options("node1"),
             f"--enabled-hypervisors={self.hypervisor}",
             *parameters,
             "test.example",
@@ -135,7 +151,7 @@ class RealCluster:
         """Add a node, let it join, and wait until it is a member."""
         in_group = ["-g", group] if group else []
         added = await self.gnt(
-            "gnt-node", "add", f"--primary-ip={self.address(name)}", *in_group, name
+            "gnt-node", "add", *self.address_options(name), *in_group, name
         )
         await self.gnt(
             "ganetix-node", "join", "--no-start", added.out.strip(), node=name
@@ -150,7 +166,8 @@ class RealCluster:
 
     def start_node(self, name: str) -> Running:
         """Start a node's daemon."""
-        daemon = self.spawn(self.twistd("ganetix-node", name, "-b", self.address(name)))
+        bind = [] if self.lab else ["-b", self.address(name)]
+        daemon = self.spawn(self.twistd("ganetix-node", name, *bind), name)
         self.daemons[name] = daemon
         return daemon
 
@@ -181,7 +198,7 @@ class RealCluster:
         ]
 
     def spawn(self, argv: Sequence[str], node: str = "node1") -> Running:
-        """Start a process with the environment of a node."""
+        """Start a process with the environment, and in the network, of a node."""
         checkout = str(Path(__file__).parents[2])
         environment = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
@@ -190,6 +207,8 @@ class RealCluster:
             "PYTHONPATH": checkout,
             "GANETIX_ROOT": str(self.base / node),
         }
+        if self.lab:
+            argv = self.lab.argv(node, argv)
         running = Running(argv)
         self._process.spawnProcess(running, argv[0], list(argv), environment)
         return running

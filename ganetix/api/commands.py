@@ -27,9 +27,6 @@ from ganetix.jobs.values import (
 )
 from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 
-PROTOCOL = 2
-"""Raised when a command changes so that old clients would not understand."""
-
 Arguments = list[tuple[bytes, amp.Argument]]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,21 +14,25 @@ from twisted.protocols.amp import UnhandledCommand, UnknownRemoteError
 
 from ganetix import __version__
 from ganetix.api import commands
-from ganetix.api.commands import PROTOCOL, Answer
+from ganetix.api.commands import Answer
 from ganetix.api.wire import ApiCommand, ApiFault, SafeAmp
+from ganetix.api.words import (
+    CONNECT_SECONDS,
+    PROTOCOL,
+    check_socket_path,
+    hung_up,
+    no_answer,
+    no_connection,
+    not_known,
+)
 from ganetix.errors import (
-    BadParameter,
     GanetixError,
-    NotAllowed,
     RemoteFailure,
     Unavailable,
     WireError,
 )
 from ganetix.jobs.model import Job
 from ganetix.jobs.values import JobMark, JobUpdate
-
-CONNECT_SECONDS = 10.0
-MAX_SOCKET_PATH = 107
 
 OnUpdate = Callable[[JobUpdate], object]
 OnOutput = Callable[[bytes], object]
@@ -178,44 +181,24 @@ async def dial(
 
     Fails with ``Unavailable``, ``NotAllowed`` or ``BadParameter``.
     """
-    path = str(socket_path)
-    if len(path.encode()) > MAX_SOCKET_PATH:
-        raise BadParameter(
-            f"socket path {path!r} is longer than {MAX_SOCKET_PATH} bytes:"
-            " use a shorter root directory"
-        )
-    endpoint = UNIXClientEndpoint(reactor, path, timeout=CONNECT_SECONDS)
+    check_socket_path(socket_path)
+    endpoint = UNIXClientEndpoint(reactor, str(socket_path), timeout=CONNECT_SECONDS)
     try:
         link: Link = await connectProtocol(endpoint, Link())
     except ConnectError as error:
-        raise _no_connection(socket_path, master_name, error) from error
+        number = error.osError if isinstance(error.osError, int) else None
+        raise no_connection(socket_path, master_name, number) from error
     hello = {"protocol": PROTOCOL, "version": __version__}
     asked: Deferred[str] = Deferred.fromCoroutine(answer(link, commands.Hello, hello))
     try:
         version = await asked.addTimeout(CONNECT_SECONDS, IReactorTime(reactor))
     except TimeoutError as error:
         link.hang_up(at_once=True)
-        raise Unavailable(
-            f"ganetix-master took the connection but did not answer in"
-            f" {CONNECT_SECONDS:g} s (socket {path})"
-        ) from error
+        raise no_answer(socket_path) from error
     except BaseException:
         link.hang_up()
         raise
     return link, version
-
-
-def _no_connection(path: Path, master_name: str, error: ConnectError) -> GanetixError:
-    if error.osError in (errno.EACCES, errno.EPERM):
-        return NotAllowed(
-            f"no permission to use ganetix-master's socket {path}: run this as"
-            " root or as a member of the socket's group"
-        )
-    where = f"run this on the master node {master_name}".rstrip()
-    return Unavailable(
-        f"ganetix-master does not run here (socket {path}); start it with"
-        f" 'twistd ganetix-master', or {where}"
-    )
 
 
 async def answer(
@@ -227,12 +210,8 @@ async def answer(
     except ApiFault as fault:
         raise fault.error() from None
     except ConnectionClosed as error:
-        raise Unavailable(
-            "the connection to ganetix-master was lost before it answered"
-        ) from error
+        raise hung_up() from error
     except UnhandledCommand as error:
-        raise RemoteFailure(
-            f"the master does not know the command {command.__name__}: it is older"
-        ) from error
+        raise not_known(command.__name__) from error
     except UnknownRemoteError as error:
         raise RemoteFailure(f"{command.__name__}: {error}") from error

@@ -16,10 +16,11 @@ from twisted.python.failure import Failure
 
 from ganetix import __version__
 from ganetix.api import commands
-from ganetix.api.commands import PROTOCOL, Answer
+from ganetix.api.commands import Answer
 from ganetix.api.master import ConsoleSession, MasterApi, Watch
 from ganetix.api.types import QueryKind, QueryRequest
 from ganetix.api.wire import SafeAmp, wire_error
+from ganetix.api.words import PROTOCOL
 from ganetix.errors import AlreadyExists, BadParameter, NoResources, NotFound, WireError
 from ganetix.jobs.values import JobMark, JobUpdate, SubmitRequest
 from ganetix.objects.node import EnrolRequest

@@ -1,0 +1,60 @@
+"""What a client says to, and of, the master's socket. Imports no Twisted."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from ganetix.errors import (
+    BadParameter,
+    GanetixError,
+    NotAllowed,
+    RemoteFailure,
+    Unavailable,
+)
+
+CONNECT_SECONDS = 10.0
+MAX_SOCKET_PATH = 107
+PROTOCOL = 2
+"""Raised when a command changes so that old clients would not understand."""
+
+
+def check_socket_path(path: Path) -> None:
+    """``BadParameter`` if the system cannot connect to a path so long."""
+    if len(str(path).encode()) > MAX_SOCKET_PATH:
+        raise BadParameter(
+            f"socket path {str(path)!r} is longer than {MAX_SOCKET_PATH} bytes:"
+            " use a shorter root directory"
+        )
+
+
+def no_connection(path: Path, master_name: str, number: int | None) -> GanetixError:
+    """Why nobody answers at the socket, from the system's error number."""
+    if number in (errno.EACCES, errno.EPERM):
+        return NotAllowed(
+            f"no permission to use ganetix-master's socket {path}: run this as"
+            " root or as a member of the socket's group"
+        )
+    where = f"run this on the master node {master_name}".rstrip()
+    return Unavailable(
+        f"ganetix-master does not run here (socket {path}); start it with"
+        f" 'twistd ganetix-master', or {where}"
+    )
+
+
+def no_answer(path: Path) -> GanetixError:
+    """The socket is there, but whoever holds it says nothing."""
+    return Unavailable(
+        "ganetix-master took the connection but did not answer in"
+        f" {CONNECT_SECONDS:g} s (socket {path})"
+    )
+
+
+def hung_up() -> GanetixError:
+    """The master went away before it answered."""
+    return Unavailable("the connection to ganetix-master was lost before it answered")
+
+
+def not_known(command: str) -> GanetixError:
+    """The master is of an older version."""
+    return RemoteFailure(f"the master does not know the command {command}: it is older")

@@ -6,6 +6,7 @@ from typing import Literal
 
 from ganetix.objects import Cluster, GuestInfo, Instance, Node
 from ganetix.objects.guest import GuestState
+from ganetix.plan import roles
 
 InstanceStatus = Literal[
     "running",
@@ -53,10 +54,4 @@ def status_of(
 
 def role_of(node: Node, cluster: Cluster) -> str:
     """Ganeti's letter for a node's role."""
-    if node.uuid == cluster.master_node:
-        return "M"
-    if node.offline:
-        return "O"
-    if node.drained:
-        return "D"
-    return "C" if node.master_candidate else "R"
+    return roles.role_of(node, cluster)[0].upper()

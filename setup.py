@@ -41,6 +41,7 @@ setup(
         "zope.interface>=6.0",
         "treq>=24.9",
         "msgspec>=0.19",
+        "numpy>=1.26",
     ],
     extras_require={
         "dev": [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -45,6 +46,13 @@ class Pool:
     def stop(self) -> None:
         """Wait for the work that runs, and end the threads."""
         self._pool.stop()
+
+
+def raise_file_limit() -> None:
+    """Let this process have as many open files as it may: connections are such."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def refuse_to_start(error: GanetixError) -> NoReturn:

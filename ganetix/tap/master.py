@@ -46,6 +46,7 @@ from ganetix.tap.common import (
     Pool,
     end_with_failure,
     make_missing,
+    raise_file_limit,
     refuse_to_start,
     within,
 )
@@ -175,6 +176,7 @@ class MasterDaemon(LoggedService):
     def startService(self) -> None:
         """Load the state, go on with queued jobs, and listen."""
         super().startService()
+        raise_file_limit()
         self._pool.start()
         self._starting = Deferred.fromCoroutine(self._start())
         _ = self._starting.addErrback(self._failed)

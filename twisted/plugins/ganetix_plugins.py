@@ -14,3 +14,9 @@ ganetix_node = ServiceMaker(
     "The node daemon of a ganetix cluster: guests, disks and files of one host",
     "ganetix-node",
 )
+ganetix_simnodes = ServiceMaker(
+    "ganetix-simnodes",
+    "ganetix.tap.simnodes",
+    "Many simulated nodes in one process, to rehearse and measure a ganetix cluster",
+    "ganetix-simnodes",
+)

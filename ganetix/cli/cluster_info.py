@@ -10,12 +10,12 @@ from ganetix.cli.parser import Options, Program, add_json_option
 from ganetix.cli.streams import printable
 
 if TYPE_CHECKING:
-    from ganetix.cli.session import Session
+    from ganetix.cli.asking import Asking
 
 
 def add_info(made: Program) -> None:
     """``info``."""
-    info = made.command(
+    info = made.look(
         "info", show_info, "show the cluster at a glance", examples=["info --json"]
     )
     add_json_option(info)
@@ -23,7 +23,7 @@ def add_info(made: Program) -> None:
 
 def add_getmaster(made: Program) -> None:
     """``getmaster``."""
-    made.command(
+    made.look(
         "getmaster",
         show_master,
         "print the master node's name",
@@ -32,7 +32,7 @@ def add_getmaster(made: Program) -> None:
     )
 
 
-async def show_info(session: Session, options: Options) -> None:
+async def show_info(session: Asking, options: Options) -> None:
     """Show the cluster."""
     import msgspec
 
@@ -66,7 +66,7 @@ async def show_info(session: Session, options: Options) -> None:
         session.streams.out(f"Fault: {fault}")
 
 
-async def show_master(session: Session, options: Options) -> None:
+async def show_master(session: Asking, options: Options) -> None:
     """Print the master's name."""
     name = session.ssconf("master_node")
     if not name:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import socket
-import struct
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +16,6 @@ from ganetix.cli.main import parser_of
 from ganetix.cli.streams import Streams
 
 TIMEOUT_SECONDS = 1.0
-_MAX_ANSWER = 16 * 1024 * 1024
 _FIELD = {"job": "id"}
 
 
@@ -60,7 +58,7 @@ def names_of(kind: str, socket_path: Path) -> list[str]:
     """All names of a kind that the master knows; none if it does not answer."""
     try:
         return _ask(kind, socket_path)
-    except (OSError, ValueError, KeyError, struct.error):
+    except (OSError, EOFError, ValueError, KeyError):
         return []
 
 
@@ -120,6 +118,7 @@ def _root(words: Sequence[str], streams: Streams) -> Path:
 def _ask(kind: str, socket_path: Path) -> list[str]:
     import json
 
+    from ganetix.api.boxes import packed, read_box
     from ganetix.api.chunks import put_chunks, take_chunks
     from ganetix.errors import BadParameter
 
@@ -129,30 +128,11 @@ def _ask(kind: str, socket_path: Path) -> list[str]:
     with socket.socket(socket.AF_UNIX) as master:
         master.settimeout(TIMEOUT_SECONDS)
         master.connect(str(socket_path))
-        master.sendall(_packed(box))
-        answer = _read_box(master)
+        master.sendall(packed(box))
+        with master.makefile("rb") as stream:
+            answer = read_box(stream)
     try:
         result = json.loads(take_chunks(answer, b"result"))
     except BadParameter:
         return []
     return [str(row["cells"][0]) for row in result["rows"]]
-
-
-def _packed(box: dict[bytes, bytes]) -> bytes:
-    strings = [text for pair in box.items() for text in pair]
-    return b"".join(struct.pack("!H", len(s)) + s for s in strings) + b"\0\0"
-
-
-def _read_box(master: socket.socket) -> dict[bytes, bytes]:
-    strings: list[bytes] = []
-    total = 0
-    with master.makefile("rb") as stream:
-        while True:
-            (length,) = struct.unpack("!H", stream.read(2))
-            if length == 0 and len(strings) % 2 == 0:
-                break
-            total += length
-            if total > _MAX_ANSWER:
-                raise ValueError("too long")
-            strings.append(stream.read(length))
-    return dict(zip(strings[::2], strings[1::2], strict=True))

@@ -16,6 +16,7 @@ from ganetix.cli.parser import (
 )
 
 if TYPE_CHECKING:
+    from ganetix.cli.asking import Asking
     from ganetix.cli.session import Session
     from ganetix.jobs.values import LockInfo
 
@@ -49,7 +50,7 @@ def program() -> Program:
     )
     delay.add_argument("--fail", action="store_true", help="fail after the wait")
     add_job_options(delay)
-    locks = made.command(
+    locks = made.look(
         "locks",
         list_locks,
         "list the locks that are held or waited for",
@@ -75,7 +76,7 @@ async def delay_job(session: Session, options: Options) -> None:
     await session.run_job(op, options)
 
 
-async def list_locks(session: Session, options: Options) -> None:
+async def list_locks(session: Asking, options: Options) -> None:
     """List locks."""
     import msgspec
 

@@ -17,6 +17,7 @@ from ganetix.cli.parser import (
 )
 
 if TYPE_CHECKING:
+    from ganetix.cli.asking import Asking
     from ganetix.cli.session import Session
 
 POLICIES = ("preferred", "last_resort", "unallocable")
@@ -31,7 +32,7 @@ def program() -> Program:
         " node is in exactly one; an instance lives on the nodes of one.",
     )
     add_group_commands(made)
-    info = made.command(
+    info = made.look(
         "info",
         info_groups,
         "show groups in full",
@@ -59,7 +60,7 @@ def add_group_commands(made: Program, prefix: str = "") -> None:
         help="whether instances that name no group may be placed here",
     )
     add_job_options(add)
-    listing = made.command(
+    listing = made.look(
         f"{prefix}list",
         list_groups,
         "list node groups",
@@ -89,11 +90,11 @@ async def add_group(session: Session, options: Options) -> None:
     await session.run_job(op, options)
 
 
-async def list_groups(session: Session, options: Options) -> None:
+async def list_groups(session: Asking, options: Options) -> None:
     """List groups."""
     await print_list(session, options, "group", options.names)
 
 
-async def info_groups(session: Session, options: Options) -> None:
+async def info_groups(session: Asking, options: Options) -> None:
     """Show groups."""
     await print_info(session, options, "group", options.names)

@@ -19,6 +19,7 @@ from ganetix.cli.parser import (
 )
 
 if TYPE_CHECKING:
+    from ganetix.cli.asking import Asking
     from ganetix.cli.session import Session
 
 STOP_TIMEOUT = 120.0
@@ -125,7 +126,7 @@ def _add_add(made: Program) -> None:
 
 
 def _add_listings(made: Program) -> None:
-    listing = made.command(
+    listing = made.look(
         "list",
         list_instances,
         "list instances",
@@ -140,7 +141,7 @@ def _add_listings(made: Program) -> None:
     _add_names(listing, "*", "default: all")
     add_group_option(listing, "only instances of this group")
     add_list_options(listing)
-    info = made.command(
+    info = made.look(
         "info", info_instances, "show instances in full", examples=["info web1"]
     )
     _add_names(info, "*", "default: all")
@@ -268,12 +269,12 @@ async def add_instance(session: Session, options: Options) -> None:
     await session.run_job(op, options)
 
 
-async def list_instances(session: Session, options: Options) -> None:
+async def list_instances(session: Asking, options: Options) -> None:
     """List instances."""
     await print_list(session, options, "instance", options.names, options.node_group)
 
 
-async def info_instances(session: Session, options: Options) -> None:
+async def info_instances(session: Asking, options: Options) -> None:
     """Show instances."""
     await print_info(session, options, "instance", options.names, options.node_group)
 

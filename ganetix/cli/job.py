@@ -19,6 +19,7 @@ from ganetix.cli.parser import (
 )
 
 if TYPE_CHECKING:
+    from ganetix.cli.asking import Asking
     from ganetix.cli.session import Session
 
 
@@ -30,7 +31,7 @@ def program() -> Program:
         "Everything that changes the cluster is a job. A job goes on when the command"
         " that submitted it is interrupted.",
     )
-    listing = made.command(
+    listing = made.look(
         "list",
         list_jobs,
         "list jobs",
@@ -49,7 +50,7 @@ def program() -> Program:
     )
     listing.add_argument("--archived", action="store_true", help="archived jobs, too")
     add_list_options(listing)
-    info = made.command(
+    info = made.look(
         "info",
         info_jobs,
         "show jobs with their logs",
@@ -154,7 +155,7 @@ def _count(text: str) -> int:
     return int(text)
 
 
-async def list_jobs(session: Session, options: Options) -> None:
+async def list_jobs(session: Asking, options: Options) -> None:
     """List jobs."""
     names = [str(job_id) for job_id in options.ids]
     await print_list(
@@ -167,7 +168,7 @@ async def list_jobs(session: Session, options: Options) -> None:
     )
 
 
-async def info_jobs(session: Session, options: Options) -> None:
+async def info_jobs(session: Asking, options: Options) -> None:
     """Show jobs."""
     await print_info(session, options, "job", [str(n) for n in options.ids])
 

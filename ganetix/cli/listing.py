@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ganetix.api.types import QueryKind, QueryResult
+    from ganetix.cli.asking import Asking
     from ganetix.cli.parser import Options
-    from ganetix.cli.session import Session
 
 
 def field_names(options: Options) -> tuple[str, ...]:
@@ -18,7 +18,7 @@ def field_names(options: Options) -> tuple[str, ...]:
 
 
 async def print_list(
-    session: Session,
+    session: Asking,
     options: Options,
     kind: QueryKind,
     names: Sequence[str] = (),
@@ -48,7 +48,7 @@ async def print_list(
 
 
 async def print_info(
-    session: Session,
+    session: Asking,
     options: Options,
     kind: QueryKind,
     names: Sequence[str],
@@ -67,7 +67,7 @@ async def print_info(
     print_records(session.streams, result, options)
 
 
-def note_silent_nodes(session: Session, result: QueryResult) -> None:
+def note_silent_nodes(session: Asking, result: QueryResult) -> None:
     """Say on stderr that some values are missing because nodes did not answer."""
     silent = sum(row.source == "unreachable" for row in result.rows)
     if silent:

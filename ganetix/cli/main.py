@@ -56,9 +56,13 @@ def main(program: str) -> int:
         return report(program, error, streams)
     except BrokenPipeError:
         return _broken_pipe()
-    from ganetix.cli.react import run_in_reactor
-
     try:
+        if not options.needs_reactor:
+            from ganetix.cli.asking import run_at_once
+
+            return run_at_once(program, options, streams)
+        from ganetix.cli.react import run_in_reactor
+
         return run_in_reactor(program, options, streams)
     except BrokenPipeError:
         return _broken_pipe()
@@ -69,6 +73,10 @@ def report(program: str, error: BaseException, streams: Streams) -> int:
     from ganetix.errors import GanetixError
 
     match error:
+        case PermissionError():
+            place = f"{error.filename}: " if error.filename else ""
+            streams.note(f"{program}: error: {place}permission denied (are you root?)")
+            return EXIT_FAILED
         case UsageError():
             if error.usage:
                 streams.note(error.usage)

@@ -19,6 +19,7 @@ from ganetix.cli.parser import (
 )
 
 if TYPE_CHECKING:
+    from ganetix.cli.asking import Asking
     from ganetix.cli.session import Session
     from ganetix.objects import IpVersion
 
@@ -35,7 +36,7 @@ def program() -> Program:
         " token with which 'ganetix-node join' on the new host makes it a node.",
     )
     _add_add(made)
-    listing = made.command(
+    listing = made.look(
         "list",
         list_nodes,
         "list nodes",
@@ -53,9 +54,7 @@ def program() -> Program:
     )
     add_group_option(listing, "only nodes of this group")
     add_list_options(listing)
-    info = made.command(
-        "info", info_nodes, "show nodes in full", examples=["info node2"]
-    )
+    info = made.look("info", info_nodes, "show nodes in full", examples=["info node2"])
     completes(
         info.add_argument("names", metavar="NODE", nargs="*", help="default: all"),
         "node",
@@ -186,12 +185,12 @@ async def _wait_for_node(
         await deferLater(session.clock, POLL_SECONDS)
 
 
-async def list_nodes(session: Session, options: Options) -> None:
+async def list_nodes(session: Asking, options: Options) -> None:
     """List nodes."""
     await print_list(session, options, "node", options.names, options.node_group)
 
 
-async def info_nodes(session: Session, options: Options) -> None:
+async def info_nodes(session: Asking, options: Options) -> None:
     """Show nodes."""
     await print_info(session, options, "node", options.names, options.node_group)
 

@@ -14,7 +14,7 @@ from ganetix.cli.parser import (
 )
 
 if TYPE_CHECKING:
-    from ganetix.cli.session import Session
+    from ganetix.cli.asking import Asking
 
 
 def program() -> Program:
@@ -25,7 +25,7 @@ def program() -> Program:
         "An OS definition is a directory of scripts on the nodes that fills the disks"
         " of a new instance.",
     )
-    listing = made.command(
+    listing = made.look(
         "list",
         list_oses,
         "list OS definitions",
@@ -44,7 +44,7 @@ def program() -> Program:
     return made
 
 
-async def list_oses(session: Session, options: Options) -> None:
+async def list_oses(session: Asking, options: Options) -> None:
     """List OS definitions of one group or of all."""
     from msgspec.structs import replace
 

@@ -14,6 +14,7 @@ from ganetix.cli.errors import UsageError
 from ganetix.cli.quantities import parse_mib, parse_seconds
 
 if TYPE_CHECKING:
+    from ganetix.cli.asking import Ask
     from ganetix.cli.session import Run
 
 T = TypeVar("T")
@@ -59,6 +60,19 @@ class Program:
             title="commands", metavar="COMMAND", dest="command", parser_class=Parser
         )
 
+    def look(
+        self,
+        name: str,
+        run: Ask,
+        summary: str,
+        description: str = "",
+        examples: Sequence[str] = (),
+    ) -> Parser:
+        """Add a subcommand that asks and prints only: it needs no reactor."""
+        made = self.command(name, run, summary, description, examples)
+        made.set_defaults(needs_reactor=False)
+        return made
+
     def command(
         self,
         name: str,
@@ -81,7 +95,7 @@ class Program:
             formatter_class=_Layout,
             allow_abbrev=False,
         )
-        made.set_defaults(run=run)
+        made.set_defaults(run=run, needs_reactor=True)
         _add_root(made)
         return made
 

@@ -14,7 +14,6 @@ from ganetix.cli.main import report
 from ganetix.cli.parser import Options
 from ganetix.cli.session import Session
 from ganetix.cli.streams import Streams
-from ganetix.errors import NotAllowed
 from ganetix.paths import Paths
 
 
@@ -26,9 +25,6 @@ async def run_command(session: Session, options: Options) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         raise
-    except PermissionError as error:
-        refused = NotAllowed(f"{error.filename}: permission denied (are you root?)")
-        return report(session.program, refused, session.streams)
     except Exception as error:  # noqa: BLE001 - printed: users see no traceback
         return report(session.program, error, session.streams)
     finally:

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime, IReactorUNIX
 from twisted.internet.task import LoopingCall
 
 from ganetix.api.client import ApiClient, connect
-from ganetix.api.types import QueryRequest, QueryResult
+from ganetix.cli.asking import Asking
 from ganetix.cli.errors import Failure
 from ganetix.cli.parser import PRIORITIES, Options
 from ganetix.cli.progress import JobProgress
@@ -25,17 +25,15 @@ WHY_AFTER_SECONDS = 2.0
 """How long a job may wait before its user is told what it waits for."""
 
 
-class Session:
-    """What a command has at hand: streams, paths, the reactor, the master."""
+class Session(Asking):
+    """What a command has at hand that submits jobs, or stays connected."""
 
     def __init__(
         self, program: str, reactor: IReactorUNIX, streams: Streams, paths: Paths
     ) -> None:
-        self.program = program
+        super().__init__(program, streams, paths)
         self.reactor = reactor
         self.clock = IReactorTime(reactor)
-        self.streams = streams
-        self.paths = paths
         self._client: ApiClient | None = None
 
     async def client(self) -> ApiClient:
@@ -48,17 +46,6 @@ class Session:
                 lambda line: self.streams.note(f"{self.program}: {line}"),
             )
         return self._client
-
-    def ssconf(self, name: str) -> str:
-        """The text of an ssconf file, or nothing if it cannot be read."""
-        try:
-            return self.paths.ssconf(name).read_text("utf-8").strip()
-        except OSError:
-            return ""
-
-    async def query(self, request: QueryRequest) -> QueryResult:
-        """List objects."""
-        return await (await self.client()).query(request)
 
     async def run_jobs(self, ops: Sequence[AnyOpcode], options: Options) -> list[Job]:
         """Submit a job for each opcode and wait for all, with progress on stderr.
@@ -115,16 +102,6 @@ class Session:
         if failed:
             names = ", ".join(str(job.id) for job in failed)
             raise Failure(f"{len(failed)} of {len(jobs)} jobs failed: {names}")
-
-    def confirm(self, question: str, force_option: str = "-f") -> None:
-        """Ask yes or no; ``Failure`` on no, and where nobody can answer."""
-        if not self.streams.is_interactive:
-            raise Failure(f"{question} Refusing to assume yes: give {force_option}")
-        self.streams.stderr.write(f"{question} [y/N] ")
-        self.streams.stderr.flush()
-        answer = self.streams.stdin.readline().strip().lower()
-        if answer not in ("y", "yes"):
-            raise Failure("not confirmed: nothing was done")
 
     def close(self) -> None:
         """Hang up."""

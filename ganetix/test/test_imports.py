@@ -15,7 +15,10 @@ PURE = {
     *("errors", "paths", "interfaces", "objects", "opcodes"),
     *("jobs.model", "jobs.values"),
 }
-PURE_PARTS = {"rpc.methods", "netutils.address", "hypervisor.params", "storage.params"}
+PURE_PARTS = {
+    *("rpc.methods", "hypervisor.params", "storage.params"),
+    *("netutils.address", "netutils.prefix"),
+}
 CORE = PURE | {"plan", "flow", "process", "log", "rpc.methods"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -45,7 +48,7 @@ ALLOWED: dict[str, set[str]] = {
     "query": CORE | {"config", "jobs", "cache", "api.types", "rpc.fanout"},
     "api": CORE | {"config", "jobs", "query", "state", "scheduler", "locking"},
     "cli": PURE
-    | {"api.client", "api.link", "api.types", "api.chunks"}
+    | {"api.client", "api.link", "api.types", "api.chunks", "api.boxes", "api.quick"}
     | {"bootstrap", "flow", "hypervisor.params", "netutils", "state.sqlite"},
 }
 UNBOUND = {"tap", "testing", "test"}

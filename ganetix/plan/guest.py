@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict
 
-from ganetix.objects import (
-    BackendParams,
-    Cluster,
-    GuestDisk,
-    GuestNic,
-    GuestSpec,
-    HvParams,
-    Instance,
-)
+from ganetix.config.snapshot import Snapshot
+from ganetix.objects import GuestDisk, GuestNic, GuestSpec, Instance
+from ganetix.plan.params import backend_params, hv_params
 
 
-def backend_params(instance: Instance, cluster: Cluster) -> BackendParams:
-    """The instance's backend parameters, the cluster's where it has none."""
-    return replace(cluster.beparams, **instance.beparams)
-
-
-def hv_params(instance: Instance, cluster: Cluster) -> HvParams:
-    """The instance's hypervisor parameters over the cluster's; no defaults."""
-    return {**cluster.hvparams.get(instance.hypervisor, {}), **instance.hvparams}
-
-
-def guest_spec(instance: Instance, cluster: Cluster) -> GuestSpec:
+def guest_spec(instance: Instance, snapshot: Snapshot) -> GuestSpec:
     """All that the instance's node needs to run it."""
-    backend = backend_params(instance, cluster)
+    backend = backend_params(instance, snapshot)
     return GuestSpec(
         uuid=instance.uuid,
         name=instance.name,
@@ -36,7 +20,7 @@ def guest_spec(instance: Instance, cluster: Cluster) -> GuestSpec:
         vcpus=backend.vcpus,
         os=instance.os,
         osparams=instance.osparams,
-        hvparams=hv_params(instance, cluster),
+        hvparams=hv_params(instance, snapshot),
         disks=tuple(
             GuestDisk(template=instance.disk_template, **asdict(disk))
             for disk in instance.disks

@@ -13,7 +13,7 @@ from ganetix.config.snapshot import Snapshot
 from ganetix.errors import NoResources
 from ganetix.objects import Node
 from ganetix.objects.base import Value
-from ganetix.plan.guest import backend_params
+from ganetix.plan.params import backend_params
 
 
 class NodeState(Value, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ def free_mib(snapshot: Snapshot, node_uuid: str, state: NodeState) -> int:
     among the running ones, and counts as promised.
     """
     promised = {
-        instance.uuid: backend_params(instance, snapshot.cluster).memory_mib
+        instance.uuid: backend_params(instance, snapshot).memory_mib
         for instance in (
             *(i for i in snapshot.instances_on(node_uuid) if i.admin_state == "up"),
             *(

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ganetix.api.types import Cell
-from ganetix.objects import Disk, GuestInfo, Instance, Nic
+from ganetix.objects import Disk, GuestInfo, Instance, Nic, NodeGroup
 from ganetix.objects.base import Value
+from ganetix.opcodes.parameters import BACKEND
+from ganetix.plan.params import Layers, effective
 from ganetix.query.common import object_columns
+from ganetix.query.params import as_cell, parameter_columns, shown_origins
 from ganetix.query.status import NodeState, is_up, status_of
 from ganetix.query.table import Column, Table, column
 from ganetix.query.view import View
@@ -25,9 +28,20 @@ class InstanceRow(Value, frozen=True, kw_only=True):
     node: NodeState | None = None
 
 
-def _be(row: InstanceRow, name: str) -> int | bool:
-    inherited: int | bool = getattr(row.view.snapshot.cluster.beparams, name)
-    return row.instance.beparams.get(name, inherited)
+def _backend(row: InstanceRow) -> Layers:
+    return row.view.backend(_group(row), row.instance)
+
+
+def _hypervisor(row: InstanceRow) -> Layers:
+    return row.view.hypervisor(row.instance.hypervisor, _group(row), row.instance)
+
+
+def _group(row: InstanceRow) -> NodeGroup:
+    return row.view.group_of(row.instance.primary_node)
+
+
+def _hvparams(row: InstanceRow) -> dict[str, object]:
+    return {**effective(_hypervisor(row))}
 
 
 def _status(row: InstanceRow) -> Cell:
@@ -77,7 +91,7 @@ def _hv_column(parameter: str) -> Column[InstanceRow]:
         f"hv/{parameter}",
         f"hv/{parameter}",
         f"Hypervisor parameter {parameter}",
-        lambda r: r.view.hvparams(r.instance).get(parameter),
+        lambda r: as_cell(effective(_hypervisor(r)).get(parameter)),
     )
 
 
@@ -168,27 +182,7 @@ _COLUMNS: tuple[Column[InstanceRow], ...] = (
         "Where its disks are",
         lambda r: r.instance.disk_template,
     ),
-    column(
-        "be/memory",
-        "ConfigMemory",
-        "Memory it should have",
-        lambda r: _be(r, "memory_mib"),
-        "mib",
-    ),
-    column(
-        "be/vcpus",
-        "ConfigVCPUs",
-        "Virtual CPUs it should have",
-        lambda r: _be(r, "vcpus"),
-        "number",
-    ),
-    column(
-        "be/auto_balance",
-        "AutoBalance",
-        "Whether balancing may move it",
-        lambda r: _be(r, "auto_balance"),
-        "bool",
-    ),
+    *parameter_columns("be", BACKEND, _backend),
     column(
         "disk.count",
         "Disks",
@@ -263,7 +257,14 @@ _COLUMNS: tuple[Column[InstanceRow], ...] = (
         "hvparams",
         "HvParams",
         "All its hypervisor parameters",
-        lambda r: dict(r.view.hvparams(r.instance)),
+        _hvparams,
+        "other",
+    ),
+    column(
+        "params",
+        "Parameters",
+        "All its parameters, each with where it comes from",
+        lambda r: shown_origins({"be": _backend(r), "hv": _hypervisor(r)}),
         "other",
     ),
     column(

@@ -9,6 +9,13 @@ from functools import cached_property
 from ganetix.config.snapshot import Snapshot
 from ganetix.errors import NotFound
 from ganetix.objects import HvParams, Instance, Node, NodeGroup
+from ganetix.plan.params import (
+    Layers,
+    backend_layers,
+    capacity_layers,
+    hypervisor_layers,
+    node_layers,
+)
 from ganetix.query.table import by_name
 
 
@@ -42,12 +49,33 @@ class View:
         """The group of a node."""
         return self.snapshot.groups[self.snapshot.nodes[node_uuid].group]
 
-    def hvparams(self, instance: Instance) -> HvParams:
-        """An instance's hypervisor parameters with all defaults filled in."""
+    def backend(self, group: NodeGroup, instance: Instance | None = None) -> Layers:
+        """Backend parameters of an instance there, or of those that have no own."""
+        return backend_layers(self.snapshot.cluster, group, instance)
+
+    def hypervisor(
+        self, name: str, group: NodeGroup | None, instance: Instance | None = None
+    ) -> Layers:
+        """A hypervisor's parameters, with the built-in ones."""
+        defaults = self.hv_defaults.get(name)
+        return hypervisor_layers(name, self.snapshot.cluster, group, instance, defaults)
+
+    def node_params(self, node: Node) -> Layers:
+        """A node's parameters."""
+        group = self.snapshot.groups[node.group]
+        return node_layers(self.snapshot.cluster, group, node)
+
+    def group_families(self, group: NodeGroup | None) -> dict[str, Layers]:
+        """All that a group's objects inherit, by family; for None, the cluster's."""
+        cluster = self.snapshot.cluster
         return {
-            **self.hv_defaults.get(instance.hypervisor, {}),
-            **self.snapshot.cluster.hvparams.get(instance.hypervisor, {}),
-            **instance.hvparams,
+            "be": backend_layers(cluster, group),
+            **{
+                f"hv/{name}": self.hypervisor(name, group)
+                for name in cluster.enabled_hypervisors
+            },
+            "nd": node_layers(cluster, group),
+            "capacity": capacity_layers(cluster, group),
         }
 
     def groups(self, names: Sequence[str], group: str | None) -> list[NodeGroup]:

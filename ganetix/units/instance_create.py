@@ -11,12 +11,13 @@ from ganetix.config.snapshot import Edits, Snapshot
 from ganetix.errors import ConfigConflict, GanetixError, NoResources
 from ganetix.flow.settle import settle
 from ganetix.jobs.work import Outcome
-from ganetix.objects import Instance, Node
+from ganetix.objects import Instance, Node, NodeGroup
 from ganetix.objects.base import Value
 from ganetix.objects.intent import InstanceIntent
 from ganetix.opcodes import OpInstanceCleanup, OpInstanceCreate
-from ganetix.plan.guest import backend_params, guest_spec
+from ganetix.plan.guest import guest_spec
 from ganetix.plan.instance import build_instance, check_request, macs_in_use
+from ganetix.plan.params import backend_params
 from ganetix.plan.place import NodeState, place, refusal
 from ganetix.rpc.methods import (
     CREATE_CHECK,
@@ -92,7 +93,8 @@ class InstanceCreate:
         """Choose the node; refuse if none, or not the one asked for, can take it."""
         instance = facts.instance
         if op.node is None:
-            memory, disk = _needs(instance, facts.snapshot)
+            group = facts.snapshot.group(op.group)
+            memory, disk = _needs(instance, facts.snapshot, group)
             placement = place(
                 facts.snapshot, facts.candidates, facts.states, memory, disk
             )
@@ -111,7 +113,7 @@ class InstanceCreate:
         intent = await self._claim(op, context, plan)
         instance = intent.instance
         node = context.snapshot.nodes[instance.primary_node]
-        guest = guest_spec(instance, context.snapshot.cluster)
+        guest = guest_spec(instance, context.snapshot)
         if op.node is None:
             context.say(f"node {node.name} was chosen: it has the most free memory")
         async with Rollback(context.progress) as undo:
@@ -153,7 +155,7 @@ class InstanceCreate:
         node is chosen anew among what is left.
         """
         while True:
-            guest = guest_spec(plan.instance, context.snapshot.cluster)
+            guest = guest_spec(plan.instance, context.snapshot)
             await context.call(plan.node, CREATE_CHECK, CreateCheck(guest=guest))
             intent = InstanceIntent(
                 instance=plan.instance, job_id=context.progress.job_id, step="begin"
@@ -172,8 +174,9 @@ class InstanceCreate:
             plan = self.plan(op, replace(plan.facts, snapshot=newest))
 
 
-def _needs(instance: Instance, snapshot: Snapshot) -> tuple[int, int]:
-    memory = backend_params(instance, snapshot.cluster).memory_mib
+def _needs(instance: Instance, snapshot: Snapshot, group: NodeGroup) -> tuple[int, int]:
+    """MiB of memory and of disk that an instance takes in that group."""
+    memory = backend_params(instance, snapshot, group).memory_mib
     return memory, sum(disk.size_mib for disk in instance.disks)
 
 
@@ -181,7 +184,8 @@ def _check_room(
     instance: Instance, node: Node, snapshot: Snapshot, states: dict[str, NodeState]
 ) -> None:
     state = states.get(node.uuid)
-    if reason := refusal(snapshot, node, state, *_needs(instance, snapshot)):
+    needs = _needs(instance, snapshot, snapshot.groups[node.group])
+    if reason := refusal(snapshot, node, state, *needs):
         raise NoResources(f"node {node.name} {reason}", node=node.name)
 
 

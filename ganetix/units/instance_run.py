@@ -71,7 +71,7 @@ async def find_target(name: str, context: Context) -> Target:
     return Target(
         instance=instance,
         node=node,
-        guest=guest_spec(instance, snapshot.cluster),
+        guest=guest_spec(instance, snapshot),
         running=next((g for g in answer.guests if g.uuid == instance.uuid), None),
     )
 
@@ -224,7 +224,7 @@ class InstanceRemove:
         return Target(
             instance=instance,
             node=snapshot.nodes[instance.primary_node],
-            guest=guest_spec(instance, snapshot.cluster),
+            guest=guest_spec(instance, snapshot),
             running=None,
         )
 

@@ -51,13 +51,13 @@ class BuildTests(SynchronousTestCase):
         self.assertEqual(instance.admin_state, "up")
         (nic,) = instance.nics
         self.assertEqual((nic.mode, nic.mac), ("user", "aa:00:00:07:07:07"))
-        guest = guest_spec(instance, SNAPSHOT.cluster)
+        guest = guest_spec(instance, SNAPSHOT)
         self.assertEqual((guest.memory_mib, guest.vcpus), (128, 1))
 
     def test_own_values(self) -> None:
         """What is given stays, and reaches the node."""
         instance = build(request(memory_mib=512, vcpus=3, nics=(), start=False))
-        guest = guest_spec(instance, SNAPSHOT.cluster)
+        guest = guest_spec(instance, SNAPSHOT)
         self.assertEqual((guest.memory_mib, guest.vcpus, guest.nics), (512, 3, ()))
         self.assertEqual(instance.admin_state, "down")
 
@@ -70,7 +70,7 @@ class BuildTests(SynchronousTestCase):
         )
         snapshot = replace(SNAPSHOT, cluster=cluster)
         instance = build(request(hvparams={"kernel_args": "b"}), snapshot)
-        guest = guest_spec(instance, cluster)
+        guest = guest_spec(instance, snapshot)
         self.assertEqual(guest.hvparams, {"accel": "tcg", "kernel_args": "b"})
 
     def test_duplicate_name(self) -> None:

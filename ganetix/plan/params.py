@@ -1,0 +1,166 @@
+"""What parameters are in effect, and where each comes from. Pure.
+
+All families inherit alike: an object sees a sequence of layers, from the built-in
+values over those of the cluster and the group to its own; the last that has a
+parameter decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from msgspec.structs import asdict
+
+from ganetix.config.snapshot import Snapshot
+from ganetix.objects import (
+    BackendParams,
+    CapacityParams,
+    Cluster,
+    HvParams,
+    Instance,
+    InstanceSize,
+    Node,
+    NodeGroup,
+    NodeParams,
+)
+from ganetix.objects.base import Value
+
+ParamValue = str | int | float | bool | InstanceSize
+
+
+class Layer(Value, frozen=True, kw_only=True):
+    """Parameters given at one place: ``default``, ``cluster``, ``group rack1`` …"""
+
+    origin: str
+    given: Mapping[str, ParamValue]
+
+
+Layers = Sequence[Layer]
+
+
+class Origin(Value, frozen=True, kw_only=True):
+    """A value in effect, and the origin of the layer that decided it."""
+
+    value: ParamValue
+    origin: str
+
+
+def effective(layers: Layers) -> dict[str, ParamValue]:
+    """The values in effect by parameter."""
+    return {name: value for layer in layers for name, value in layer.given.items()}
+
+
+def origins(layers: Layers) -> dict[str, Origin]:
+    """The values in effect with their origins, by parameter."""
+    return {
+        name: Origin(value=value, origin=layer.origin)
+        for layer in layers
+        for name, value in layer.given.items()
+    }
+
+
+def backend_layers(
+    cluster: Cluster, group: NodeGroup | None, instance: Instance | None = None
+) -> Layers:
+    """Backend parameters of an instance of that group, or of any that has no own."""
+    return (
+        *_cluster_layers(cluster.beparams),
+        *_layer("group", group, group and group.beparams),
+        *_layer("instance", instance, instance and instance.beparams),
+    )
+
+
+def hypervisor_layers(
+    hypervisor: str,
+    cluster: Cluster,
+    group: NodeGroup | None,
+    instance: Instance | None = None,
+    defaults: Mapping[str, ParamValue] | None = None,
+) -> Layers:
+    """A hypervisor's parameters for an instance of that group.
+
+    :param defaults: the hypervisor's built-in ones, if they are wanted as well
+    """
+    return (
+        *([Layer(origin="default", given=defaults)] if defaults else []),
+        Layer(origin="cluster", given=cluster.hvparams.get(hypervisor, {})),
+        *_layer("group", group, group and group.hvparams.get(hypervisor)),
+        *_layer("instance", instance, instance and instance.hvparams),
+    )
+
+
+def node_layers(
+    cluster: Cluster, group: NodeGroup | None, node: Node | None = None
+) -> Layers:
+    """Node parameters of a node of that group."""
+    return (
+        *_cluster_layers(cluster.ndparams),
+        *_layer("group", group, group and group.ndparams),
+        *_layer("node", node, node and node.ndparams),
+    )
+
+
+def capacity_layers(cluster: Cluster, group: NodeGroup | None) -> Layers:
+    """How a group's capacity is computed."""
+    given = asdict(group.capacity) if group else {}
+    own = {name: value for name, value in given.items() if value is not None}
+    return (*_cluster_layers(cluster.capacity), *_layer("group", group, own))
+
+
+def group_of(snapshot: Snapshot, node_uuid: str) -> NodeGroup | None:
+    """The group of a node; None of one that is not in the configuration."""
+    node = snapshot.nodes.get(node_uuid)
+    return snapshot.groups.get(node.group) if node else None
+
+
+def backend_params(
+    instance: Instance, snapshot: Snapshot, group: NodeGroup | None = None
+) -> BackendParams:
+    """An instance's backend parameters, on its node or in a group it is to come to."""
+    group = group or group_of(snapshot, instance.primary_node)
+    layers = backend_layers(snapshot.cluster, group, instance)
+    return BackendParams(**effective(layers))  # type: ignore[arg-type]
+
+
+def hv_params(
+    instance: Instance, snapshot: Snapshot, group: NodeGroup | None = None
+) -> HvParams:
+    """An instance's hypervisor parameters, without those that nobody gave."""
+    group = group or group_of(snapshot, instance.primary_node)
+    layers = hypervisor_layers(instance.hypervisor, snapshot.cluster, group, instance)
+    return effective(layers)  # type: ignore[return-value]
+
+
+def node_params(node: Node, snapshot: Snapshot) -> NodeParams:
+    """A node's parameters."""
+    layers = node_layers(snapshot.cluster, snapshot.groups.get(node.group), node)
+    return NodeParams(**effective(layers))  # type: ignore[arg-type]
+
+
+def capacity_params(cluster: Cluster, group: NodeGroup | None) -> CapacityParams:
+    """How a group's capacity is computed, or that of groups without own parameters."""
+    return CapacityParams(**effective(capacity_layers(cluster, group)))  # type: ignore[arg-type]
+
+
+def _layer(
+    kind: str,
+    owner: NodeGroup | Node | Instance | None,
+    given: Mapping[str, ParamValue] | None,
+) -> tuple[Layer, ...]:
+    if owner is None or not given:
+        return ()
+    return (Layer(origin=f"{kind} {owner.name}", given=given),)
+
+
+@lru_cache(maxsize=64)
+def _cluster_layers(
+    params: BackendParams | NodeParams | CapacityParams,
+) -> tuple[Layer, Layer]:
+    """The built-in values, and those of the cluster that are other ones."""
+    built_in = asdict(type(params)())
+    own = {n: value for n, value in asdict(params).items() if value != built_in[n]}
+    return (
+        Layer(origin="default", given=built_in),
+        Layer(origin="cluster", given=own),
+    )

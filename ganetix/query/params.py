@@ -1,0 +1,81 @@
+"""Parameters in listings: values in effect, and where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from ganetix.api.types import Cell, FieldKind
+from ganetix.opcodes.parameters import BACKEND, CAPACITY, NODE, ParameterTable
+from ganetix.plan.params import Layers, effective, origins
+from ganetix.query.table import Column, column
+
+S = TypeVar("S")
+
+_TABLES: Mapping[str, ParameterTable] = {
+    "be": BACKEND,
+    "nd": NODE,
+    "capacity": CAPACITY,
+}
+
+_KINDS: Mapping[str, FieldKind] = {
+    "mib": "mib",
+    "count": "number",
+    "number": "number",
+    "bool": "bool",
+    "word": "text",
+}
+
+
+def parameter_columns(
+    family: str, table: ParameterTable, layers: Callable[[S], Layers]
+) -> tuple[Column[S], ...]:
+    """A column ``FAMILY/NAME`` for each parameter: its value in effect."""
+
+    def value(field: str) -> Callable[[S], Cell]:
+        return lambda subject: as_cell(effective(layers(subject)).get(field))
+
+    return tuple(
+        column(
+            f"{family}/{parameter.name}",
+            f"{family}/{parameter.name}",
+            parameter.doc,
+            value(field),
+            _KINDS[parameter.kind],
+        )
+        for field, parameter in table.items()
+    )
+
+
+def shown_values(families: Mapping[str, Layers]) -> dict[str, object]:
+    """``FAMILY/NAME`` to its value, of all these families; sizes in MiB."""
+    return {
+        _full_name(family, field): as_cell(value)
+        for family, layers in families.items()
+        for field, value in effective(layers).items()
+    }
+
+
+def shown_origins(families: Mapping[str, Layers]) -> dict[str, object]:
+    """``FAMILY/NAME`` to its value and origin, of all these families."""
+    return {
+        _full_name(family, field): {
+            "value": as_cell(found.value),
+            "origin": found.origin,
+        }
+        for family, layers in families.items()
+        for field, found in origins(layers).items()
+    }
+
+
+def as_cell(value: object) -> Cell:
+    """A parameter's value as it stands in a cell."""
+    plain: Cell = msgspec.to_builtins(value)
+    return plain
+
+
+def _full_name(family: str, field: str) -> str:
+    parameter = _TABLES.get(family, {}).get(field)
+    return f"{family}/{parameter.name if parameter else field}"

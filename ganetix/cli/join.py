@@ -33,6 +33,7 @@ def program() -> Program:
             "join --token-file /root/token --no-start",
         ],
     )
+    join.set_defaults(dials_nodes=True)
     source = join.add_mutually_exclusive_group()
     source.add_argument(
         "token", metavar="TOKEN", nargs="?", help="the token; - reads it from stdin"

@@ -61,6 +61,10 @@ def main(program: str) -> int:
             from ganetix.cli.asking import run_at_once
 
             return run_at_once(program, options, streams)
+        if not options.dials_nodes:
+            # Twisted's AMP loads all of TLS where it finds it, which takes as long as
+            # the rest of a command; the master's UNIX socket needs none.
+            sys.modules.setdefault("OpenSSL", None)  # type: ignore[arg-type]
         from ganetix.cli.react import run_in_reactor
 
         return run_in_reactor(program, options, streams)

@@ -95,7 +95,7 @@ class Program:
             formatter_class=_Layout,
             allow_abbrev=False,
         )
-        made.set_defaults(run=run, needs_reactor=True)
+        made.set_defaults(run=run, needs_reactor=True, dials_nodes=False)
         _add_root(made)
         return made
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 
+from msgspec.structs import replace
+
 from ganetix.bootstrap import pki
 from ganetix.bootstrap.dirs import make_directories, write_file, write_secret
 from ganetix.bootstrap.ssconf import write_first_ssconf
@@ -13,8 +15,7 @@ from ganetix.config.ssconf import ssconf_files
 from ganetix.config.store import initial_rows
 from ganetix.errors import BadParameter, StateFault, WrongState
 from ganetix.interfaces import IStateEngine
-from ganetix.netutils.address import host_address
-from ganetix.netutils.bind import is_own_address
+from ganetix.netutils.interfaces import is_own_address, own_addresses
 from ganetix.objects import (
     Cluster,
     HvParams,
@@ -28,7 +29,7 @@ from ganetix.objects import (
 from ganetix.objects.node import DEFAULT_PORT
 from ganetix.opcodes import checks
 from ganetix.paths import Paths
-from ganetix.plan.node import check_addresses
+from ganetix.plan.addresses import suitable_addresses
 from ganetix.state.rows import Batch
 
 FIRST_GROUP = "default"
@@ -38,7 +39,10 @@ CheckHvParams = Callable[[str, Mapping[str, HvValue]], None]
 
 
 class InitRequest(Value, frozen=True, kw_only=True):
-    """What the first administrator decides; addresses are of this host."""
+    """What the first administrator decides; addresses are of this host.
+
+    ``ipv6_secondary`` permits IPv6 secondary addresses, here and for nodes to come.
+    """
 
     name: str
     node_name: str
@@ -46,6 +50,7 @@ class InitRequest(Value, frozen=True, kw_only=True):
     secondary_ip: str | None = None
     port: int = DEFAULT_PORT
     primary_ip_version: IpVersion = 4
+    ipv6_secondary: bool = False
     enabled_hypervisors: tuple[str, ...] = ("kvm",)
     hvparams: dict[str, HvParams] = {}
 
@@ -68,9 +73,9 @@ async def initialise(
     :param check_hvparams: knows the hypervisors
     """
     request = checked(request, check_hvparams)
-    for address in {request.primary_ip, request.secondary_ip or request.primary_ip}:
-        if not is_own(address):
-            raise BadParameter(f"{address} is not an address of this host")
+    _check_own("primary_ip", request.primary_ip, is_own)
+    if request.secondary_ip:
+        _check_own("secondary_ip", request.secondary_ip, is_own)
     if paths.node_certificate.exists() and not paths.ca_key.exists():
         raise WrongState(
             "this host is a node of a cluster already:"
@@ -106,29 +111,32 @@ def checked(request: InitRequest, check_hvparams: CheckHvParams) -> InitRequest:
         checks.in_range("port", request.port, 1, 65535)
     except ValueError as error:
         raise BadParameter(str(error)) from None
-    primary = host_address("primary_ip", request.primary_ip)
-    secondary = (
-        host_address("secondary_ip", request.secondary_ip)
-        if request.secondary_ip
-        else None
+    addresses = suitable_addresses(
+        request.primary_ip_version,
+        request.primary_ip,
+        request.secondary_ip,
+        ipv6_secondary=request.ipv6_secondary,
     )
-    check_addresses(request.primary_ip_version, primary, secondary)
     if not request.enabled_hypervisors:
         raise BadParameter("enabled_hypervisors: at least one is needed")
     for hypervisor in request.enabled_hypervisors:
         check_hvparams(hypervisor, {})
     for hypervisor, params in request.hvparams.items():
         check_hvparams(hypervisor, params)
-    return InitRequest(
-        name=request.name,
-        node_name=request.node_name,
-        primary_ip=primary,
-        secondary_ip=secondary,
-        port=request.port,
-        primary_ip_version=request.primary_ip_version,
+    return replace(
+        request,
+        primary_ip=addresses.primary_ip,
+        secondary_ip=addresses.secondary_ip,
         enabled_hypervisors=tuple(dict.fromkeys(request.enabled_hypervisors)),
-        hvparams=request.hvparams,
     )
+
+
+def _check_own(field: str, address: str, is_own: Callable[[str], bool]) -> None:
+    if not is_own(address):
+        raise BadParameter(
+            f"{field}: {address} is not an address of this host, which has"
+            f" {', '.join(own_addresses())}"
+        )
 
 
 def first_snapshot(
@@ -150,6 +158,7 @@ def first_snapshot(
         ctime=now,
         mtime=now,
         primary_ip_version=request.primary_ip_version,
+        ipv6_secondary=request.ipv6_secondary,
         master_node=node_uuid,
         default_group=group_uuid,
         enabled_hypervisors=request.enabled_hypervisors,

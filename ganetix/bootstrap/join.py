@@ -15,7 +15,7 @@ from ganetix.bootstrap.dirs import make_directories, write_file, write_secret
 from ganetix.bootstrap.ssconf import write_first_ssconf
 from ganetix.bootstrap.token import Token, decode
 from ganetix.errors import NotAllowed, RemoteFailure, StateFault, WrongState
-from ganetix.netutils.bind import is_own_address
+from ganetix.netutils.interfaces import is_own_address, own_addresses
 from ganetix.objects import Node
 from ganetix.objects.node import Enrolment
 from ganetix.paths import Paths
@@ -32,15 +32,21 @@ async def join(
     *,
     is_own: Callable[[str], bool] = is_own_address,
 ) -> Enrolment:
-    """Make a key, have it certified by the token's cluster, and keep what came back.
+    """Check the token here, then become a node by it.
 
-    The node's certificate is written last: with it the host is a node. Blocking file
-    writes: for a process that does nothing else.
+    Blocking file writes: for a process that does nothing else.
 
     :param reactor: provides ``IReactorTCP`` and ``IReactorTime``
     """
-    token = decode(token_text)
-    _check_here(paths, token, now, is_own)
+    token = usable_token(paths, token_text, now, is_own=is_own)
+    return await join_with(reactor, paths, token)
+
+
+async def join_with(reactor: IReactorTCP, paths: Paths, token: Token) -> Enrolment:
+    """Make a key, have it certified by the token's cluster, and keep what came back.
+
+    The node's certificate is written last: with it the host is a node.
+    """
     key = pki.make_key()
     enrolment = await _ask(reactor, token, key)
     certificate = _checked(enrolment, token, key)
@@ -55,9 +61,19 @@ async def join(
     return enrolment
 
 
-def _check_here(
-    paths: Paths, token: Token, now: float, is_own: Callable[[str], bool]
-) -> None:
+def usable_token(
+    paths: Paths,
+    token_text: str,
+    now: float,
+    *,
+    is_own: Callable[[str], bool] = is_own_address,
+) -> Token:
+    """The token, if this host may use it; nobody else is asked.
+
+    Fails with ``BadParameter`` for what is no token, ``NotAllowed`` for one that
+    expired, ``WrongState`` if this host is a node already or not the one it is for.
+    """
+    token = decode(token_text)
     for path in (paths.node_certificate, paths.ca_key, paths.state_db):
         if path.exists():
             raise WrongState(f"this host belongs to a cluster already: {path} is there")
@@ -70,8 +86,9 @@ def _check_here(
     if not is_own(token.bind_ip):
         raise WrongState(
             f"the token is for node {token.node_name} at {token.bind_ip}, which is not"
-            " an address of this host"
+            f" an address of this host; it has {', '.join(own_addresses())}"
         )
+    return token
 
 
 async def _ask(

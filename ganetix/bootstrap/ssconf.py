@@ -1,15 +1,65 @@
-"""The first ssconf files of a node that has just been made one. Blocking."""
+"""ssconf files on a node's disk. Blocking: call offloaded."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from ganetix.bootstrap.dirs import write_file
+from ganetix.errors import BadParameter, WrongState
 from ganetix.paths import Paths
+
+_PREFIX = "ssconf_"
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def ssconf_names(paths: Paths) -> frozenset[str]:
+    """The names of all ssconf files here."""
+    return frozenset(
+        path.name.removeprefix(_PREFIX)
+        for path in paths.lib.glob(f"{_PREFIX}*")
+        if _NAME.fullmatch(path.name.removeprefix(_PREFIX))
+    )
+
+
+def write_ssconf(paths: Paths, files: Mapping[str, str], serial_no: int) -> None:
+    """Make the ssconf files exactly these; ``WrongState`` if newer ones are here.
+
+    The serial number is written last: what was cut short is written again.
+    """
+    for name in files:
+        if not _NAME.fullmatch(name):
+            raise BadParameter(f"{name!r} is no name of an ssconf file")
+    known = _last_serial(paths)
+    if serial_no < known:
+        raise WrongState(
+            f"ssconf of serial number {serial_no} is older than what is here ({known})"
+        )
+    for name, text in files.items():
+        write_file(paths.ssconf(name), text.encode())
+    for name in ssconf_names(paths) - files.keys():
+        paths.ssconf(name).unlink(missing_ok=True)
+    write_file(paths.ssconf_serial, f"{serial_no}\n".encode())
 
 
 def write_first_ssconf(paths: Paths, files: Mapping[str, str], serial_no: int) -> None:
-    """Write the files, then the serial number that later ones must not be below."""
-    for name, text in files.items():
-        write_file(paths.ssconf(name), text.encode())
-    write_file(paths.ssconf_serial, f"{serial_no}\n".encode())
+    """The same on a host that has just become a node.
+
+    What an attempt that was cut short left here may be another cluster's, and newer.
+    """
+    forget_ssconf(paths)
+    write_ssconf(paths, files, serial_no)
+
+
+def forget_ssconf(paths: Paths) -> None:
+    """Remove all ssconf files and the memory of their serial number."""
+    for name in ssconf_names(paths):
+        paths.ssconf(name).unlink(missing_ok=True)
+    paths.ssconf_serial.unlink(missing_ok=True)
+
+
+def _last_serial(paths: Paths) -> int:
+    try:
+        return int(paths.ssconf_serial.read_text("ascii"))
+    except (FileNotFoundError, ValueError):
+        return 0

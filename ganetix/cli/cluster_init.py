@@ -25,6 +25,7 @@ def add_init(made: Program) -> None:
             "init --primary-ip 192.0.2.11 --enabled-hypervisors kvm,fake demo",
             "init -H kvm:accel=tcg,tcg_tb_size=64 demo",
             "init --primary-ip-version 6 --secondary-ip 192.0.2.11 demo",
+            "init --primary-ip-version 6 --allow-ipv6-secondary demo",
         ],
     )
     init.add_argument("name", metavar="NAME", help="the cluster's name")
@@ -63,7 +64,13 @@ def add_init(made: Program) -> None:
     init.add_argument(
         "--secondary-ip",
         metavar="ADDRESS",
-        help="this node's address for disks and migration (default: the primary one)",
+        help="this node's address for disks and migration; needed with IPv6 (default:"
+        " the primary one)",
+    )
+    init.add_argument(
+        "--allow-ipv6-secondary",
+        action="store_true",
+        help="let secondary addresses be IPv6 ones; they may be left out then",
     )
     init.add_argument(
         "--port",

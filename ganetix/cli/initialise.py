@@ -31,6 +31,7 @@ async def initialise_here(session: Session, options: Options) -> None:
         secondary_ip=options.secondary_ip,
         port=options.port,
         primary_ip_version=options.primary_ip_version,
+        ipv6_secondary=options.allow_ipv6_secondary,
         enabled_hypervisors=tuple(name for name in names if name),
         hvparams=checked(_hvparams, options.hypervisor_parameters),
     )

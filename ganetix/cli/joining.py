@@ -10,23 +10,25 @@ from pathlib import Path
 from twisted.internet.interfaces import IReactorTCP
 from twisted.internet.utils import getProcessOutputAndValue
 
-from ganetix.bootstrap.join import join
-from ganetix.bootstrap.token import Token, decode
+from ganetix.bootstrap.join import join_with, usable_token
+from ganetix.bootstrap.token import Token
 from ganetix.cli.errors import Failure
 from ganetix.cli.main import one_line
 from ganetix.cli.session import Session
+from ganetix.netutils.address import join_host_port
 from ganetix.paths import Paths
 
 SYSTEMD = Path("/run/systemd/system")
 UNIT = "ganetix-node.service"
 
 
-async def join_here(session: Session, token: str, start: bool) -> None:
+async def join_here(session: Session, text: str, start: bool) -> None:
     """Join a cluster, and start the node's daemon if that is wanted."""
-    session.streams.note("asking the master node for a certificate …")
-    reactor = IReactorTCP(session.reactor)
-    enrolment = await join(reactor, session.paths, token, time.time())
-    command = start_command(session.paths, decode(token))
+    token = usable_token(session.paths, text, time.time())
+    master = join_host_port(token.master_ip, token.master_port)
+    session.streams.note(f"asking the master node at {master} for a certificate …")
+    enrolment = await join_with(IReactorTCP(session.reactor), session.paths, token)
+    command = start_command(session.paths, token)
     if not start:
         session.streams.note(
             f"this host has its certificate as {enrolment.node_name}; job"

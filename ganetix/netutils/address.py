@@ -1,17 +1,23 @@
 """IP addresses as text. Pure.
 
 Addresses are kept in canonical text everywhere, so that equal means equal: no
-brackets, IPv6 compressed and in lower case, IPv4-mapped ones as IPv4.
+brackets, IPv6 compressed and in lower case, IPv4-mapped ones as IPv4. A scope (the
+interface, after ``%``) stays.
 """
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, ip_address
+import re
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 
 from ganetix.errors import BadParameter
 from ganetix.objects import IpVersion
 
 Address = IPv4Address | IPv6Address
+
+_SCOPE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
+_THIS_NETWORK = IPv4Network("0.0.0.0/8")
+_BROADCAST = IPv4Address("255.255.255.255")
 
 
 def parse(text: str) -> Address:
@@ -21,9 +27,26 @@ def parse(text: str) -> Address:
         address = ip_address(bare)
     except ValueError:
         raise BadParameter(f"{text!r} is not an IP address") from None
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address
+    if isinstance(address, IPv4Address):
+        if bare != text:
+            raise BadParameter(f"{text!r}: brackets are for IPv6 addresses")
+        return address
+    if address.scope_id is not None and (
+        not _SCOPE.fullmatch(address.scope_id) or not is_link_local(address)
+    ):
+        # Elsewhere a scope says nothing, and two texts would mean one address.
+        raise BadParameter(f"{text!r}: only link-local addresses have a scope")
+    return address.ipv4_mapped or address
+
+
+def is_link_local(address: Address) -> bool:
+    """Whether it means another host on each link that a host has.
+
+    So are ``fe80::/10``, ``169.254.0.0/16`` and multicast addresses as ``ff02::1``.
+    """
+    if isinstance(address, IPv6Address) and address.is_multicast:
+        return address.packed[1] & 0x0F in (1, 2)
+    return address.is_link_local
 
 
 def is_address(text: str) -> bool:
@@ -66,19 +89,50 @@ def host_address(field: str, text: str, version: IpVersion | None = None) -> str
     :param field: what the address is for, to begin the message with
     :param version: the IP version it must have; None takes both
     """
+    return str(_of_one_host(field, text, version))
+
+
+def node_address(field: str, text: str, version: IpVersion | None = None) -> str:
+    """The canonical form of an address at which other hosts reach one host.
+
+    Like ``host_address``, and it must not be link-local. Loopback addresses pass: many
+    nodes on one host have them.
+    """
+    address = _of_one_host(field, text, version)
+    if is_link_local(address):
+        raise BadParameter(
+            f"{field}: {text} is a link-local address, which other hosts cannot tell"
+            " from their own"
+        )
+    return str(address)
+
+
+def _of_one_host(field: str, text: str, version: IpVersion | None) -> Address:
     try:
         address = parse(text)
     except BadParameter as error:
         raise BadParameter(f"{field}: {error}") from None
     if version is not None and address.version != version:
         raise BadParameter(f"{field}: {text} is not an IPv{version} address")
-    if (
-        address.is_unspecified
-        or address.is_multicast
-        or address == IPv4Address("255.255.255.255")
-    ):
-        raise BadParameter(f"{field}: {text} is not an address of a single host")
-    return str(address)
+    if kind := _kind_of_no_host(address):
+        raise BadParameter(
+            f"{field}: {text} is not an address of a single host, but {kind}"
+        )
+    return address
+
+
+def _kind_of_no_host(address: Address) -> str:
+    if address.is_unspecified:
+        return "the one that stands for all or none"
+    if address.is_multicast:
+        return "a multicast address"
+    if address == _BROADCAST:
+        return "the broadcast address"
+    if isinstance(address, IPv4Address) and address in _THIS_NETWORK:
+        return "of 0.0.0.0/8, which no host has"
+    if isinstance(address, IPv4Address) and address.is_reserved:
+        return "a reserved one"
+    return ""
 
 
 def split_host_port(text: str, default_port: int | None = None) -> tuple[str, int]:

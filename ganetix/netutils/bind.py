@@ -1,17 +1,15 @@
-"""Where daemons listen, and which addresses are this host's."""
+"""Where daemons listen."""
 
 from __future__ import annotations
 
 import errno
-import re
 import socket
-from ipaddress import IPv6Address
-from pathlib import Path
+from collections.abc import Iterable
 
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
 from twisted.internet.interfaces import IReactorTCP, IStreamServerEndpoint
 
-from ganetix.errors import WrongState
+from ganetix.errors import NoResources, WrongState
 from ganetix.netutils import address
 from ganetix.objects import IpVersion
 from ganetix.paths import Paths
@@ -54,56 +52,32 @@ def bind_address(paths: Paths, given: str | None = None) -> str:
     return address.any_address(primary_ip_version(paths) or 4)
 
 
-def is_own_address(ip_address: str) -> bool:
-    """Whether this host can bind the address, as only its own ones can be.
+def free_port(ip_address: str, ports: Iterable[int] = (0,)) -> int:
+    """The first of these TCP ports that nobody listens on at a local address.
 
-    With the sysctl ``ip_nonlocal_bind`` the kernel says yes to every address.
+    Port 0 lets the kernel choose one. It is free now: who needs it to be free later,
+    too, keeps others from it. Fails with ``NoResources`` if none is.
     """
     version = address.family(ip_address)
     kind = socket.AF_INET if version == 4 else socket.AF_INET6
-    try:
-        with socket.socket(kind, socket.SOCK_DGRAM) as probe:
-            target = socket.getaddrinfo(
-                address.canonical(ip_address),
-                0,
-                kind,
-                socket.SOCK_DGRAM,
-                0,
-                socket.AI_NUMERICHOST,
-            )[0][4]
-            probe.bind(target)
-    except OSError as error:
-        if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL):
-            return False
-        raise
-    return not address.is_any(ip_address)
-
-
-def own_addresses(proc: Path = Path("/proc")) -> tuple[str, ...]:
-    """All addresses of this host's interfaces, canonical, IPv4 first."""
-    return (
-        *ipv4_addresses(_read(proc / "net/fib_trie")),
-        *ipv6_addresses(_read(proc / "net/if_inet6")),
-    )
-
-
-def ipv4_addresses(fib_trie: str) -> tuple[str, ...]:
-    """The host's own addresses in the kernel's routing table. Pure."""
-    found = re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", fib_trie)
-    return tuple(dict.fromkeys(address.canonical(each) for each in found))
-
-
-def ipv6_addresses(if_inet6: str) -> tuple[str, ...]:
-    """The host's own addresses in ``if_inet6``. Pure."""
-    return tuple(
-        str(IPv6Address(bytes.fromhex(line.split()[0])))
-        for line in if_inet6.splitlines()
-        if line.strip()
-    )
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text("ascii")
-    except FileNotFoundError:
-        return ""
+    host, _, scope = address.canonical(ip_address).partition("%")
+    for port in ports:
+        with socket.socket(kind, socket.SOCK_STREAM) as trial:
+            # As daemons do: connections that linger do not keep one from listening.
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                if version == 4:
+                    trial.bind((host, port))
+                else:
+                    number = socket.if_nametoindex(scope) if scope else 0
+                    trial.bind((host, port, 0, number))
+                trial.listen(1)
+            except OSError as error:
+                if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                    continue
+                raise WrongState(
+                    f"{ip_address} cannot be bound: {error.strerror}"
+                ) from None
+            found: int = trial.getsockname()[1]
+            return found
+    raise NoResources(f"no port at {ip_address} is free")

@@ -9,11 +9,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from ganetix.bootstrap.ssconf import forget_ssconf
 from ganetix.errors import BadParameter, WrongState
 from ganetix.interfaces import Offload
 from ganetix.node.calls import handler, while_attended
 from ganetix.node.providers import Providers
-from ganetix.node.ssconf import SSCONF_TURN, forget_ssconf
+from ganetix.node.ssconf import SSCONF_TURN
 from ganetix.node.turns import Turns
 from ganetix.paths import Paths
 from ganetix.rpc.methods import DELAY, NODE_LEAVE, Delay, Nothing

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.interfaces import IReactorTime, IReactorUNIX
 
 from ganetix.interfaces import IHypervisor, IOsProvider, IStorage, Offload
-from ganetix.netutils.bind import is_own_address
+from ganetix.netutils.interfaces import is_own_address
 from ganetix.node.calls import Subject
 from ganetix.node.console import ConsoleCalls
 from ganetix.node.create import CreateCalls

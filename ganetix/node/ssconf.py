@@ -1,14 +1,13 @@
-"""ssconf files: what a daemon needs to know before it can talk to anyone."""
+"""ssconf files as the master sends them: what a daemon needs before it can talk."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ganetix.bootstrap.dirs import write_file
-from ganetix.errors import BadParameter, StateFault, WrongState
+from ganetix.bootstrap.ssconf import write_ssconf
+from ganetix.errors import StateFault
 from ganetix.interfaces import Offload
 from ganetix.node.calls import handler
 from ganetix.node.turns import Turns
@@ -20,45 +19,6 @@ if TYPE_CHECKING:
 
 SSCONF_TURN = "ssconf"
 """The turn in which the files are written or removed."""
-
-_PREFIX = "ssconf_"
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
-
-
-def ssconf_names(paths: Paths) -> frozenset[str]:
-    """The names of all ssconf files here. Blocking."""
-    return frozenset(
-        path.name.removeprefix(_PREFIX)
-        for path in paths.lib.glob(f"{_PREFIX}*")
-        if _NAME.fullmatch(path.name.removeprefix(_PREFIX))
-    )
-
-
-def write_ssconf(paths: Paths, files: Mapping[str, str], serial_no: int) -> None:
-    """Make the ssconf files exactly these; ``WrongState`` if newer ones are here.
-
-    Blocking. The serial number is written last: what was cut short is written again.
-    """
-    for name in files:
-        if not _NAME.fullmatch(name):
-            raise BadParameter(f"{name!r} is no name of an ssconf file")
-    known = _last_serial(paths)
-    if serial_no < known:
-        raise WrongState(
-            f"ssconf of serial number {serial_no} is older than what is here ({known})"
-        )
-    for name, text in files.items():
-        write_file(paths.ssconf(name), text.encode())
-    for name in ssconf_names(paths) - files.keys():
-        paths.ssconf(name).unlink(missing_ok=True)
-    write_file(paths.ssconf_serial, f"{serial_no}\n".encode())
-
-
-def forget_ssconf(paths: Paths) -> None:
-    """Remove all ssconf files and the memory of their serial number. Blocking."""
-    for name in ssconf_names(paths):
-        paths.ssconf(name).unlink(missing_ok=True)
-    paths.ssconf_serial.unlink(missing_ok=True)
 
 
 class SsconfCalls:
@@ -85,10 +45,3 @@ class SsconfCalls:
                 f"ssconf cannot be written: {os.strerror(error.errno or 0)}"
             ) from error
         return Nothing()
-
-
-def _last_serial(paths: Paths) -> int:
-    try:
-        return int(paths.ssconf_serial.read_text("ascii"))
-    except (FileNotFoundError, ValueError):
-        return 0

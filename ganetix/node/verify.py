@@ -13,11 +13,11 @@ from twisted.internet.interfaces import IReactorTime
 
 from ganetix import __version__
 from ganetix.bootstrap.pki import expiry, fingerprint
+from ganetix.bootstrap.ssconf import ssconf_names
 from ganetix.interfaces import Offload
-from ganetix.netutils.bind import is_own_address
+from ganetix.netutils.interfaces import is_own_address
 from ganetix.node.calls import handler
 from ganetix.node.providers import Providers
-from ganetix.node.ssconf import ssconf_names
 from ganetix.objects.base import Value
 from ganetix.paths import Paths
 from ganetix.rpc.methods import NODE_VERIFY, NodeVerify, VerifyRequest

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from twisted.internet.defer import CancelledError
 
+from ganetix.bootstrap.ssconf import ssconf_names, write_ssconf
 from ganetix.errors import BadParameter, WrongState
-from ganetix.node.ssconf import ssconf_names, write_ssconf
 from ganetix.rpc.methods import (
     DELAY,
     NODE_LEAVE,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import stat
 
+from ganetix.bootstrap.ssconf import forget_ssconf, ssconf_names, write_ssconf
 from ganetix.errors import BadParameter, StateFault, WrongState
-from ganetix.node.ssconf import forget_ssconf, ssconf_names, write_ssconf
 from ganetix.rpc.methods import SSCONF_WRITE, SsconfWrite
 from ganetix.test.node.support import NodeCase
 

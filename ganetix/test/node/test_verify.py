@@ -15,7 +15,7 @@ from ganetix.bootstrap.pki import (
     sign_node,
     signing_request,
 )
-from ganetix.node.ssconf import write_ssconf
+from ganetix.bootstrap.ssconf import write_ssconf
 from ganetix.rpc.methods import NODE_VERIFY, NodeVerify, VerifyRequest
 from ganetix.test.node.support import NODE_UUID, NodeCase
 

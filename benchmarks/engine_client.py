@@ -84,8 +84,7 @@ async def latency(client: ApiClient, rounds: str) -> Figures:
     times = []
     for _round in range(int(rounds)):
         began = time.perf_counter()
-        (job_id,) = await client.submit([request("plain")])
-        await client.follow_many([job_id], ends_only=True)
+        await client.run([request("plain")], ends_only=True)
         times.append((time.perf_counter() - began) * 1000)
     times.sort()
     return {
@@ -100,8 +99,7 @@ async def urgent(client: ApiClient, crowd: str) -> Figures:
     for _batch in range(int(crowd) // 1000):
         await client.submit([slow] * 1000)
     began = time.perf_counter()
-    (job_id,) = await client.submit([request("plain", priority=-10)])
-    await client.follow_many([job_id], ends_only=True)
+    await client.run([request("plain", priority=-10)], ends_only=True)
     return {"urgent_ms": (time.perf_counter() - began) * 1000}
 
 

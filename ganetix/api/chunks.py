@@ -1,7 +1,7 @@
 """Byte strings of any length as values of one AMP box. Imports no Twisted.
 
-An AMP value holds at most 65,535 bytes. A long string stands under numbered keys:
-``key`` holds their count, ``key.0``, ``key.1`` … the pieces, to be joined once.
+An AMP value holds at most 65,535 bytes. A long string is in pieces, to be joined
+once: the first stands under ``key``, the others under ``key.1``, ``key.2`` …
 """
 
 from __future__ import annotations
@@ -21,21 +21,20 @@ def put_chunks(box: MutableMapping[bytes, bytes], key: bytes, data: bytes) -> No
             f"{key.decode()}: {len(data) / 2**20:.1f} MiB in one message; at most"
             f" {MAX_TOTAL // 2**20} MiB are allowed: ask for less at a time"
         )
-    pieces = [data[at : at + CHUNK] for at in range(0, len(data), CHUNK)]
-    box[key] = b"%d" % len(pieces)
-    for number, piece in enumerate(pieces):
-        box[b"%s.%d" % (key, number)] = piece
+    box[key] = data[:CHUNK]
+    for number, at in enumerate(range(CHUNK, len(data), CHUNK), 1):
+        box[b"%s.%d" % (key, number)] = data[at : at + CHUNK]
 
 
 def take_chunks(box: MutableMapping[bytes, bytes], key: bytes) -> bytes:
-    """Take what ``put_chunks`` wrote out of the box; ``BadParameter`` if broken."""
-    try:
-        count = int(box.pop(key))
-        if not 0 <= count <= MAX_TOTAL // CHUNK + 1:
-            raise ValueError(count)
-        pieces = [box.pop(b"%s.%d" % (key, number)) for number in range(count)]
-    except (KeyError, ValueError) as error:
-        raise BadParameter(
-            f"{key.decode(errors='replace')}: missing or broken in this message"
-        ) from error
+    """Take what ``put_chunks`` wrote out of the box; ``BadParameter`` if missing."""
+    piece = box.pop(key, None)
+    if piece is None:
+        raise BadParameter(f"{key.decode(errors='replace')}: missing in this message")
+    if len(piece) < CHUNK:
+        return piece
+    pieces: list[bytes] = []
+    while piece is not None:
+        pieces.append(piece)
+        piece = box.pop(b"%s.%d" % (key, len(pieces)), None)
     return b"".join(pieces)

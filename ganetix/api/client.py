@@ -52,6 +52,7 @@ FIRST_DELAY = 0.2
 
 T = TypeVar("T")
 Say = Callable[[str], object]
+Values = dict[str, object]
 
 
 def connect(
@@ -102,6 +103,22 @@ class ApiClient:
     def submit(self, requests: Sequence[SubmitRequest]) -> Deferred[tuple[int, ...]]:
         """Submit jobs, all or none; their ids once they are durable."""
         return self.ask(commands.SubmitJobs, requests=tuple(requests))
+
+    def run(
+        self,
+        requests: Sequence[SubmitRequest],
+        on_update: OnUpdate = lambda update: None,
+        ends_only: bool = False,
+        on_submit: Callable[[tuple[int, ...]], object] = lambda job_ids: None,
+        reconnect_seconds: float = RECONNECT_SECONDS,
+    ) -> Deferred[list[Job]]:
+        """Submit jobs and follow them to their ends, with one message to the master.
+
+        :param on_submit: called with the jobs' ids once they are durable
+        """
+        return Deferred.fromCoroutine(
+            self._run(requests, on_update, ends_only, on_submit, reconnect_seconds)
+        )
 
     def cancel(self, job_id: int) -> Deferred[tuple[bool, str]]:
         """Cancel a job; whether that was possible, and a line for the user."""
@@ -242,6 +259,28 @@ class ApiClient:
             raise
         return console
 
+    async def _run(
+        self,
+        requests: Sequence[SubmitRequest],
+        on_update: OnUpdate,
+        ends_only: bool,
+        on_submit: Callable[[tuple[int, ...]], object],
+        reconnect_seconds: float,
+    ) -> list[Job]:
+        follow = Follow(on_update)
+        ids: tuple[int, ...] = ()
+
+        def submitted(job_ids: tuple[int, ...]) -> None:
+            nonlocal ids
+            ids = job_ids
+            follow.expect(ids)
+            on_submit(ids)
+
+        values: Values = {"requests": tuple(requests), "ends_only": ends_only}
+        await self._watch_once(follow, commands.RunJobs, values, submitted)
+        await self._follow_on(follow, ends_only, reconnect_seconds)
+        return [follow.jobs[job_id] for job_id in ids]
+
     async def _follow(
         self,
         job_ids: Sequence[int],
@@ -249,13 +288,21 @@ class ApiClient:
         ends_only: bool,
         reconnect_seconds: float,
     ) -> list[Job]:
-        follow = Follow(job_ids, on_update)
+        follow = Follow(on_update)
+        follow.expect(job_ids)
+        await self._follow_on(follow, ends_only, reconnect_seconds)
+        return [follow.jobs[job_id] for job_id in job_ids]
+
+    async def _follow_on(
+        self, follow: Follow, ends_only: bool, reconnect_seconds: float
+    ) -> None:
         lost_at: float | None = None
         delay = FIRST_DELAY
         while follow.open_marks:
             events = follow.events
+            values: Values = {"jobs": follow.open_marks, "ends_only": ends_only}
             try:
-                await self._watch_once(follow, ends_only)
+                await self._watch_once(follow, commands.WatchJobs, values)
             except Unavailable:
                 if self._link is None:
                     raise
@@ -272,20 +319,21 @@ class ApiClient:
             self._tell_loss(reconnect_seconds)
             await deferLater(self._clock, delay)
             delay = min(2.0, delay * 1.5)
-        return [follow.jobs[job_id] for job_id in job_ids]
 
-    async def _watch_once(self, follow: Follow, ends_only: bool) -> None:
+    async def _watch_once(
+        self,
+        follow: Follow,
+        command: type[ApiCommand],
+        values: Values,
+        on_answer: Callable[[Any], object] = lambda result: None,
+    ) -> None:
         """Follow until the watch ends: with the jobs, or with the connection."""
         link = await self._open_link()
         number = next(self._numbers)
         ended = follow.ended
         link.follows[number] = follow
         try:
-            await answer(
-                link,
-                commands.WatchJobs,
-                {"watch": number, "jobs": follow.open_marks, "ends_only": ends_only},
-            )
+            on_answer(await answer(link, command, {"watch": number, **values}))
             self._tell_return()
             await ended
         except CancelledError:

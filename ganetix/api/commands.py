@@ -51,6 +51,15 @@ class SubmitJobs(ApiCommand):
     response: ClassVar[Arguments] = _values(result=tuple[int, ...])
 
 
+class RunJobs(ApiCommand):
+    """Submit jobs as ``SubmitJobs`` does, and watch them as ``WatchJobs`` does."""
+
+    arguments: ClassVar[Arguments] = _values(
+        watch=int, requests=tuple[SubmitRequest, ...], ends_only=bool
+    )
+    response: ClassVar[Arguments] = _values(result=tuple[int, ...])
+
+
 class CancelJob(ApiCommand):
     """Cancel a job; answers whether that was possible, and a line for the user."""
 
@@ -96,6 +105,7 @@ class GetQueueInfo(ApiCommand):
 class WatchJobs(ApiCommand):
     """Send ``JobEvents`` for all that is new beyond these marks, and from now on.
 
+    ``JobsEnded`` comes last.
     ``watch`` is a number that the client chooses. With ``ends_only`` nothing is told
     of a job but its end, and no lines.
     """
@@ -114,15 +124,22 @@ class UnwatchJobs(ApiCommand):
 
 
 class JobEvents(ApiCommand):
-    """To the client: news of jobs; the next come after this one's answer.
+    """To the client: news of jobs; the next come after this one's answer."""
 
-    No updates: the watch has ended, because of ``error`` or with its last job.
+    arguments: ClassVar[Arguments] = _values(watch=int, updates=tuple[JobUpdate, ...])
+    response: ClassVar[Arguments] = _values(result=None)
+
+
+class JobsEnded(ApiCommand):
+    """To the client: the watch has ended, because of ``error`` or with these news.
+
+    There is no answer to this.
     """
 
+    requiresAnswer = False  # noqa: N815 - read by Twisted
     arguments: ClassVar[Arguments] = _values(
         watch=int, updates=tuple[JobUpdate, ...], error=WireError | None
     )
-    response: ClassVar[Arguments] = _values(result=None)
 
 
 class Why(ApiCommand):

@@ -54,15 +54,21 @@ class Link(SafeAmp):
             console.end(lost)
 
     @commands.JobEvents.responder
-    def job_events(
+    def job_events(self, watch: int, updates: tuple[JobUpdate, ...]) -> Answer:
+        if follow := self.follows.get(watch):
+            for update in updates:
+                follow.take(update)
+        return {"result": None}
+
+    @commands.JobsEnded.responder
+    def jobs_ended(
         self, watch: int, updates: tuple[JobUpdate, ...], error: WireError | None
     ) -> Answer:
         if follow := self.follows.get(watch):
             for update in updates:
                 follow.take(update)
-            if not updates:
-                follow.end(error)
-        return {"result": None}
+            follow.end(error)
+        return {}
 
     @commands.ConsoleOutput.responder
     def console_output(self, session: int, data: bytes) -> Answer:
@@ -80,12 +86,18 @@ class Link(SafeAmp):
 class Follow:
     """How far one follower of jobs has come, over all its connections."""
 
-    def __init__(self, job_ids: Iterable[int], on_update: OnUpdate) -> None:
+    def __init__(self, on_update: OnUpdate) -> None:
         self._on_update = on_update
-        self._marks = {job_id: JobMark(job_id) for job_id in job_ids}
+        self._marks: dict[int, JobMark] = {}
         self.jobs: dict[int, Job] = {}
         self.events = 0
         self.ended: Deferred[None] = Deferred()
+
+    def expect(self, job_ids: Iterable[int]) -> None:
+        """Follow these jobs. Of some there may have been news already."""
+        for job_id in job_ids:
+            if job_id not in self.jobs:
+                self._marks[job_id] = JobMark(job_id)
 
     @property
     def open_marks(self) -> Sequence[JobMark]:
@@ -100,8 +112,10 @@ class Follow:
         last_line = lines[-1].serial if lines else job.log_serial
         if job.ended is not None and last_line >= job.log_serial:
             self._marks.pop(job.id, None)
-        elif job.id in self._marks:
-            seen = max(self._marks[job.id].log_serial, lines[-1].serial if lines else 0)
+        else:
+            mark = self._marks.get(job.id)
+            seen = 0 if mark is None else mark.log_serial
+            seen = lines[-1].serial if lines else seen
             self._marks[job.id] = JobMark(job.id, job.serial, seen)
         self._on_update(update)
         if not self._marks:

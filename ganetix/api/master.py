@@ -37,6 +37,10 @@ class Watch(Protocol):
     async def next(self) -> Sequence[JobUpdate] | None:
         """The next changes, when there are some; None after the last job's last."""
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing comes after what ``next`` gave last."""
+
     def close(self) -> None:
         """Ask for no more; a waiting ``next`` ends with None."""
 

@@ -60,7 +60,7 @@ class ApiServer(SafeAmp):
         super().__init__()
         self._factory = factory
         self._master = master
-        self._watches: dict[int, Watch] = {}
+        self._watches: dict[int, Watch | None] = {}
         self._consoles: dict[int, ConsoleSession | None] = {}
 
     def opened(self) -> None:
@@ -71,7 +71,8 @@ class ApiServer(SafeAmp):
         """End what the client was watching; its jobs go on."""
         self._factory.connections.discard(self)
         for watch in tuple(self._watches.values()):
-            watch.close()
+            if watch is not None:
+                watch.close()
         for console in tuple(self._consoles.values()):
             if console is not None:
                 console.close()
@@ -90,6 +91,21 @@ class ApiServer(SafeAmp):
     async def submit_jobs(self, requests: tuple[SubmitRequest, ...]) -> Answer:
         """Submit jobs."""
         return {"result": await self._master.submit(requests)}
+
+    @commands.RunJobs.responder
+    async def run_jobs(
+        self, watch: int, requests: tuple[SubmitRequest, ...], ends_only: bool
+    ) -> Answer:
+        """Submit jobs, and begin to send their changes."""
+        self._check_room(watch, self._watches)
+        self._watches[watch] = None
+        try:
+            job_ids = await self._master.submit(requests)
+        finally:
+            del self._watches[watch]
+        if self.is_open:
+            self._begin_watch(watch, [JobMark(job_id) for job_id in job_ids], ends_only)
+        return {"result": job_ids}
 
     @commands.CancelJob.responder
     async def cancel_job(self, job_id: int) -> Answer:
@@ -164,8 +180,7 @@ class ApiServer(SafeAmp):
     ) -> Answer:
         """Begin to send the changes of jobs."""
         self._check_room(watch, self._watches)
-        source = self._watches[watch] = self._master.watch(jobs, ends_only)
-        _ = Deferred.fromCoroutine(self._send_updates(watch, source))
+        self._begin_watch(watch, jobs, ends_only)
         return {"result": None}
 
     @commands.UnwatchJobs.responder
@@ -225,14 +240,24 @@ class ApiServer(SafeAmp):
         if len(streams) >= MAX_STREAMS:
             raise NoResources(f"more than {MAX_STREAMS} at once on one connection")
 
+    def _begin_watch(
+        self, number: int, marks: Sequence[JobMark], ends_only: bool
+    ) -> None:
+        source = self._watches[number] = self._master.watch(marks, ends_only)
+        _ = Deferred.fromCoroutine(self._send_updates(number, source))
+
     async def _send_updates(self, number: int, source: Watch) -> None:
+        last: Sequence[msgspec.Raw] = ()
         error: WireError | None = None
         try:
             while (updates := await source.next()) is not None:
-                for event in events(updates):
-                    await self.ask(
-                        commands.JobEvents, watch=number, updates=event, error=None
-                    )
+                *earlier, last = events(updates)
+                for event in earlier:
+                    await self.ask(commands.JobEvents, watch=number, updates=event)
+                if source.is_over:
+                    break
+                await self.ask(commands.JobEvents, watch=number, updates=last)
+                last = ()
         except ConnectionClosed:
             return
         except CancelledError:
@@ -242,8 +267,7 @@ class ApiServer(SafeAmp):
         finally:
             source.close()
             self._watches.pop(number, None)
-        with suppress(ConnectionClosed):
-            await self.ask(commands.JobEvents, watch=number, updates=(), error=error)
+        self.tell(commands.JobsEnded, watch=number, updates=last, error=error)
 
     async def _send_output(self, session: int, data: bytes) -> None:
         for at in range(0, len(data), CONSOLE_PIECE):

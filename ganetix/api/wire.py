@@ -161,6 +161,10 @@ class SafeAmp(amp.AMP):
         answer = self.callRemote(command, **values)  # type: ignore[no-untyped-call]
         return answer.addCallback(itemgetter("result"))
 
+    def tell(self, command: type[ApiCommand], **values: object) -> None:
+        """Send a command that has no answer; nothing if the connection is gone."""
+        self.callRemote(command, **values)  # type: ignore[no-untyped-call]
+
     def hang_up(self, at_once: bool = False) -> None:
         """Close the connection, after what was sent already or without it."""
         if self.is_open and at_once:

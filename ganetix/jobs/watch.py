@@ -62,6 +62,11 @@ class JobsWatch:
         self._fresh = OrderedDict.fromkeys(self._places)
         self._unknown = list(self._places.values())
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing comes after what ``next`` gave last."""
+        return not self._places
+
     async def next(self) -> Sequence[JobUpdate] | None:
         """The next changes, when there are some; None after the last, or ``close``.
 

@@ -54,6 +54,11 @@ class FakeWatch:
             await self._wake
         return None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing comes any more."""
+        return self._has_ended or not self._marks
+
     def close(self) -> None:
         """End it."""
         self._has_ended = True

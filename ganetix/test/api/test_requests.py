@@ -198,7 +198,7 @@ class RequestTests(ServedMasterTestCase):
             await link.callRemoteString(b"Query")
         except Exception as caught:  # noqa: BLE001 - examined below
             error = caught
-        self.assertIn("missing or broken", str(error))
+        self.assertIn("missing in this message", str(error))
         self.assertEqual(await link.ask(commands.Locks), ())
         link.hang_up()
 

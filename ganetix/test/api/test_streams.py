@@ -42,6 +42,37 @@ class FollowTests(ServedMasterTestCase):
         self.assertEqual(job.status, "success")
         self.assertEqual(self.lines, ["one", "two"])
 
+    async def test_run(self) -> None:
+        """Jobs that are submitted and followed at once are told of as others are."""
+        ids: list[tuple[int, ...]] = []
+        running = self.api.run([DELAY] * 2, self.updates.append, on_submit=ids.append)
+        await self.until(lambda: ids)
+        self.assertEqual(ids, [(1, 2)])
+        self.master.advance(2, "success", ["two"])
+        self.master.advance(1, "error", ["one"])
+        jobs = await running
+        self.assertEqual([job.status for job in jobs], ["error", "success"])
+        self.assertEqual(sorted(self.lines), ["one", "two"])
+
+    async def test_run_across_restart(self) -> None:
+        """Jobs that were submitted are followed on after a restart of the master."""
+        ids: list[tuple[int, ...]] = []
+        running = self.api.run([DELAY], self.updates.append, on_submit=ids.append)
+        await self.until(lambda: ids)
+        await self.stop_listening()
+        self.master.advance(1, "success", ["one"])
+        await self.listen()
+        (job,) = await running
+        self.assertEqual((job.status, self.lines), ("success", ["one"]))
+
+    async def test_run_refused(self) -> None:
+        """What is refused is not followed; the connection goes on."""
+        self.master.error = NotFound("no such thing")
+        with self.assertRaises(NotFound):
+            await self.api.run([DELAY], self.updates.append)
+        self.master.error = None
+        self.assertEqual(await self.api.submit([DELAY]), (1,))
+
     async def test_ended_job(self) -> None:
         """A job that has ended is told at once, with its log."""
         await self.api.submit([DELAY])

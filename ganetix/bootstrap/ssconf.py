@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from ganetix.bootstrap.dirs import write_file
+from ganetix.bootstrap.dirs import write_files
 from ganetix.errors import BadParameter, WrongState
+from ganetix.objects.ssconf import ssconf_digest
 from ganetix.paths import Paths
 
 _PREFIX = "ssconf_"
@@ -27,7 +28,31 @@ def write_ssconf(paths: Paths, files: Mapping[str, str], serial_no: int) -> None
 
     The serial number is written last: what was cut short is written again.
     """
-    for name in files:
+    _write(paths, files, ssconf_names(paths) - files.keys(), serial_no)
+
+
+def patch_ssconf(
+    paths: Paths,
+    base: str,
+    files: Mapping[str, str],
+    removed: Collection[str],
+    serial_no: int,
+) -> bool:
+    """Write and remove these files, if all files here have that digest; else False.
+
+    ``WrongState`` if newer ones are here.
+    """
+    here = {name: paths.ssconf(name).read_bytes() for name in ssconf_names(paths)}
+    if ssconf_digest(here) != base:
+        return False
+    _write(paths, files, removed, serial_no)
+    return True
+
+
+def _write(
+    paths: Paths, files: Mapping[str, str], removed: Collection[str], serial_no: int
+) -> None:
+    for name in (*files, *removed):
         if not _NAME.fullmatch(name):
             raise BadParameter(f"{name!r} is no name of an ssconf file")
     known = _last_serial(paths)
@@ -35,11 +60,12 @@ def write_ssconf(paths: Paths, files: Mapping[str, str], serial_no: int) -> None
         raise WrongState(
             f"ssconf of serial number {serial_no} is older than what is here ({known})"
         )
-    for name, text in files.items():
-        write_file(paths.ssconf(name), text.encode())
-    for name in ssconf_names(paths) - files.keys():
+    for name in removed:
         paths.ssconf(name).unlink(missing_ok=True)
-    write_file(paths.ssconf_serial, f"{serial_no}\n".encode())
+    texts = {paths.ssconf(name): text.encode() for name, text in files.items()}
+    if serial_no != known or not paths.ssconf_serial.exists():
+        texts[paths.ssconf_serial] = f"{serial_no}\n".encode()
+    write_files(texts)
 
 
 def write_first_ssconf(paths: Paths, files: Mapping[str, str], serial_no: int) -> None:

@@ -9,28 +9,40 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from ganetix.config.edition import Edition
 from ganetix.config.snapshot import Snapshot
 from ganetix.config.ssconf import is_same_ssconf, ssconf_files, ssconf_serial
 from ganetix.config.store import ConfigStore
 from ganetix.errors import GanetixError
 from ganetix.interfaces import INodeRpc
 from ganetix.objects import Node
-from ganetix.rpc.methods import SSCONF_WRITE, SsconfWrite
+from ganetix.rpc.methods import SSCONF_WRITE
 
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 60.0
-AT_ONCE = 32
+AT_ONCE = 64
+SLOW_SECONDS = 0.5
+"""A node that takes longer than this no longer counts as one of those ``AT_ONCE``."""
+
+FREE_NODES = 20
+PACE_SECONDS = 0.003
+MOST_PACE_SECONDS = 3.0
+"""In a burst of changes the nodes are told again after so long for each but a few."""
 
 
 class _Target:
-    """One node: which version it acknowledged, and what is being done about it."""
+    """One node: which edition it acknowledged, and what is being done about it."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
-        self.acknowledged = 0
+        self.known: Edition | None = None
         self.failures = 0
         self.retry: IDelayedCall | None = None
         self.push: Deferred[None] | None = None
+
+    def lacks(self, edition: Edition) -> bool:
+        """Whether it is not known to have this edition or a later one."""
+        return self.known is None or self.known.number < edition.number
 
     def forget_retry(self) -> bool:
         """Take back the retry that was planned; whether there was one."""
@@ -42,11 +54,15 @@ class _Target:
 
 
 class _Wait:
-    """Somebody waits until these nodes have this version or have failed to take it."""
+    """Somebody waits until nodes have an edition or have failed to take it.
 
-    def __init__(self, version: int, nodes: dict[str, str]) -> None:
-        self.version = version
-        self.nodes = nodes
+    Which edition and nodes is open until the configuration was looked at.
+    """
+
+    def __init__(self, group: str | None) -> None:
+        self.group = group
+        self.number = 0
+        self.nodes: dict[str, str] = {}
         self.behind: list[str] = []
         self.told: Deferred[tuple[str, ...]] = Deferred()
 
@@ -54,9 +70,12 @@ class _Wait:
 class SsconfDistributor:
     """Pushes the files to each node that is not offline, when they are not what it has.
 
-    Changes that come while a node is being told are told it together. A node that does
-    not answer is tried again after 1 s, 2 s, … 60 s, and at once if its address or
-    certificate changes or somebody waits by ``settled``.
+    Only files that changed travel, unless a node turns out to have others than were
+    thought. Changes that come while a node is being told are told it together, and so
+    are those of a burst: the more nodes there are, the more seldom they are told. A
+    node that does not answer is tried again after 1 s, 2 s, … 60 s, and at once if its
+    address or certificate changes or somebody waits by ``settled``; it does not delay
+    the others.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -65,15 +84,15 @@ class SsconfDistributor:
         self._config = config
         self._rpc = rpc
         self._clock = clock
-        self._files: dict[str, str] = {}
-        self._serial = 0
-        self._version = 0
+        self._edition = Edition(0, {}, 0)
         self._seen: Snapshot | None = None
         self._look: IDelayedCall | None = None
+        self._next_look = 0.0
         self._targets: dict[str, _Target] = {}
         self._due: dict[str, None] = {}
-        self._pushing = 0
+        self._slots_taken = 0
         self._waits: list[_Wait] = []
+        self._new_waits: list[_Wait] = []
         self._is_pumping = False
         self._is_stopped = False
         config.on_change(self._on_change)
@@ -82,72 +101,95 @@ class SsconfDistributor:
         """Tell all nodes the loaded configuration; what they have is not known."""
         self._refresh()
 
-    def settled(self) -> Deferred[tuple[str, ...]]:
+    def settled(self, group: str | None = None) -> Deferred[tuple[str, ...]]:
         """Wait until the current files are on all nodes that answer.
 
         Each node that lacks them is tried at least once. Fires with the names of those
         that were tried in vain, sorted.
+
+        :param group: wait for the nodes of this group (UUID) only
         """
         if self._is_stopped:
             return succeed(())
-        self._refresh()
-        lagging = {
-            uuid: target.node.name
-            for uuid, target in self._targets.items()
-            if target.acknowledged < self._version
-        }
-        if not lagging:
-            return succeed(())
-        wait = _Wait(self._version, lagging)
-        self._waits.append(wait)
-        for uuid in list(lagging):
-            if self._targets[uuid].forget_retry():
-                self._due[uuid] = None
-        self._pump()
+        wait = _Wait(group)
+        self._new_waits.append(wait)
+        self._look_soon()
         return wait.told
 
     def stop(self) -> None:
         """Give up what is under way, and push no more."""
         self._is_stopped = True
-        if self._look is not None and self._look.active():
+        if self._look is not None:
             self._look.cancel()
+            self._look = None
         self._due.clear()
         for uuid in list(self._targets):
             self._drop(uuid)
+        waits, self._new_waits = self._new_waits, []
+        for wait in waits:
+            wait.told.callback(())
 
     def _on_change(self, old: Snapshot, new: Snapshot) -> None:
-        if self._is_stopped or is_same_ssconf(old, new):
+        if self._is_stopped or is_same_ssconf(old, new) or self._look is not None:
             return
         # Not at once: commits of one group, and the callers' own work, come first.
-        if self._look is None or not self._look.active():
-            self._look = self._clock.callLater(0, self._refresh)
+        pause = max(0.0, self._next_look - self._clock.seconds())
+        self._look = self._clock.callLater(pause, self._refresh)
+
+    def _look_soon(self) -> None:
+        """As soon as it is time to tell nodes again; that may be now."""
+        if self._look is None or self._clock.seconds() >= self._next_look:
+            self._refresh()
 
     def _refresh(self) -> None:
+        if self._look is not None and self._look.active():
+            self._look.cancel()
+        self._look = None
         snapshot = self._config.snapshot()
-        if self._seen is not None and is_same_ssconf(self._seen, snapshot):
-            return
-        self._seen = snapshot
+        if self._seen is None or not is_same_ssconf(self._seen, snapshot):
+            self._seen = snapshot
+            self._take(snapshot)
+        waits, self._new_waits = self._new_waits, []
+        for wait in waits:
+            self._begin(wait)
+        self._pump()
+
+    def _take(self, snapshot: Snapshot) -> None:
         files = ssconf_files(snapshot)
-        if files != self._files:
-            self._files = files
-            self._serial = ssconf_serial(snapshot)
-            self._version += 1
         online = {
             uuid: node for uuid, node in snapshot.nodes.items() if not node.offline
         }
+        if files != self._edition.files:
+            number = self._edition.number + 1
+            self._edition = Edition(number, files, ssconf_serial(snapshot))
+            pace = PACE_SECONDS * max(0, len(online) - FREE_NODES)
+            self._next_look = self._clock.seconds() + min(pace, MOST_PACE_SECONDS)
         for uuid in self._targets.keys() - online.keys():
             self._drop(uuid)
         for uuid, node in online.items():
             self._aim(uuid, node)
-        self._pump()
+
+    def _begin(self, wait: _Wait) -> None:
+        wait.number = self._edition.number
+        wait.nodes = {
+            uuid: target.node.name
+            for uuid, target in self._targets.items()
+            if target.lacks(self._edition) and wait.group in (None, target.node.group)
+        }
+        if not wait.nodes:
+            wait.told.callback(())
+            return
+        self._waits.append(wait)
+        for uuid in wait.nodes:
+            if self._targets[uuid].forget_retry():
+                self._due[uuid] = None
 
     def _aim(self, uuid: str, node: Node) -> None:
         target = self._targets.setdefault(uuid, _Target(node))
         if _whereabouts(target.node) != _whereabouts(node) and target.forget_retry():
             target.failures = 0
         target.node = node
-        is_lagging = target.acknowledged < self._version
-        if is_lagging and target.retry is None and target.push is None:
+        if target.lacks(self._edition) and target.retry is None and not target.push:
             self._due[uuid] = None
 
     def _drop(self, uuid: str) -> None:
@@ -163,21 +205,21 @@ class SsconfDistributor:
             # A node that answers at once must not pile up a stack with the others.
             return
         self._is_pumping = True
-        while self._due and self._pushing < AT_ONCE:
+        while self._due and self._slots_taken < AT_ONCE:
             uuid = next(iter(self._due))
             del self._due[uuid]
             target = self._targets[uuid]
-            self._pushing += 1
             push = Deferred.fromCoroutine(self._push(uuid, target))
             target.push = None if push.called else push
         self._is_pumping = False
 
     async def _push(self, uuid: str, target: _Target) -> None:
-        version = self._version
-        request = SsconfWrite(files=self._files, serial_no=self._serial)
+        edition = self._edition
         message = None
+        self._slots_taken += 1
+        slot = self._clock.callLater(SLOW_SECONDS, self._too_slow)
         try:
-            await self._rpc.call(target.node, SSCONF_WRITE, request)
+            await self._write(target, edition)
         except CancelledError:
             message = "cancelled"
         except GanetixError as error:
@@ -185,25 +227,38 @@ class SsconfDistributor:
         except Exception as error:  # noqa: BLE001 (the others go on all the same)
             self._log.failure("pushing ssconf failed in an unexpected way")
             message = str(error)
+        if slot.active():
+            slot.cancel()
+            self._slots_taken -= 1
         target.push = None
-        self._pushing -= 1
         if self._targets.get(uuid) is target:
             if message is None:
-                self._succeeded(uuid, target, version)
+                self._succeeded(uuid, target, edition)
             else:
                 self._failed(uuid, target, message)
         self._pump()
 
-    def _succeeded(self, uuid: str, target: _Target, version: int) -> None:
+    async def _write(self, target: _Target, edition: Edition) -> None:
+        request = edition.since(target.known)
+        written = await self._rpc.call(target.node, SSCONF_WRITE, request)
+        if written.needs_all:
+            target.known = None
+            await self._rpc.call(target.node, SSCONF_WRITE, edition.whole())
+
+    def _too_slow(self) -> None:
+        self._slots_taken -= 1
+        self._pump()
+
+    def _succeeded(self, uuid: str, target: _Target, edition: Edition) -> None:
         if target.failures:
             self._log.info("ssconf has reached node {node}", node=target.node.name)
         target.failures = 0
-        target.acknowledged = version
-        if version < self._version:
+        target.known = edition
+        if target.lacks(self._edition):
             self._due[uuid] = None
 
         def note(wait: _Wait) -> None:
-            if wait.version <= version:
+            if wait.number <= edition.number:
                 wait.nodes.pop(uuid, None)
 
         self._note(note)

@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ganetix.bootstrap.ssconf import write_ssconf
+from ganetix.bootstrap.ssconf import patch_ssconf, write_ssconf
 from ganetix.errors import StateFault
 from ganetix.interfaces import Offload
 from ganetix.node.calls import handler
 from ganetix.node.turns import Turns
 from ganetix.paths import Paths
-from ganetix.rpc.methods import SSCONF_WRITE, Nothing, SsconfWrite
+from ganetix.rpc.methods import SSCONF_WRITE, SsconfWrite, SsconfWritten
 
 if TYPE_CHECKING:
     from ganetix.rpc.server import Call, Handler
@@ -33,15 +33,24 @@ class SsconfCalls:
         """The methods of this subject."""
         yield handler(SSCONF_WRITE, self._write)
 
-    async def _write(self, request: SsconfWrite, call: Call) -> Nothing:
-        def write() -> None:
-            write_ssconf(self._paths, request.files, request.serial_no)
+    async def _write(self, request: SsconfWrite, call: Call) -> SsconfWritten:
+        def write() -> bool:
+            if not request.base:
+                write_ssconf(self._paths, request.files, request.serial_no)
+                return True
+            return patch_ssconf(
+                self._paths,
+                request.base,
+                request.files,
+                request.removed,
+                request.serial_no,
+            )
 
         try:
             # One at a time: comparing serial numbers and writing belong together.
-            await self._turns.run(SSCONF_TURN, lambda: self._offload(write))
+            written = await self._turns.run(SSCONF_TURN, lambda: self._offload(write))
         except OSError as error:
             raise StateFault(
                 f"ssconf cannot be written: {os.strerror(error.errno or 0)}"
             ) from error
-        return Nothing()
+        return SsconfWritten(needs_all=not written)

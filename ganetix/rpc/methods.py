@@ -96,10 +96,22 @@ class NodeVerify(Value, frozen=True, kw_only=True):
 
 
 class SsconfWrite(Value, frozen=True, kw_only=True):
-    """ssconf files by name; those absent here are removed. Refused if older."""
+    """ssconf files by name; refused if they are older than what the node has.
+
+    Without ``base`` these are all, and others are removed. With it they are what
+    differs from the files of that digest, ``removed`` is gone, the rest stays.
+    """
 
     files: dict[str, str]
     serial_no: int
+    base: str = ""
+    removed: tuple[str, ...] = ()
+
+
+class SsconfWritten(Value, frozen=True, kw_only=True):
+    """``needs_all``: nothing was written, for the node's files are not the base."""
+
+    needs_all: bool = False
 
 
 class GuestStart(Value, frozen=True, kw_only=True):
@@ -265,7 +277,7 @@ NODE_VERIFY = Method(
     name="node_verify", request=VerifyRequest, result=NodeVerify, idempotent=True
 )
 SSCONF_WRITE = Method(
-    name="ssconf_write", request=SsconfWrite, result=Nothing, timeout="fast"
+    name="ssconf_write", request=SsconfWrite, result=SsconfWritten, timeout="fast"
 )
 NODE_LEAVE = Method(name="node_leave", request=Nothing, result=Nothing)
 GUEST_LIST = Method(

@@ -13,7 +13,7 @@ from ganetix.config.distribute import AT_ONCE, SsconfDistributor
 from ganetix.errors import NodeUnreachable
 from ganetix.interfaces import INodeRpc, Say
 from ganetix.objects import Node
-from ganetix.rpc.methods import Method, Nothing, SsconfWrite
+from ganetix.rpc.methods import Method, SsconfWrite, SsconfWritten
 from ganetix.test.config.support import (
     ConfigTestCase,
     deletes,
@@ -34,7 +34,7 @@ class _Nodes:
     def __init__(self) -> None:
         self.calls: list[tuple[str, SsconfWrite]] = []
         self.down: set[str] = set()
-        self.slow: dict[str, Deferred[Nothing] | None] = {}
+        self.slow: dict[str, Deferred[SsconfWritten] | None] = {}
         self.cancelled: list[str] = []
 
     def call(
@@ -43,13 +43,15 @@ class _Nodes:
         """Note the call, and answer."""
         assert isinstance(request, SsconfWrite)
         self.calls.append((node.name, request))
-        answer: Deferred[Nothing] = Deferred(lambda _: self.cancelled.append(node.name))
+        answer: Deferred[SsconfWritten] = Deferred(
+            lambda _: self.cancelled.append(node.name)
+        )
         if node.name in self.slow:
             self.slow[node.name] = answer
         elif node.name in self.down:
             answer.errback(NodeUnreachable(f"node {node.name} does not answer"))
         else:
-            answer.callback(Nothing())
+            answer.callback(SsconfWritten())
         return answer  # type: ignore[return-value]
 
     def answer(self, name: str) -> None:
@@ -57,7 +59,7 @@ class _Nodes:
         answer = self.slow[name]
         assert answer is not None
         self.slow[name] = None
-        answer.callback(Nothing())
+        answer.callback(SsconfWritten())
 
     def take(self) -> list[str]:
         """Who was called since the last time."""

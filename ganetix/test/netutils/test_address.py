@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -30,9 +32,39 @@ class CanonicalTests(SynchronousTestCase):
 
     def test_nonsense(self) -> None:
         """What is no address is refused with the text itself."""
-        for text in ("", "node1", "192.0.2", "192.0.2.256", "1:2", "[]", "010.0.0.1"):
+        for text in (
+            *("", "node1", "192.0.2", "192.0.2.256", "1:2", "[]", "010.0.0.1"),
+            *("[192.0.2.7]", "[::1", "::1]", "192.0.2.7%eth0", "::1/64", " ::1"),
+        ):
             error = self.assertRaises(BadParameter, address.canonical, text)
             self.assertIn(repr(text), str(error))
+
+    def test_scopes(self) -> None:
+        """Only what is link-local has a scope, and that is an interface's name."""
+        for text in ("fe80::1%eth0.7", "ff02::1%br-lan", "FE80::1%ETH0"):
+            scope = text.partition("%")[2]
+            self.assertEqual(address.canonical(text).partition("%")[2], scope)
+        for text in (
+            *("fd00::1%eth0", "::1%lo", "::ffff:192.0.2.7%eth0", "ff05::1%eth0"),
+            *("fe80::1%", "fe80::1%a b", "fe80::1%a/b", "fe80::1%" + 16 * "x"),
+        ):
+            self.assertRaises(BadParameter, address.canonical, text)
+
+    @given(st.ip_addresses(v=4))
+    def test_mapped(self, four: IPv4Address) -> None:
+        """Every IPv4-mapped IPv6 address is the IPv4 one, however it is written."""
+        number = int(four)
+        for text in (
+            f"::ffff:{four}",
+            f"[::FFFF:{number >> 16:x}:{number & 0xFFFF:x}]",
+        ):
+            self.assertEqual(address.canonical(text), str(four))
+
+    @given(st.ip_addresses(v=6))
+    def test_long_forms(self, six: IPv6Address) -> None:
+        """All the ways to write an IPv6 address are one."""
+        for text in (six.exploded, six.compressed.upper(), f"[{six}]"):
+            self.assertEqual(address.canonical(text), address.canonical(str(six)))
 
     @given(ADDRESSES)
     def test_stable(self, text: str) -> None:
@@ -63,11 +95,32 @@ class HostAddressTests(SynchronousTestCase):
 
     def test_bad(self) -> None:
         """Names, the wrong version, and addresses of many are refused by field."""
-        for text in ("node1", "::1", ANY, "224.0.0.1", "255.255.255.255"):
+        for text in ("node1", "::1", ANY, "224.0.0.1", "255.255.255.255", "0.0.0.9"):
             error = self.assertRaises(
                 BadParameter, address.host_address, "primary_ip", text, 4
             )
             self.assertTrue(str(error).startswith("primary_ip: "))
+
+    def test_reasons(self) -> None:
+        """The refusal says what the address is instead."""
+        for text, reason in (
+            ("::", "all or none"),
+            ("ff02::1", "multicast"),
+            ("255.255.255.255", "broadcast"),
+            ("240.0.0.1", "reserved"),
+            ("0.1.2.3", "0.0.0.0/8"),
+        ):
+            error = self.assertRaises(BadParameter, address.host_address, "ip", text)
+            self.assertIn(f"ip: {text} is not an address of a single host", str(error))
+            self.assertIn(reason, str(error))
+
+    def test_link_local(self) -> None:
+        """A host can have a link-local address, a node cannot."""
+        for text in ("fe80::1%eth0", "169.254.0.7"):
+            self.assertEqual(address.host_address("ip", text), text)
+            error = self.assertRaises(BadParameter, address.node_address, "ip", text)
+            self.assertIn("link-local", str(error))
+        self.assertEqual(address.node_address("ip", "127.0.0.7", 4), "127.0.0.7")
 
 
 class HostPortTests(SynchronousTestCase):

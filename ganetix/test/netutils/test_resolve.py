@@ -14,11 +14,12 @@ from twisted.internet.interfaces import (
     IReactorPluggableNameResolver,
     IResolutionReceiver,
 )
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from ganetix.errors import BadParameter, NotFound
-from ganetix.netutils.resolve import resolve
+from ganetix.netutils.resolve import RESOLVE_SECONDS, resolve, resolve_all
 from ganetix.objects import IpVersion
 
 NAMES = {
@@ -29,8 +30,8 @@ NAMES = {
 
 
 @implementer(IHostnameResolver, IHostResolution, IReactorPluggableNameResolver)
-class FakeNames:
-    """A reactor that knows a few names."""
+class FakeNames(Clock):
+    """A reactor that knows a few names; the resolver of one of them is gone."""
 
     name = ""
 
@@ -53,7 +54,8 @@ class FakeNames:
             kind = IPv6Address if ":" in text else IPv4Address
             if addressTypes is None or kind in addressTypes:
                 resolutionReceiver.addressResolved(kind("TCP", text, portNumber))
-        resolutionReceiver.resolutionComplete()
+        if hostName != "slow.example":
+            resolutionReceiver.resolutionComplete()
         return self
 
     def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
@@ -100,3 +102,37 @@ class ResolveTests(SynchronousTestCase):
         """An address of the other version is refused."""
         failure = self.failureResultOf(resolve(FakeNames(), "::1", 4), BadParameter)
         self.assertEqual(failure.getErrorMessage(), "::1 is not an IPv4 address")
+
+    def test_no_answer(self) -> None:
+        """A resolver that does not answer is given up after a while."""
+        names = FakeNames()
+        found = resolve(names, "slow.example")
+        names.advance(RESOLVE_SECONDS)
+        failure = self.failureResultOf(found, NotFound)
+        self.assertIn("no answer in 20 s", failure.getErrorMessage())
+
+    def test_no_names(self) -> None:
+        """What a resolver would take for an address, or for this host, is no name."""
+        for text in (
+            "",
+            "127.1",
+            "0x7f000001",
+            "1",
+            "a b",
+            "a\0",
+            ".",
+            "a..b",
+            64 * "x",
+        ):
+            failure = self.failureResultOf(resolve(FakeNames(), text), BadParameter)
+            self.assertIn(repr(text), failure.getErrorMessage())
+
+    def test_all(self) -> None:
+        """All addresses come, each once, those of the preferred version first."""
+        found = self.successResultOf(resolve_all(FakeNames(), "both.example", 6))
+        self.assertEqual(found, ("2001:db8::1", "192.0.2.1"))
+        found = self.successResultOf(resolve_all(FakeNames(), "both.example"))
+        self.assertEqual(found, ("192.0.2.1", "2001:db8::1"))
+        found = self.successResultOf(resolve_all(FakeNames(), "[::1]", 4))
+        self.assertEqual(found, ("::1",))
+        self.failureResultOf(resolve_all(FakeNames(), "nowhere.example"), NotFound)

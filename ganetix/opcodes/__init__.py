@@ -21,7 +21,13 @@ from ganetix.opcodes.instance import (
     OpInstanceShutdown,
     OpInstanceStartup,
 )
-from ganetix.opcodes.node import OpNodeAdd, OpNodeEnrol, OpNodeRemove
+from ganetix.opcodes.node import (
+    OpNodeAdd,
+    OpNodeEnrol,
+    OpNodeModify,
+    OpNodePowercycle,
+    OpNodeRemove,
+)
 from ganetix.opcodes.test import OpTestDelay
 
 AnyOpcode = (
@@ -36,6 +42,8 @@ AnyOpcode = (
     | OpInstanceStartup
     | OpNodeAdd
     | OpNodeEnrol
+    | OpNodeModify
+    | OpNodePowercycle
     | OpNodeRemove
     | OpTestDelay
 )
@@ -59,6 +67,8 @@ __all__ = [
     "OpInstanceStartup",
     "OpNodeAdd",
     "OpNodeEnrol",
+    "OpNodeModify",
+    "OpNodePowercycle",
     "OpNodeRemove",
     "OpTestDelay",
     "Opcode",

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ganetix.objects.node import DEFAULT_PORT
+from ganetix.objects.params import NodeParamValue
 from ganetix.opcodes import checks
 from ganetix.opcodes.base import Opcode
+from ganetix.opcodes.parameters import NODE, check_given
 
 
 class OpNodeAdd(Opcode, frozen=True, kw_only=True):
-    """Reserve a node: its name, addresses and group; a token lets it join."""
+    """Reserve a node: its name, addresses and group; a token lets it join.
+
+    ``readd`` is for a member that was installed anew: it keeps its UUID, group and
+    role, and its addresses and port if none are given.
+    """
 
     SUBJECT: ClassVar[str] = "name"
     name: str
-    primary_ip: str
+    primary_ip: str | None = None
     secondary_ip: str | None = None
-    port: int = DEFAULT_PORT
+    port: int | None = None
     group: str | None = None
     replace: bool = False
+    readd: bool = False
 
     def __post_init__(self) -> None:
         checks.host_name("name", self.name)
-        checks.in_range("port", self.port, 1, 65535)
+        if self.port is not None:
+            checks.in_range("port", self.port, 1, 65535)
+        if self.primary_ip is None and not self.readd:
+            raise ValueError("primary_ip: missing; a new node needs an address")
+        if self.readd and self.group is not None:
+            raise ValueError("group: a node that is added again stays in its group")
 
 
 class OpNodeEnrol(Opcode, frozen=True, kw_only=True):
@@ -31,6 +42,59 @@ class OpNodeEnrol(Opcode, frozen=True, kw_only=True):
     SUBJECT: ClassVar[str] = "name"
     node_uuid: str
     name: str
+
+
+class OpNodeModify(Opcode, frozen=True, kw_only=True):
+    """Change a node's role, flags, addresses, group or parameters.
+
+    What is null stays. A parameter that is null goes back to its group's value.
+    ``auto_promote`` has another node promoted where a demotion leaves the pool of
+    candidates short; ``force`` does without the node's own word, and splits mirrored
+    instances.
+    """
+
+    SUBJECT: ClassVar[str] = "name"
+    name: str
+    master_candidate: bool | None = None
+    offline: bool | None = None
+    drained: bool | None = None
+    master_capable: bool | None = None
+    vm_capable: bool | None = None
+    primary_ip: str | None = None
+    secondary_ip: str | None = None
+    port: int | None = None
+    group: str | None = None
+    ndparams: dict[str, NodeParamValue | None] = {}
+    auto_promote: bool = False
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        if self.port is not None:
+            checks.in_range("port", self.port, 1, 65535)
+        if self.offline and self.drained:
+            raise ValueError("offline: a node is offline or drained, not both")
+        away = self.offline or self.drained
+        if self.master_candidate and (away or self.master_capable is False):
+            raise ValueError(
+                "master_candidate: an offline, drained or not master capable node is"
+                " no candidate"
+            )
+        wishes = (
+            *(self.master_candidate, self.offline, self.drained),
+            *(self.master_capable, self.vm_capable),
+            *(self.primary_ip, self.secondary_ip, self.port, self.group),
+        )
+        if all(wish is None for wish in wishes) and not self.ndparams:
+            raise ValueError("nothing to change: say what should be different")
+        check_given("ndparams", NODE, self.ndparams)
+
+
+class OpNodePowercycle(Opcode, frozen=True, kw_only=True):
+    """Turn a node's power off and on, by an out-of-band helper."""
+
+    SUBJECT: ClassVar[str] = "name"
+    name: str
+    force: bool = False
 
 
 class OpNodeRemove(Opcode, frozen=True, kw_only=True):

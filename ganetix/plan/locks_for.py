@@ -66,6 +66,8 @@ def _cleanup(op: ops.OpInstanceCleanup, _snapshot: Snapshot) -> LockPlan:
 
 
 def _group_of_new_node(op: ops.OpNodeAdd, snapshot: Snapshot) -> LockPlan:
+    if op.readd:
+        return {"group": _names("shared", snapshot.node(op.name).group)}
     return {"group": _names("shared", snapshot.group(op.group).uuid)}
 
 
@@ -78,13 +80,26 @@ def _enrol(op: ops.OpNodeEnrol, snapshot: Snapshot) -> LockPlan:
 
 
 def _remove_node(op: ops.OpNodeRemove, snapshot: Snapshot) -> LockPlan:
-    if token := reservation(snapshot, op.name):
+    token = reservation(snapshot, op.name)
+    if token is not None and token.node.uuid not in snapshot.nodes:
         return {"group": _names("shared", token.node.group)}
     node = snapshot.node(op.name)
     return {
         "group": _names("exclusive", node.group),
         "node": _names("exclusive", node.uuid),
     }
+
+
+def _modify_node(op: ops.OpNodeModify, snapshot: Snapshot) -> LockPlan:
+    node = snapshot.node(op.name)
+    groups = _names("shared", node.group)
+    if op.group is not None:
+        groups = _names("exclusive", node.group, snapshot.group(op.group).uuid)
+    return {"group": groups, "node": _names("exclusive", node.uuid)}
+
+
+def _node(op: ops.OpNodePowercycle, snapshot: Snapshot) -> LockPlan:
+    return {"node": _names("exclusive", snapshot.node(op.name).uuid)}
 
 
 def _verify(op: ops.OpClusterVerify, snapshot: Snapshot) -> LockPlan:
@@ -139,6 +154,8 @@ _RULES: dict[type[ops.Opcode], Callable[..., LockPlan]] = {
     ops.OpInstanceStartup: _instance,
     ops.OpNodeAdd: _group_of_new_node,
     ops.OpNodeEnrol: _enrol,
+    ops.OpNodeModify: _modify_node,
+    ops.OpNodePowercycle: _node,
     ops.OpNodeRemove: _remove_node,
     ops.OpTestDelay: _delay,
 }

@@ -1,78 +1,96 @@
-"""Whether a node may be added, admitted or removed."""
+"""Whether a node may be added, admitted or removed. Pure."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from msgspec.structs import replace
 
 from ganetix.config.snapshot import Edits, Snapshot
-from ganetix.errors import AlreadyExists, BadParameter, NotFound, WrongState
-from ganetix.netutils.address import canonical, family
+from ganetix.errors import AlreadyExists, NotFound, WrongState
 from ganetix.objects import JoinToken, Node
+from ganetix.objects.intent import InstanceIntent
 from ganetix.opcodes import OpNodeAdd
+from ganetix.plan.addresses import check_node_addresses
+from ganetix.plan.candidates import with_promotions
+from ganetix.plan.roles import role_of, with_role
 from ganetix.rpc.methods import NodeInfo, NodeVerify
 
 MAX_CLOCK_SKEW_SECONDS = 150.0
 
 
-def check_addresses(version: int, primary_ip: str, secondary_ip: str | None) -> None:
-    """Raise ``BadParameter`` unless the addresses suit the primary IP version (R70)."""
-    if family(primary_ip) != version:
-        raise BadParameter(
-            f"primary_ip: {primary_ip} is not an IPv{version} address, which this"
-            " cluster's primary addresses are"
-        )
-    if version == 6 and secondary_ip is None:
-        raise BadParameter(
-            "secondary_ip: missing; a node with an IPv6 primary address needs an IPv4"
-            " secondary one"
-        )
-    if secondary_ip is not None and family(secondary_ip) != 4:
-        raise BadParameter(f"secondary_ip: {secondary_ip} is not an IPv4 address")
-
-
 def reserve(op: OpNodeAdd, snapshot: Snapshot, node_uuid: str, now: float) -> Edits:
-    """The reservation of a node that is to join.
+    """The reservation of a node that is to join, or to join again.
 
     A member of that name or address is in the way, and so is a reservation, unless it
     ran out unused, or has the same name and ``op.replace`` is set.
+
+    :param node_uuid: the UUID for a node that is new
     """
-    primary = canonical(op.primary_ip)
-    secondary = canonical(op.secondary_ip) if op.secondary_ip else None
-    check_addresses(snapshot.cluster.primary_ip_version, primary, secondary)
-    node = Node(
-        uuid=node_uuid,
-        name=op.name,
-        group=snapshot.group(op.group).uuid,
-        primary_ip=primary,
-        secondary_ip=secondary or primary,
-        port=op.port,
-    )
-    for other in snapshot.nodes.values():
-        _check_distinct(node, other, "a member of this cluster already")
-    replaced: list[str] = []
+    known = snapshot.node_index.names
+    if op.name in known and not op.readd:
+        raise AlreadyExists(
+            f"node {op.name} is a member of this cluster already; --readd is for one"
+            " that was installed anew"
+        )
+    void: list[str] = []
     for token in snapshot.tokens.values():
         if not token.used and 0 < token.expires < now:
-            replaced.append(token.node.uuid)
-        elif token.node.name == node.name:
-            if not op.replace:
+            void.append(token.node.uuid)
+        elif token.node.name == op.name:
+            if not op.replace and not op.readd:
                 raise AlreadyExists(
-                    f"node {node.name} is reserved already; --replace makes a new"
+                    f"node {op.name} is reserved already; --replace makes a new"
                     " reservation, and its old token void"
                 )
-            replaced.append(token.node.uuid)
-        else:
-            _check_distinct(node, token.node, "reserved for a node that is to join")
-    return Edits(put_tokens=(JoinToken(node=node),), delete_tokens=tuple(replaced))
+            void.append(token.node.uuid)
+    node = _readded(op, snapshot) if op.readd else _new(op, snapshot, node_uuid)
+    node = placed(snapshot, node, op.primary_ip, op.secondary_ip, op.port, void)
+    # A token that is put takes the place of the one that the node had before.
+    gone = tuple(uuid for uuid in void if uuid != node.uuid)
+    return Edits(put_tokens=(JoinToken(node=node),), delete_tokens=gone)
 
 
-def _check_distinct(node: Node, other: Node, what: str) -> None:
-    if node.name == other.name:
-        raise AlreadyExists(f"node {node.name} is {what}")
-    taken = {other.primary_ip, other.secondary_ip}
-    if other.port == node.port and node.primary_ip in taken:
-        raise AlreadyExists(f"address {node.primary_ip} is node {other.name}'s")
-    if node.secondary_ip in taken:
-        raise AlreadyExists(f"address {node.secondary_ip} is node {other.name}'s")
+def placed(
+    snapshot: Snapshot,
+    node: Node,
+    primary_ip: str | None,
+    secondary_ip: str | None,
+    port: int | None,
+    void: Collection[str] = (),
+) -> Node:
+    """The node at other addresses; what is None stays.
+
+    A secondary address that was the primary one stays so. Raises unless the addresses
+    suit the cluster and are nobody else's.
+
+    :param void: UUIDs of reservations that do not count
+    """
+    secondary: str | None = secondary_ip or node.secondary_ip
+    if not secondary_ip and node.secondary_ip == node.primary_ip:
+        secondary = None
+    primary, secondary = check_node_addresses(
+        snapshot, primary_ip or node.primary_ip, secondary, node.uuid, ignore=void
+    )
+    return replace(
+        node, primary_ip=primary, secondary_ip=secondary, port=port or node.port
+    )
+
+
+def _new(op: OpNodeAdd, snapshot: Snapshot, node_uuid: str) -> Node:
+    group = snapshot.group(op.group).uuid
+    return Node(
+        uuid=node_uuid, name=op.name, group=group, primary_ip="", secondary_ip=""
+    )
+
+
+def _readded(op: OpNodeAdd, snapshot: Snapshot) -> Node:
+    node = snapshot.node(op.name)
+    if node.uuid == snapshot.cluster.master_node:
+        raise WrongState(
+            f"node {node.name} is the master; only another master can take it in again"
+        )
+    return node
 
 
 def enrolled(snapshot: Snapshot, node_uuid: str) -> JoinToken:
@@ -109,16 +127,32 @@ def admission_problems(
 
 
 def admit(snapshot: Snapshot, node_uuid: str) -> Edits:
-    """The enrolled node as a member: a candidate while the pool is not full."""
+    """The enrolled node as a member, and who becomes a candidate by that.
+
+    One that was a member before has its new certificate and addresses from now on, and
+    is online again; all else of it stays.
+    """
     token = enrolled(snapshot, node_uuid)
-    candidates = sum(node.master_candidate for node in snapshot.nodes.values())
-    pool_open = candidates < snapshot.cluster.candidate_pool_size
-    node = replace(token.node, master_candidate=pool_open and token.node.master_capable)
-    return Edits(put=(node,), delete_tokens=(node_uuid,))
+    node = token.node
+    if member := snapshot.nodes.get(node_uuid):
+        node = replace(
+            member,
+            primary_ip=node.primary_ip,
+            secondary_ip=node.secondary_ip,
+            port=node.port,
+            certificate=node.certificate,
+        )
+        if role_of(node, snapshot.cluster) == "offline":
+            node = with_role(node, "regular")
+    edits = Edits(put=(node,), delete_tokens=(node_uuid,))
+    return with_promotions(snapshot, edits)
 
 
 def reservation(snapshot: Snapshot, name: str) -> JoinToken | None:
-    """The reservation of that name or UUID, if there is one."""
+    """The reservation of that name or UUID, if there is one.
+
+    That of a member which joins again has the member's name and UUID.
+    """
     tokens = snapshot.tokens.values()
     return next((t for t in tokens if name in (t.node.name, t.node.uuid)), None)
 
@@ -136,3 +170,22 @@ def check_removable(snapshot: Snapshot, name: str) -> Node:
         names = ", ".join(instances[:8]) + (" …" if len(instances) > 8 else "")
         raise WrongState(f"node {node.name} holds instances: {names}")
     return node
+
+
+def removal(snapshot: Snapshot, node: Node) -> Edits:
+    """The member gone, with what was reserved or half done there; pool kept full."""
+    edits = Edits(
+        delete=(check_removable(snapshot, node.uuid),),
+        delete_tokens=(node.uuid,) if node.uuid in snapshot.tokens else (),
+        delete_intents=tuple(i.instance.uuid for i in unfinished_on(snapshot, node)),
+    )
+    return with_promotions(snapshot, edits)
+
+
+def unfinished_on(snapshot: Snapshot, node: Node) -> tuple[InstanceIntent, ...]:
+    """Work on instances of a node that has not come to its end."""
+    return tuple(
+        intent
+        for intent in snapshot.intents.values()
+        if intent.instance.primary_node == node.uuid
+    )

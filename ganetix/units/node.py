@@ -8,15 +8,16 @@ from ganetix.flow.retry import retry
 from ganetix.jobs.work import Outcome
 from ganetix.objects import JoinToken, Node
 from ganetix.objects.base import Value
-from ganetix.objects.intent import InstanceIntent
 from ganetix.opcodes import OpNodeAdd, OpNodeEnrol, OpNodeRemove
 from ganetix.plan.node import (
     admission_problems,
     admit,
     check_removable,
     enrolled,
+    removal,
     reservation,
     reserve,
+    unfinished_on,
 )
 from ganetix.rpc.methods import (
     NODE_INFO,
@@ -44,18 +45,17 @@ class NodeAdd:
         """The configuration, a UUID for the node, the time."""
         return context.snapshot, context.services.new_uuid(), context.now
 
-    def plan(self, op: OpNodeAdd, facts: tuple[Snapshot, str, float]) -> str:
+    def plan(self, op: OpNodeAdd, facts: tuple[Snapshot, str, float]) -> Node:
         """Refuse what cannot be reserved."""
-        snapshot, node_uuid, now = facts
-        reserve(op, snapshot, node_uuid, now)
-        return node_uuid
+        (token,) = reserve(op, *facts).put_tokens
+        return token.node
 
-    async def act(self, op: OpNodeAdd, context: Context, plan: str) -> Outcome:
+    async def act(self, op: OpNodeAdd, context: Context, plan: Node) -> Outcome:
         """The reservation is one change."""
         now = context.now
         return Outcome(
-            result={"uuid": plan, "name": op.name},
-            change=lambda snapshot: reserve(op, snapshot, plan, now),
+            result={"uuid": plan.uuid, "name": plan.name},
+            change=lambda snapshot: reserve(op, snapshot, plan.uuid, now),
         )
 
 
@@ -74,9 +74,10 @@ class NodeEnrol:
 
     async def gather(self, op: OpNodeEnrol, context: Context) -> EnrolFacts | None:
         """Wait until its daemon answers, and ask it; None of one that is a member."""
-        if op.node_uuid in context.snapshot.nodes:
+        snapshot = context.snapshot
+        if op.node_uuid in snapshot.nodes and op.node_uuid not in snapshot.tokens:
             return None
-        token = enrolled(context.snapshot, op.node_uuid)
+        token = enrolled(snapshot, op.node_uuid)
         node = token.node
         cluster = context.snapshot.cluster
         context.say(f"waiting for {node.name} at {node.primary_ip}")
@@ -117,14 +118,17 @@ class NodeEnrol:
     async def act(
         self, op: OpNodeEnrol, context: Context, plan: Node | None
     ) -> Outcome:
-        """Make it a member, and wait until all nodes know."""
+        """Make it a member, and wait until the nodes of its group know."""
         if plan is None:
             context.say(f"node {op.name} is a member already")
             return Outcome(result={"uuid": op.node_uuid, "name": op.name})
+        before = context.snapshot
         snapshot = await context.commit(lambda now: admit(now, plan.uuid))
-        group = snapshot.groups[plan.group].name
-        context.say(f"node {plan.name} is a member of group {group}")
-        if behind := await context.services.distribution.settled():
+        group = snapshot.groups[snapshot.nodes[plan.uuid].group].name
+        again = " again" if plan.uuid in before.nodes else ""
+        context.say(f"node {plan.name} is a member of group {group}{again}")
+        say_promotions(context, before, snapshot)
+        if behind := await context.services.distribution.settled(plan.group):
             context.progress.warn(f"ssconf did not reach {', '.join(behind)} yet")
         return Outcome(result={"uuid": plan.uuid, "name": plan.name})
 
@@ -138,7 +142,10 @@ class NodeRemove:
 
     def plan(self, op: OpNodeRemove, facts: Snapshot) -> Node | JoinToken:
         """Refuse the master, and nodes with instances."""
-        return reservation(facts, op.name) or check_removable(facts, op.name)
+        token = reservation(facts, op.name)
+        if token is not None and token.node.uuid not in facts.nodes:
+            return token
+        return check_removable(facts, op.name)
 
     async def act(
         self, op: OpNodeRemove, context: Context, plan: Node | JoinToken
@@ -162,16 +169,15 @@ class NodeRemove:
                 await context.call(plan, NODE_LEAVE, Nothing())
             except (NodeUnreachable, AuthenticationFailed) as error:
                 context.progress.warn(f"{plan.name} was not told to leave: {error}")
+        for node in removal(context.snapshot, plan).put:
+            context.say(f"node {node.name} becomes a master candidate")
         return Outcome(
             result={"uuid": plan.uuid, "name": plan.name},
-            change=lambda now: Edits(
-                delete=(check_removable(now, plan.uuid),),
-                delete_intents=tuple(i.instance.uuid for i in _cut_short(now, plan)),
-            ),
+            change=lambda now: removal(now, plan),
         )
 
     async def _clear(self, context: Context, node: Node) -> None:
-        for intent in _cut_short(context.snapshot, node):
+        for intent in unfinished_on(context.snapshot, node):
             try:
                 if node.offline:
                     raise NodeUnreachable(f"{node.name} is offline")
@@ -183,10 +189,9 @@ class NodeRemove:
                 )
 
 
-def _cut_short(snapshot: Snapshot, node: Node) -> tuple[InstanceIntent, ...]:
-    """Creations and removals on a node that no job works on any more."""
-    return tuple(
-        intent
-        for intent in snapshot.intents.values()
-        if intent.instance.primary_node == node.uuid
-    )
+def say_promotions(context: Context, before: Snapshot, after: Snapshot) -> None:
+    """Name those in the job's log who have become candidates."""
+    for uuid, node in after.nodes.items():
+        old = before.nodes.get(uuid)
+        if node.master_candidate and not (old and old.master_candidate):
+            context.say(f"node {node.name} becomes a master candidate")

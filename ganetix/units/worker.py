@@ -21,6 +21,7 @@ from ganetix.units.instance_run import (
     InstanceStartup,
 )
 from ganetix.units.node import NodeAdd, NodeEnrol, NodeRemove
+from ganetix.units.node_modify import NodeModify, NodePowercycle
 from ganetix.units.test import TestDelay
 
 # Each unit's own types meet only here; gather, plan and act of one unit agree.
@@ -36,6 +37,8 @@ UNITS: dict[type[ops.Opcode], Unit[Any, Any, Any]] = {
     ops.OpInstanceStartup: InstanceStartup(),
     ops.OpNodeAdd: NodeAdd(),
     ops.OpNodeEnrol: NodeEnrol(),
+    ops.OpNodeModify: NodeModify(),
+    ops.OpNodePowercycle: NodePowercycle(),
     ops.OpNodeRemove: NodeRemove(),
     ops.OpTestDelay: TestDelay(),
 }

@@ -5,11 +5,12 @@ from __future__ import annotations
 from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
+from ganetix.config.snapshot import Edits, Snapshot
 from ganetix.errors import AlreadyExists, BadParameter, NotFound, WrongState
 from ganetix.objects import JoinToken
 from ganetix.objects.intent import InstanceIntent
 from ganetix.opcodes import OpNodeAdd
-from ganetix.plan.node import admit, check_removable, reserve
+from ganetix.plan.node import admit, check_removable, removal, reserve
 from ganetix.testing.config import apply, make_instance, make_node, make_snapshot
 
 NODE1 = make_node("node1")
@@ -75,7 +76,8 @@ class ReserveTests(SynchronousTestCase):
 
     def test_ipv6_needs_secondary(self) -> None:
         """With IPv6 primaries an IPv4 secondary address is demanded."""
-        snapshot = make_snapshot(NODE1, primary_ip_version=6)
+        one = replace(NODE1, primary_ip="fd00::1", secondary_ip="192.0.2.1")
+        snapshot = make_snapshot(one, primary_ip_version=6)
         error = self.assertRaises(
             BadParameter, reserve, add(primary="fd00::3"), snapshot, "u", 0.0
         )
@@ -98,6 +100,85 @@ class ReserveTests(SynchronousTestCase):
             BadParameter, reserve, add(primary="here"), self.snapshot, "u", 0.0
         )
         self.assertIn("here", str(error))
+
+
+class ReaddTests(SynchronousTestCase):
+    """Tests for members that were installed anew."""
+
+    def setUp(self) -> None:
+        """A cluster whose second node is drained."""
+        self.node = replace(NODE2, drained=True, certificate="ab" * 32)
+        self.snapshot = make_snapshot(NODE1, self.node)
+
+    def readd(self, **more: str) -> OpNodeAdd:
+        """A request."""
+        return OpNodeAdd(name="node2", readd=True, **more)  # type: ignore[arg-type]
+
+    def rejoined(self, op: OpNodeAdd) -> Snapshot:
+        """The configuration once the node has joined by this request."""
+        reserved = apply(self.snapshot, reserve(op, self.snapshot, "new", 0.0))
+        token = reserved.tokens[self.node.uuid]
+        node = replace(token.node, certificate="cd" * 32)
+        used = JoinToken(node=node, token="t", used=True)
+        joined = apply(reserved, Edits(put_tokens=(used,)))
+        return apply(joined, admit(joined, node.uuid))
+
+    def test_keeps_itself(self) -> None:
+        """It keeps UUID, group, role and addresses; its old certificate is void."""
+        after = self.rejoined(self.readd())
+        self.assertEqual(after.node("node2"), replace(self.node, certificate="cd" * 32))
+        self.assertEqual(dict(after.tokens), {})
+
+    def test_other_address(self) -> None:
+        """It may come back at another address, which is its secondary one too."""
+        node = self.rejoined(self.readd(primary_ip="127.0.0.77")).node("node2")
+        self.assertEqual((node.primary_ip, node.secondary_ip), ("127.0.0.77",) * 2)
+
+    def test_offline(self) -> None:
+        """One that was offline is online again."""
+        node = replace(self.node, offline=True, drained=False)
+        self.snapshot = make_snapshot(NODE1, node)
+        self.assertFalse(self.rejoined(self.readd()).node("node2").offline)
+
+    def test_until_then(self) -> None:
+        """Until it joins it stays the member that it was."""
+        reserved = apply(
+            self.snapshot, reserve(self.readd(), self.snapshot, "new", 0.0)
+        )
+        self.assertEqual(reserved.node("node2"), self.node)
+
+    def test_master(self) -> None:
+        """The master cannot be added again."""
+        op = OpNodeAdd(name="node1", readd=True)
+        self.assertRaises(WrongState, reserve, op, self.snapshot, "u", 0.0)
+
+    def test_stranger(self) -> None:
+        """What is no member cannot be added again."""
+        op = OpNodeAdd(name="node9", readd=True)
+        self.assertRaises(NotFound, reserve, op, self.snapshot, "u", 0.0)
+
+    def test_member_without_readd(self) -> None:
+        """Whoever adds a member is told of --readd."""
+        error = self.assertRaises(
+            AlreadyExists, reserve, add("node2"), self.snapshot, "u", 0.0
+        )
+        self.assertIn("--readd", str(error))
+
+    def test_again(self) -> None:
+        """A second reservation takes the place of the first."""
+        first = apply(self.snapshot, reserve(self.readd(), self.snapshot, "u", 0.0))
+        edits = reserve(self.readd(), first, "u", 0.0)
+        self.assertEqual(set(apply(first, edits).tokens), {self.node.uuid})
+
+    def test_group(self) -> None:
+        """It stays in its group."""
+        self.assertRaises(ValueError, self.readd, group="default")
+
+    def test_removal(self) -> None:
+        """Removing it takes the reservation away as well."""
+        reserved = apply(self.snapshot, reserve(self.readd(), self.snapshot, "u", 0.0))
+        after = apply(reserved, removal(reserved, self.node))
+        self.assertEqual((len(after.nodes), dict(after.tokens)), (1, {}))
 
 
 class AdmitTests(SynchronousTestCase):

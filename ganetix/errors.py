@@ -116,6 +116,12 @@ class NodeUnreachable(ClusterFault):
     code = "NODE_UNREACHABLE"
 
 
+class NodeOffline(NodeUnreachable):
+    """The node is marked offline: it was not asked."""
+
+    code = "NODE_OFFLINE"
+
+
 class AuthenticationFailed(ClusterFault):
     """A peer's certificate was refused, or it refused ours."""
 

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from twisted.internet.defer import Deferred
 
-from ganetix.errors import GanetixError, NodeUnreachable
+from ganetix.errors import GanetixError, NodeOffline
 from ganetix.flow.settle import settle
 from ganetix.interfaces import INodeRpc
 from ganetix.objects import Node, Value
@@ -43,8 +43,8 @@ class Offline(Value, frozen=True):
     node_name: str = ""
 
     def require(self) -> None:
-        """Raises ``NodeUnreachable``."""
-        raise NodeUnreachable(f"node {self.node_name} is marked offline")
+        """Raises ``NodeOffline``."""
+        raise NodeOffline(f"node {self.node_name} is marked offline")
 
 
 Answer = Ok[R] | Failed | Offline

@@ -220,7 +220,7 @@ class SimCluster:
 class _Settled:
     """A distribution that has always reached everybody."""
 
-    def settled(self) -> Deferred[tuple[str, ...]]:
+    def settled(self, group: str | None = None) -> Deferred[tuple[str, ...]]:
         """At once."""
         done: Deferred[tuple[str, ...]] = Deferred()
         done.callback(())

@@ -36,8 +36,11 @@ class Config(Protocol):
 class Distribution(Protocol):
     """Carries ssconf to the nodes."""
 
-    def settled(self) -> Deferred[tuple[str, ...]]:
-        """Wait until all nodes that answer are up to date; names of the others."""
+    def settled(self, group: str | None = None) -> Deferred[tuple[str, ...]]:
+        """Wait until all nodes that answer are up to date; names of the others.
+
+        With the UUID of a group, wait for that group's nodes only.
+        """
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class ClusterVerify:
         group = context.snapshot.group(op.group)
         if op.repair:
             await _repair(context, group.uuid)
-        behind = await context.services.distribution.settled()
+        behind = await context.services.distribution.settled(group.uuid)
         for name in behind:
             context.progress.warn(f"ssconf did not reach {name}")
         snapshot = context.snapshot

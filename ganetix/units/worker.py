@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ganetix import opcodes as ops
@@ -10,6 +11,7 @@ from ganetix.errors import Bug
 from ganetix.jobs.work import Outcome, Progress
 from ganetix.plan.lock_plan import LockPlan
 from ganetix.plan.locks_for import locks_for
+from ganetix.plan.reach import reach_of
 from ganetix.units.base import Context, Services, Unit
 from ganetix.units.cluster import ClusterDestroy, ClusterVerify
 from ganetix.units.group import GroupAdd
@@ -22,6 +24,7 @@ from ganetix.units.instance_run import (
 )
 from ganetix.units.node import NodeAdd, NodeEnrol, NodeRemove
 from ganetix.units.node_modify import NodeModify, NodePowercycle
+from ganetix.units.reach import ReachRpc
 from ganetix.units.test import TestDelay
 
 # Each unit's own types meet only here; gather, plan and act of one unit agree.
@@ -60,8 +63,17 @@ class LogicalUnits:
             unit = UNITS[type(op)]
         except KeyError as error:
             raise Bug(f"no unit for {type(op).__name__}") from error
-        context = Context(self._services, progress)
+        context = Context(self._services_for(op), progress)
         facts = await unit.gather(op, context)
         progress.check_cancelled()
         plan = unit.plan(op, facts)
         return await unit.act(op, context, plan)
+
+    def _services_for(self, op: ops.Opcode) -> Services:
+        """The world, with those nodes in reach that the opcode's locks are about."""
+        snapshot = self._services.config.snapshot()
+        groups = reach_of(locks_for(op, snapshot), snapshot)
+        if groups is None:
+            return self._services
+        rpc = ReachRpc(self._services.rpc, ops.opcode_id(op), groups)
+        return replace(self._services, rpc=rpc)

@@ -155,11 +155,33 @@ class IStateEngine(Interface):
         An empty ``after`` starts at the first (``backwards``: the last) key.
         """
 
+    def page(after: RowKey, limit: int) -> Deferred[Sequence[Row]]:
+        """Up to ``limit`` rows of whatever kind beyond a key, by kind and key."""
+
     def commit(batches: Sequence[Batch]) -> Deferred[int]:
         """Write batches in one transaction, a revision each; the last revision."""
 
+    def note(rows: Sequence[Row]) -> Deferred[None]:
+        """Write rows that are this store's own affair: the revision stays."""
+
     def close() -> Deferred[None]:
         """Finish what is under way and close."""
+
+
+class IReplicaEngine(IStateEngine):
+    """A state engine whose contents can be replaced as a whole."""
+
+    def stage(rows: Sequence[Row], anew: bool) -> Deferred[None]:
+        """Put rows aside, for ``adopt``; ``anew``: after dropping those there are.
+
+        Later rows win, and one without data takes back an earlier one.
+        """
+
+    def adopt(revision: int, keep: str) -> Deferred[None]:
+        """Replace all rows but those of kind ``keep`` by what was put aside.
+
+        The store is at that revision then. All of it happens or nothing.
+        """
 
 
 class INodeRpc(Interface):

@@ -43,6 +43,10 @@ _LOAD = "SELECT kind, key, data FROM rows WHERE kind = ? ORDER BY key"
 _SCAN = (
     "SELECT kind, key, data FROM rows WHERE kind = ? AND key > ? ORDER BY key LIMIT ?"
 )
+_PAGE = (
+    "SELECT kind, key, data FROM rows WHERE (kind, key) > (?, ?)"
+    " ORDER BY kind, key LIMIT ?"
+)
 _SCAN_LAST = "SELECT kind, key, data FROM rows WHERE kind = ? ORDER BY key DESC LIMIT ?"
 _SCAN_BACK = (
     "SELECT kind, key, data FROM rows WHERE kind = ? AND key < ?"
@@ -112,9 +116,20 @@ class SqliteEngine:
         arguments = [(kind, after, at_most)]
         return self._offload(lambda: self._select(statement, arguments))
 
+    def page(self, after: RowKey, limit: int) -> Deferred[Sequence[Row]]:
+        """Up to ``limit`` rows of whatever kind beyond a key, by kind and key."""
+        return self._offload(lambda: self._select(_PAGE, [(*after, max(limit, 0))]))
+
     def commit(self, batches: Sequence[Batch]) -> Deferred[int]:
         """Write batches in one transaction, a revision each; the last revision."""
-        return self._offload(lambda: self._do_commit(batches))
+        return self._offload(lambda: self._do_commit(batches, len(batches)))
+
+    def note(self, rows: Sequence[Row]) -> Deferred[None]:
+        """Write rows that are this store's own affair: the revision stays."""
+        batch = Batch(rows=tuple(rows))
+        return self._offload(lambda: self._do_commit([batch], 0)).addCallback(
+            lambda _: None
+        )
 
     def close(self) -> Deferred[None]:
         """Close the file, after all that was asked before, and give up its lock."""
@@ -173,7 +188,7 @@ class SqliteEngine:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if application == 0 and tables == 0:
-            with _transaction(connection):
+            with transaction(connection):
                 for statement in _SCHEMA:
                     connection.execute(statement)
             return
@@ -202,7 +217,7 @@ class SqliteEngine:
                 for found in execute(statement, values)
             ]
 
-    def _do_commit(self, batches: Sequence[Batch]) -> int:
+    def _do_commit(self, batches: Sequence[Batch], revisions: int) -> int:
         # Only the last word on a key counts within one transaction.
         final = {row[:2]: row.data for batch in batches for row in batch.rows}
         puts = [(*key, data) for key, data in final.items() if data is not None]
@@ -214,7 +229,7 @@ class SqliteEngine:
             connection = self._connection()
             if not batches:
                 return _revision(connection)
-            with _transaction(connection):
+            with transaction(connection):
                 for rows in _portions(puts):
                     marks = ", ".join(["(?, ?, ?)"] * len(rows))
                     connection.execute(_PUT.format(marks), [*chain(*rows)])
@@ -222,7 +237,7 @@ class SqliteEngine:
                     for keys in _portions(row_keys):
                         marks = ", ".join("?" * len(keys))
                         connection.execute(_DELETE.format(marks), (kind, *keys))
-                revision = _revision(connection) + len(batches)
+                revision = _revision(connection) + revisions
                 connection.execute(
                     "UPDATE meta SET value = ? WHERE name = 'revision'", (revision,)
                 )
@@ -272,7 +287,7 @@ def _revision(connection: sqlite3.Connection) -> int:
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

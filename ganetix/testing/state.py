@@ -14,7 +14,7 @@ from zope.interface.verify import verifyObject
 
 from ganetix.errors import StateFault
 from ganetix.flow.offload import inline_offload
-from ganetix.interfaces import IStateEngine, Offload
+from ganetix.interfaces import IReplicaEngine, IStateEngine, Offload
 from ganetix.state.rows import Batch, Row, RowKey
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ class HeldOffload:
             self.release()
 
 
-@implementer(IStateEngine)
+@implementer(IReplicaEngine)
 class MemoryEngine:
     """Keeps rows in a dictionary: another engine with the same one goes on from it."""
 
@@ -65,6 +65,7 @@ class MemoryEngine:
         self.medium = {} if medium is None else medium
         self._offload = offload
         self._is_open = False
+        self._staged: dict[RowKey, bytes] = {}
 
     def open(self) -> Deferred[int]:
         """Open the store; the last revision."""
@@ -90,9 +91,27 @@ class MemoryEngine:
         step = -1 if backwards else 1
         return self._offload(lambda: self._rows(is_beyond)[::step][: max(limit, 0)])
 
+    def page(self, after: RowKey, limit: int) -> Deferred[Sequence[Row]]:
+        """Up to ``limit`` rows of whatever kind beyond a key, by kind and key."""
+        return self._offload(
+            lambda: self._rows(lambda key: key > after and key != REVISION)[:limit]
+        )
+
     def commit(self, batches: Sequence[Batch]) -> Deferred[int]:
         """Write batches, a revision each; the last revision."""
         return self._offload(lambda: self._commit(batches))
+
+    def note(self, rows: Sequence[Row]) -> Deferred[None]:
+        """Write rows without a revision."""
+        return self._offload(lambda: self._put(self.medium, rows))
+
+    def stage(self, rows: Sequence[Row], anew: bool) -> Deferred[None]:
+        """Put rows aside."""
+        return self._offload(lambda: self._stage(rows, anew))
+
+    def adopt(self, revision: int, keep: str) -> Deferred[None]:
+        """Replace all rows but those of kind ``keep`` by those put aside."""
+        return self._offload(lambda: self._adopt(revision, keep))
 
     def close(self) -> Deferred[None]:
         """Close the store."""
@@ -122,16 +141,35 @@ class MemoryEngine:
         return [Row(*key, self.medium[key]) for key in keys if key in self.medium]
 
     def _commit(self, batches: Sequence[Batch]) -> int:
+        for batch in batches:
+            self._put(self.medium, batch.rows)
         self._check_open()
-        for row in (row for batch in batches for row in batch.rows):
-            key = RowKey(row.kind, row.key)
-            if row.data is None:
-                self.medium.pop(key, None)
-            else:
-                self.medium[key] = row.data
         revision = int(self.medium.get(REVISION, b"0")) + len(batches)
         self.medium[REVISION] = b"%d" % revision
         return revision
+
+    def _put(self, rows: dict[RowKey, bytes], put: Sequence[Row]) -> None:
+        self._check_open()
+        for row in put:
+            key = RowKey(row.kind, row.key)
+            if row.data is None:
+                rows.pop(key, None)
+            else:
+                rows[key] = row.data
+
+    def _stage(self, rows: Sequence[Row], anew: bool) -> None:
+        if anew:
+            self._staged = {}
+        self._put(self._staged, rows)
+
+    def _adopt(self, revision: int, keep: str) -> None:
+        self._check_open()
+        kept = {key: data for key, data in self.medium.items() if key.kind == keep}
+        staged, self._staged = self._staged, {}
+        # In place: the next engine with this dictionary goes on from it.
+        self.medium.clear()
+        self.medium.update(staged | kept)
+        self.medium[REVISION] = b"%d" % revision
 
 
 @implementer(IStateEngine)
@@ -159,9 +197,17 @@ class _EngineAround:
         """Hand on."""
         return self._engine.scan(kind, after, limit, backwards)
 
+    def page(self, after: RowKey, limit: int) -> Deferred[Sequence[Row]]:
+        """Hand on."""
+        return self._engine.page(after, limit)
+
     def commit(self, batches: Sequence[Batch]) -> Deferred[int]:
         """Hand on."""
         return self._engine.commit(batches)
+
+    def note(self, rows: Sequence[Row]) -> Deferred[None]:
+        """Hand on."""
+        return self._engine.note(rows)
 
     def close(self) -> Deferred[None]:
         """Hand on."""
@@ -351,6 +397,27 @@ def make_istateengine_tests(
             self.assertEqual(await keys("0015", 1, False), ["002"])
             self.assertEqual(await keys("", 0, False), [])
 
+        async def test_page(self) -> None:
+            """A page goes over rows of all kinds, by kind and key, beyond a key."""
+            await self.commit(put("b", "1"), put("a", "2"), put("a", "1"))
+
+            async def keys(after: RowKey, limit: int) -> list[tuple[str, str]]:
+                return [row[:2] for row in await self.engine.page(after, limit)]
+
+            self.assertEqual(await keys(RowKey("", ""), 2), [("a", "1"), ("a", "2")])
+            self.assertEqual(await keys(RowKey("a", "2"), 2), [("b", "1")])
+            self.assertEqual(await keys(RowKey("b", "1"), 2), [])
+
+        async def test_note(self) -> None:
+            """A note is kept, and leaves the revision as it was."""
+            await self.commit(put("node", "a"))
+            await self.engine.note([put("local", "a", b"1"), put("local", "b")])
+            await self.engine.note([Row("local", "b", None)])
+            self.assertEqual(await self.reopen(), 1)
+            self.assertEqual(
+                list(await self.engine.load(["local"])), [Row("local", "a", b"1")]
+            )
+
         async def test_text_and_bytes(self) -> None:
             """Keys of any letters and data of any bytes come back as they were."""
             row = Row("kind é", "ключ '\"; --/%_", bytes(range(256)))
@@ -378,3 +445,66 @@ def make_istateengine_tests(
             self.assertEqual(len(await self.engine.load(["node"])), 1)
 
     return StateEngineTests
+
+
+def make_ireplicaengine_tests(
+    factory: Callable[[TestCase], Callable[[], IReplicaEngine]],
+) -> type[TestCase]:
+    """What every engine of a replica must pass beside the contract of state engines.
+
+    :param factory: as that of ``make_istateengine_tests``
+    """
+
+    class ReplicaEngineTests(TestCase):
+        """The contract of ``IReplicaEngine``."""
+
+        async def setUp(self) -> None:  # type: ignore[override]  # trial awaits it
+            self.make_engine = factory(self)
+            self.engine = self.make_engine()
+            await self.engine.open()
+            self.addCleanup(lambda: self.engine.close())
+
+        async def rows(self) -> list[Row]:
+            return list(await self.engine.page(RowKey("", ""), 100))
+
+        def test_interface(self) -> None:
+            """The engine provides what the interface declares."""
+            self.assertTrue(verifyObject(IReplicaEngine, self.engine))
+
+        async def test_staged_is_not_there(self) -> None:
+            """What is put aside is not in the store."""
+            await self.engine.stage([put("a", "1")], True)
+            self.assertEqual(await self.rows(), [])
+
+        async def test_adopt(self) -> None:
+            """What was put aside is all there is then, at the revision given."""
+            await self.engine.commit([Batch(rows=(put("a", "1"), put("a", "2")))])
+            await self.engine.stage([put("a", "2", b"new"), put("b", "1")], True)
+            await self.engine.stage([Row("b", "1", None), put("c", "1")], False)
+            await self.engine.adopt(70, "local")
+            expected = [put("a", "2", b"new"), put("c", "1")]
+            self.assertEqual(await self.rows(), expected)
+            await self.engine.close()
+            self.engine = self.make_engine()
+            self.assertEqual(await self.engine.open(), 70)
+            self.assertEqual(await self.rows(), expected)
+            revision = await self.engine.commit([Batch(rows=(put("a", "3"),))])
+            self.assertEqual(revision, 71)
+
+        async def test_adopt_keeps(self) -> None:
+            """Rows of the kind to keep stay as they are."""
+            await self.engine.note([put("local", "mine", b"1")])
+            await self.engine.stage([put("local", "mine", b"2"), put("a", "1")], True)
+            await self.engine.adopt(5, "local")
+            self.assertEqual(
+                await self.rows(), [put("a", "1"), put("local", "mine", b"1")]
+            )
+
+        async def test_anew(self) -> None:
+            """Putting aside anew forgets what was put aside before."""
+            await self.engine.stage([put("a", "1")], True)
+            await self.engine.stage([put("a", "2")], True)
+            await self.engine.adopt(1, "local")
+            self.assertEqual(await self.rows(), [put("a", "2")])
+
+    return ReplicaEngineTests

@@ -16,11 +16,17 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ganetix.errors import StateFault
 from ganetix.flow.offload import inline_offload, thread_offload
-from ganetix.interfaces import IStateEngine
+from ganetix.interfaces import IReplicaEngine, IStateEngine
 from ganetix.state import sqlite
 from ganetix.state.rows import Batch, Row, RowKey
 from ganetix.state.sqlite import SqliteEngine
-from ganetix.testing.state import MemoryEngine, make_istateengine_tests, put
+from ganetix.state.sqlite_replica import SqliteReplica, peek
+from ganetix.testing.state import (
+    MemoryEngine,
+    make_ireplicaengine_tests,
+    make_istateengine_tests,
+    put,
+)
 
 
 def _in_memory(test: TestCase) -> Callable[[], IStateEngine]:
@@ -56,6 +62,59 @@ class ThreadedSqliteContractTests(
     make_istateengine_tests(_threaded)  # type: ignore[misc]
 ):
     """The contract on SQLite behind a thread of its own."""
+
+
+def _memory_replica(test: TestCase) -> Callable[[], IReplicaEngine]:
+    medium: dict[RowKey, bytes] = {}
+    return lambda: MemoryEngine(medium)
+
+
+def _sqlite_replica(test: TestCase) -> Callable[[], IReplicaEngine]:
+    path = Path(test.mktemp())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return lambda: SqliteReplica(path, inline_offload)
+
+
+class MemoryReplicaTests(
+    make_ireplicaengine_tests(_memory_replica)  # type: ignore[misc]
+):
+    """The contract of replicas in memory."""
+
+
+class SqliteReplicaTests(
+    make_ireplicaengine_tests(_sqlite_replica)  # type: ignore[misc]
+):
+    """The contract of replicas on SQLite."""
+
+
+class PeekTests(SynchronousTestCase):
+    """Reading a store that somebody else has open."""
+
+    def test_no_store(self) -> None:
+        """Where there is no store, nothing is seen and nothing made."""
+        path = Path(self.mktemp())
+        self.assertIsNone(peek(path, ["node"]))
+        self.assertFalse(path.exists())
+
+    def test_open_elsewhere(self) -> None:
+        """Rows and revision are seen as of the last commit, open or closed."""
+        path = Path(self.mktemp())
+        engine = SqliteEngine(path, inline_offload)
+        self.successResultOf(engine.open())
+        row = put("node", "a")
+        self.successResultOf(engine.commit([Batch(rows=(row, put("job", "1")))]))
+        for _ in range(2):
+            peeked = peek(path, ["node"])
+            assert peeked is not None
+            self.assertEqual((peeked.revision, list(peeked.rows)), (1, [row]))
+            self.successResultOf(engine.close())
+
+    def test_damaged(self) -> None:
+        """A file that is no store is a state fault."""
+        path = Path(self.mktemp())
+        path.write_bytes(b"x" * 5000)
+        with self.assertRaises(StateFault):
+            peek(path, ["node"])
 
 
 class SqliteEngineTests(SynchronousTestCase):

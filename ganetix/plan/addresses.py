@@ -51,8 +51,8 @@ def suitable_addresses(
     secondary_ip = node_address("secondary_ip", secondary)
     if family(secondary_ip) == 6 and not ipv6_secondary:
         raise BadParameter(
-            f"secondary_ip: {secondary_ip} is not an IPv4 address; secondary ones may"
-            " be IPv6 only where the cluster's ipv6_secondary is set"
+            f"secondary_ip: {secondary_ip} is not an IPv4 address; IPv6 ones need the"
+            " cluster's parameter ipv6_secondary (init --allow-ipv6-secondary)"
         )
     if is_loopback(primary_ip) != is_loopback(secondary_ip):
         inner = primary_ip if is_loopback(primary_ip) else secondary_ip

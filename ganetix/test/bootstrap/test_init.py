@@ -13,10 +13,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.bootstrap import pki
 from ganetix.bootstrap.init import InitRequest, checked, initialise
+from ganetix.bootstrap.ssconf import ssconf_names, write_ssconf
 from ganetix.config.snapshot import Snapshot
 from ganetix.config.store import ConfigStore
 from ganetix.errors import BadParameter, StateFault, WrongState
 from ganetix.hypervisor.params import check_hvparams
+from ganetix.netutils.bind import bind_address
 from ganetix.paths import Paths
 from ganetix.rpc.admission import CandidatesFile
 from ganetix.rpc.tls import load_credentials
@@ -114,8 +116,62 @@ class InitialiseTests(SynchronousTestCase):
         """An address that this host does not have is refused before anything."""
         request = replace(REQUEST, primary_ip="198.51.100.7")
         failure = self.failureResultOf(self._initialise(request), BadParameter)
-        self.assertIn("198.51.100.7", failure.getErrorMessage())
+        text = failure.getErrorMessage()
+        self.assertIn("primary_ip: 198.51.100.7 is not an address of this host", text)
+        self.assertIn("127.0.0.1", text)
         self.assertFalse(self.paths.root.exists())
+
+    def test_another_hosts_secondary_address(self) -> None:
+        """So is a secondary one, in an IPv6 cluster too."""
+        request = replace(
+            REQUEST,
+            primary_ip="2001:db8:ffff::7",
+            secondary_ip="198.51.100.7",
+            primary_ip_version=6,
+        )
+        failure = self.failureResultOf(self._initialise(request), BadParameter)
+        self.assertIn("primary_ip: 2001:db8:ffff::7", failure.getErrorMessage())
+        here = Deferred.fromCoroutine(
+            initialise(
+                self.paths,
+                request,
+                NOW,
+                MemoryEngine(self.medium),
+                check_hvparams=check_hvparams,
+                is_own="2001:db8:ffff::7".__eq__,
+            )
+        )
+        failure = self.failureResultOf(here, BadParameter)
+        self.assertIn("secondary_ip: 198.51.100.7", failure.getErrorMessage())
+
+    def test_hybrid(self) -> None:
+        """An IPv6 cluster tells its daemons in ssconf what to bind."""
+        request = replace(
+            REQUEST, primary_ip="::1", secondary_ip="127.0.0.1", primary_ip_version=6
+        )
+        made = self.successResultOf(self._initialise(request))
+        self.assertEqual(made.cluster.primary_ip_version, 6)
+        self.assertFalse(made.cluster.ipv6_secondary)
+        self.assertEqual(self.paths.ssconf("primary_ip_family").read_text(), "10\n")
+        self.assertEqual(bind_address(self.paths), "::")
+        self.assertEqual(self.paths.ssconf("master_ip").read_text(), "::1\n")
+
+    def test_ipv6_alone(self) -> None:
+        """With the explicit word, IPv6 will do for both, and the cluster keeps it."""
+        request = replace(
+            REQUEST, primary_ip="::1", primary_ip_version=6, ipv6_secondary=True
+        )
+        made = self.successResultOf(self._initialise(request))
+        self.assertTrue(made.cluster.ipv6_secondary)
+        (node,) = made.nodes.values()
+        self.assertEqual((node.primary_ip, node.secondary_ip), ("::1", "::1"))
+
+    def test_leftovers(self) -> None:
+        """ssconf files of another cluster, left by a join cut short, are forgotten."""
+        self.paths.lib.mkdir(parents=True)
+        write_ssconf(self.paths, {"old": "x\n"}, 1000)
+        self.successResultOf(self._initialise())
+        self.assertNotIn("old", ssconf_names(self.paths))
 
     def test_cannot_write(self) -> None:
         """A root that cannot be written is told in one line with its name."""
@@ -151,6 +207,9 @@ class CheckTests(SynchronousTestCase):
         version: Mapping[str, object] = {"primary_ip_version": 6}
         self._assert_refused("not an IPv6", **version)
         self._assert_refused("secondary_ip: missing", primary_ip="::1", **version)
+        self._assert_refused(
+            "ipv6_secondary", primary_ip="::1", secondary_ip="fd00::1", **version
+        )
         request = replace(
             REQUEST, primary_ip_version=6, primary_ip="[::1]", secondary_ip="127.0.0.1"
         )

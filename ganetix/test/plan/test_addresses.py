@@ -172,7 +172,7 @@ class ClusterTests(SynchronousTestCase):
         self.assertIn("secondary_ip: ", self._taken("192.0.2.9", "192.0.2.100"))
 
     def test_loopback_among_others(self) -> None:
-        """A loopback address is refused where the master has another, and conversely."""
+        """Loopback addresses are refused where the master has another, and conversely."""
         text = self._unreachable(self.snapshot, "127.0.0.9")
         self.assertIn("127.0.0.9 is a loopback address", text)
         local = make_snapshot(make_node("node1"))

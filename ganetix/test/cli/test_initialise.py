@@ -1,0 +1,57 @@
+"""``gnt-cluster init`` where the addresses do not do."""
+
+from __future__ import annotations
+
+from ganetix.test.cli.support import CommandTestCase
+
+INIT = "gnt-cluster init --enabled-hypervisors=fake --node-name=node1"
+
+
+class InitTests(CommandTestCase):
+    """One line each, and nothing is made."""
+
+    async def _refused(self, line: str) -> str:
+        before = sorted(self.root.rglob("*"))
+        self.assertEqual(await self.run_line(line), 1)
+        self.assertEqual(len(self.err.splitlines()), 1)
+        self.assertEqual(sorted(self.root.rglob("*")), before)
+        return self.err
+
+    async def test_name_of_loopback(self) -> None:
+        """A host name that means loopback is not taken for the node's address."""
+        refusal = await self._refused(
+            "gnt-cluster init --enabled-hypervisors=fake --node-name=localhost demo"
+        )
+        self.assertIn("127.0.0.1, which only this host reaches", refusal)
+        self.assertIn("--primary-ip", refusal)
+
+    async def test_ipv4_in_ipv6(self) -> None:
+        """An IPv4 primary address in an IPv6 cluster."""
+        refusal = await self._refused(
+            f"{INIT} --primary-ip-version=6 --primary-ip=127.0.0.1 demo"
+        )
+        self.assertIn("primary_ip: 127.0.0.1 is not an IPv6 address", refusal)
+
+    async def test_ipv6_in_ipv4(self) -> None:
+        """An IPv6 primary address in an IPv4 cluster."""
+        refusal = await self._refused(f"{INIT} --primary-ip=::1 demo")
+        self.assertIn("primary_ip: ::1 is not an IPv4 address", refusal)
+
+    async def test_no_secondary(self) -> None:
+        """An IPv6 primary address alone."""
+        refusal = await self._refused(
+            f"{INIT} --primary-ip-version=6 --primary-ip=::1 demo"
+        )
+        self.assertIn("secondary_ip: missing", refusal)
+
+    async def test_ipv6_secondary(self) -> None:
+        """An IPv6 secondary address that nobody permitted."""
+        refusal = await self._refused(
+            f"{INIT} --primary-ip-version=6 --primary-ip=::1 --secondary-ip=fd00::1 c1"
+        )
+        self.assertIn("--allow-ipv6-secondary", refusal)
+
+    async def test_another_hosts(self) -> None:
+        """An address that this host does not have."""
+        refusal = await self._refused(f"{INIT} --primary-ip=198.51.100.7 demo")
+        self.assertIn("198.51.100.7 is not an address of this host", refusal)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from ganetix.errors import Bug, LockDeleted
@@ -12,6 +13,7 @@ from ganetix.locking import ALL, LockManager
 from ganetix.locking.info import Owner
 
 MAX_ROUNDS = 100
+_NOTHING = LevelLocks()
 
 
 class Planner(Protocol):
@@ -42,13 +44,16 @@ async def acquire_locks(
     if not plan:
         return
     for _ in range(MAX_ROUNDS):
+        has_waited = False
         try:
             for level in LEVELS:
-                if level in plan:
-                    left = None if deadline is None else deadline - clock.seconds()
-                    await _acquire_level(
-                        locks, owner, level, plan[level], priority, left
-                    )
+                wanted = plan.get(level, _NOTHING)
+                if wanted == _NOTHING:
+                    continue
+                left = None if deadline is None else max(deadline - clock.seconds(), 0)
+                got = _acquire_level(locks, owner, level, wanted, priority, left)
+                has_waited = has_waited or not got.called
+                await got
         except LockDeleted:
             locks.release_all(owner)
             fresh = planned()
@@ -58,6 +63,8 @@ async def acquire_locks(
             locks.release_all(owner)
             raise
         else:
+            if not has_waited:
+                return
             try:
                 fresh = planned()
             except Exception:
@@ -70,23 +77,21 @@ async def acquire_locks(
     raise Bug(f"{owner} wants other locks each time it is asked")
 
 
-async def _acquire_level(
+def _acquire_level(
     locks: LockManager,
     owner: Owner,
     level: Level,
     wanted: LevelLocks,
     priority: int,
     seconds: float | None,
-) -> None:
-    if wanted.all is None and not wanted.names and not wanted.creates:
-        return
-    await locks.acquire(
+) -> Deferred[frozenset[str]]:
+    return locks.acquire(
         owner,
         level,
-        ALL if wanted.all is not None else frozenset(wanted.names),
+        ALL if wanted.all is not None else wanted.names,
         wanted.all != "exclusive",
         priority,
-        None if seconds is None else max(seconds, 0),
+        seconds,
         exclusively=[n for n, mode in wanted.names.items() if mode == "exclusive"],
         creates=wanted.creates,
     )

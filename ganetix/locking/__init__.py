@@ -2,8 +2,9 @@
 
 from ganetix.locking.info import Holder, LockState, Waiter
 from ganetix.locking.levels import LEVELS, Level, Mode
-from ganetix.locking.lockset import ALL, LockSet, Names, SetHold
+from ganetix.locking.lockset import LockSet, SetHold
 from ganetix.locking.manager import LockManager
+from ganetix.locking.request import ALL, Names
 from ganetix.locking.shared import Hold, SharedLock
 
 __all__ = [

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import enum
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from typing import Final, Literal
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from ganetix.errors import AlreadyExists, LockDeleted
 from ganetix.flow.breath import Breath
 from ganetix.flow.outbox import Outbox
 from ganetix.locking.info import LockState, Owner
+from ganetix.locking.request import ALL, Names, Request
 from ganetix.locking.shared import Hold, SharedLock
 
-
-class AllNames(enum.Enum):
-    """The type of ``ALL``."""
-
-    ALL = "all"
-
-
-ALL: Final = AllNames.ALL
-"""In the place of names: every name of the set."""
-
-Names = Collection[str] | Literal[AllNames.ALL]
+MOST_AT_ONCE = 1000
+"""More names than these are taken with pauses in which the reactor has its turn."""
 
 
 class LockSet:
@@ -116,17 +106,57 @@ class LockSet:
         :raises LockTimeout: not all were granted in time; none is held
         :raises LockDeleted: a name is not there or vanished; none is held
         """
-        request = _Request(
-            self._clock,
-            names,
-            shared,
-            frozenset(exclusively) | frozenset(creates),
-            frozenset(creates),
-            priority,
-            timeout,
-            owner,
+        request = Request(
+            self._clock, names, shared, priority, timeout, owner, exclusively, creates
         )
-        return Deferred.fromCoroutine(self._acquire(request))
+        got = self.take_free(request)
+        if got is not None:
+            return succeed(got)
+        return Deferred.fromCoroutine(self.take(request))
+
+    def take_free(self, request: Request) -> SetHold | None:
+        """Take all that is wanted, if nothing of it must be waited for."""
+        if request.names is ALL or len(request.names) > MOST_AT_ONCE:
+            return None
+        got = SetHold(self)
+        for name in request.in_order(()):
+            lock = self._locks.get(name)
+            if lock is None and name in request.creates and self._membership.is_idle:
+                lock = self._ensure(name)
+            hold = None
+            if lock is not None:
+                shared = request.shares(name)
+                hold = lock.try_acquire(shared, request.priority, request.owner)
+            if hold is None:
+                got.release()
+                return None
+            got.holds[name] = hold
+        return got
+
+    async def take(self, request: Request) -> SetHold:
+        """Take what is wanted, waiting; see ``acquire``."""
+        got = SetHold(self)
+        self._creators.update(request.creates)
+        try:
+            got.whole = await self._take_membership(request)
+            breath = Breath(self._clock)
+            for name in request.in_order(self._locks):
+                try:
+                    lock = self._lock(name)
+                    hold = await self._wait(lock, request, request.shares(name))
+                except LockDeleted:
+                    if request.needs(name):
+                        raise
+                    continue
+                got.holds[name] = hold
+                if breath.is_due:
+                    await breath.take()
+        except Exception:
+            self._uncount(request.creates)
+            got.release()
+            raise
+        self._uncount(request.creates)
+        return got
 
     def awaited_by(self, owner: Owner) -> LockState | None:
         """The lock that this owner waits for just now."""
@@ -161,30 +191,7 @@ class LockSet:
         self._kept.discard(name)
         self._let_go(name, hold)
 
-    async def _acquire(self, request: _Request) -> SetHold:
-        got = SetHold(self)
-        self._creators.update(request.creates)
-        try:
-            got.whole = await self._acquire_membership(request)
-            breath = Breath(self._clock)
-            for name in request.in_order(self._locks):
-                try:
-                    hold = await self._wait(self._lock(name), request, name)
-                except LockDeleted:
-                    if request.needs(name):
-                        raise
-                    continue
-                got.holds[name] = hold
-                if breath.is_due:
-                    await breath.take()
-        except Exception:
-            self._uncount(request.creates)
-            got.release()
-            raise
-        self._uncount(request.creates)
-        return got
-
-    async def _acquire_membership(self, request: _Request) -> Hold | None:
+    async def _take_membership(self, request: Request) -> Hold | None:
         """Make room for new names, and hold off additions if all are wanted.
 
         This comes before any name of the set, so that who waits for it holds none.
@@ -192,7 +199,8 @@ class LockSet:
         missing = [name for name in request.creates if name not in self._locks]
         if not missing and request.names is not ALL:
             return None
-        hold = await self._wait(self._membership, request, None, bool(missing))
+        shared = request.shared and not missing
+        hold = await self._wait(self._membership, request, shared)
         for name in missing:
             self._ensure(name)
         if request.names is not ALL:
@@ -202,14 +210,7 @@ class LockSet:
             hold.downgrade()
         return hold
 
-    async def _wait(
-        self,
-        lock: SharedLock,
-        request: _Request,
-        name: str | None,
-        exclusive: bool = False,
-    ) -> Hold:
-        shared = request.shared and not exclusive and name not in request.exclusively
+    async def _wait(self, lock: SharedLock, request: Request, shared: bool) -> Hold:
         d = lock.acquire(shared, request.priority, request.remaining(), request.owner)
         if d.called or request.owner is None:
             return await d
@@ -227,12 +228,14 @@ class LockSet:
                 f"there is no lock {self.name}/{name}", lock=name
             ) from None
 
-    def _ensure(self, name: str) -> None:
-        if name not in self._locks:
+    def _ensure(self, name: str) -> SharedLock:
+        lock = self._locks.get(name)
+        if lock is None:
             lock = SharedLock(f"{self.name}/{name}", self._clock, self._outbox)
             self._locks[name] = lock
+        return lock
 
-    def _uncount(self, names: frozenset[str]) -> None:
+    def _uncount(self, names: Iterable[str]) -> None:
         for name in names:
             self._creators[name] -= 1
             if not self._creators[name]:
@@ -287,42 +290,3 @@ class SetHold:
             self.holds[name].downgrade()
         if names is None and self.whole is not None:
             self.whole.downgrade()
-
-
-class _Request:
-    """What one acquisition wants."""
-
-    def __init__(
-        self,
-        clock: IReactorTime,
-        names: Names,
-        shared: bool,
-        exclusively: frozenset[str],
-        creates: frozenset[str],
-        priority: int,
-        timeout: float | None,
-        owner: Owner,
-    ) -> None:
-        self._clock = clock
-        self._deadline = None if timeout is None else clock.seconds() + timeout
-        self.names = names
-        self.shared = shared
-        self.exclusively = exclusively
-        self.creates = creates
-        self.priority = priority
-        self.owner = owner
-
-    def remaining(self) -> float | None:
-        """Seconds that are left for one more lock."""
-        if self._deadline is None:
-            return None
-        return max(self._deadline - self._clock.seconds(), 0)
-
-    def in_order(self, known: Iterable[str]) -> list[str]:
-        """The names to take, in the order in which everybody takes them."""
-        names = known if self.names is ALL else self.names
-        return sorted({*names, *self.exclusively})
-
-    def needs(self, name: str) -> bool:
-        """Whether the request fails if this name vanishes."""
-        return self.names is not ALL or name in self.exclusively

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from ganetix.errors import Bug, LockOrderError
 from ganetix.flow.outbox import Outbox
 from ganetix.locking.info import LockState, Owner
 from ganetix.locking.levels import CLUSTER_LOCK, LEVELS, Level
-from ganetix.locking.lockset import LockSet, Names, SetHold
+from ganetix.locking.lockset import LockSet, SetHold
+from ganetix.locking.request import Names, Request
+
+_RANKS = {level: rank for rank, level in enumerate(LEVELS)}
 
 
 class LevelState(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,17 +76,24 @@ class LockManager:
         :raises LockOrderError: the owner holds or awaits something of this level or of
             a later one
         """
-        mine = self._owners.setdefault(owner, _Possessions())
+        mine = self._owners.get(owner) or _Possessions()
         if mine.acquiring is not None:
             return fail(_out_of_order(owner, level, "while it waits for other locks"))
-        last = max(map(LEVELS.index, mine.holds), default=-1)
-        if LEVELS.index(level) <= last:
+        last = max(map(_RANKS.__getitem__, mine.holds), default=-1)
+        if _RANKS[level] <= last:
             return fail(_out_of_order(owner, level, f"but holds {LEVELS[last]} locks"))
-        done = Deferred.fromCoroutine(
-            self._acquire(
-                owner, level, names, shared, priority, timeout, exclusively, creates
-            )
+        self._owners[owner] = mine
+        request = Request(
+            self._clock, names, shared, priority, timeout, owner, exclusively, creates
         )
+        implied = None
+        if level != "cluster" and "cluster" not in mine.holds:
+            implied = Request(
+                self._clock, [CLUSTER_LOCK], True, priority, timeout, owner
+            )
+        if self._take_free(mine.holds, level, request, implied):
+            return succeed(mine.holds[level].names)
+        done = Deferred.fromCoroutine(self._take(mine.holds, level, request, implied))
         if not done.called:
             mine.acquiring = done
             _ = done.addBoth(self._acquired, owner, mine)
@@ -140,42 +150,40 @@ class LockManager:
                 if not busy_only or state.holders or state.waiters:
                     yield LevelState(level=level, lock=state)
 
-    async def _acquire(
-        self,
-        owner: Owner,
-        level: Level,
-        names: Names,
-        shared: bool,
-        priority: int,
-        seconds: float | None,
-        exclusively: Collection[str],
-        creates: Collection[str],
-    ) -> frozenset[str]:
-        began = self._clock.seconds()
-        holds = self._owners[owner].holds
-        implied: SetHold | None = None
-        if level != "cluster" and "cluster" not in holds:
-            implied = await self._sets["cluster"].acquire(
-                [CLUSTER_LOCK], True, priority, seconds, owner
-            )
-            if seconds is not None:
-                seconds = max(seconds - (self._clock.seconds() - began), 0)
-        try:
-            got = await self._sets[level].acquire(
-                names,
-                shared,
-                priority,
-                seconds,
-                owner,
-                exclusively=exclusively,
-                creates=creates,
-            )
-        except Exception:
-            if implied is not None:
-                implied.release()
-            raise
+    def _take_free(
+        self, holds: Holds, level: Level, request: Request, implied: Request | None
+    ) -> bool:
+        """Take what is wanted if nothing of it must be waited for; else nothing."""
+        cluster: SetHold | None = None
         if implied is not None:
-            holds["cluster"] = implied
+            cluster = self._sets["cluster"].take_free(implied)
+            if cluster is None:
+                return False
+        got = self._sets[level].take_free(request)
+        if got is None:
+            if cluster is not None:
+                cluster.release()
+            return False
+        if cluster is not None:
+            holds["cluster"] = cluster
+        holds[level] = got
+        return True
+
+    async def _take(
+        self, holds: Holds, level: Level, request: Request, implied: Request | None
+    ) -> frozenset[str]:
+        """Take what is wanted, waiting."""
+        cluster: SetHold | None = None
+        if implied is not None:
+            cluster = await self._sets["cluster"].take(implied)
+        try:
+            got = await self._sets[level].take(request)
+        except Exception:
+            if cluster is not None:
+                cluster.release()
+            raise
+        if cluster is not None:
+            holds["cluster"] = cluster
         holds[level] = got
         return got.names
 
@@ -192,13 +200,17 @@ class LockManager:
         return mine.holds[level]
 
 
+Holds = dict[Level, SetHold]
+"""What one owner holds."""
+
+
 class _Possessions:
     """What one owner holds, and what it is acquiring just now."""
 
     __slots__ = ("acquiring", "holds")
 
     def __init__(self) -> None:
-        self.holds: dict[Level, SetHold] = {}
+        self.holds: Holds = {}
         self.acquiring: Deferred[frozenset[str]] | None = None
 
 

@@ -11,6 +11,9 @@ from ganetix.locking.info import Holder, LockState, Owner, Waiter
 from ganetix.locking.levels import Mode
 from ganetix.locking.pending import Claim, PendingQueue, Place
 
+_NOBODY = PendingQueue()
+"""In the place of the queue of a lock for which nobody has waited: most are such."""
+
 
 class SharedLock:
     """A lock with exclusive and shared holders; lower priorities are served first.
@@ -29,7 +32,7 @@ class SharedLock:
         self._holds: dict[Hold, None] = {}
         self._is_exclusive = False
         self._is_deleted = False
-        self._queue: PendingQueue = PendingQueue()
+        self._queue = _NOBODY
 
     @property
     def is_deleted(self) -> bool:
@@ -56,17 +59,29 @@ class SharedLock:
         """
         if self._is_deleted:
             return fail(self._deleted_error())
-        best = self._queue.best_priority
-        if self._admits(shared) and (best is None or priority < best):
+        if self._is_free(shared, priority):
             return succeed(self._granted(shared, owner))
         if timeout is not None and timeout <= 0:
             return fail(self._timeout_error(0))
         now = self._clock.seconds()
         claim = Claim(shared, priority, owner, now, self._withdraw)
+        if self._queue is _NOBODY:
+            self._queue = PendingQueue()
         self._queue.add(claim)
         if timeout is not None:
             claim.timer = self._clock.callLater(timeout, self._expire, claim, timeout)
         return claim.waiter
+
+    def try_acquire(
+        self, shared: bool = False, priority: int = 0, owner: Owner = None
+    ) -> Hold | None:
+        """Take the lock if that needs no waiting.
+
+        :raises LockDeleted: it was deleted
+        """
+        if self._is_deleted:
+            raise self._deleted_error()
+        return self._granted(shared, owner) if self._is_free(shared, priority) else None
 
     def delete(
         self, priority: int = 0, timeout: float | None = None, owner: Owner = None
@@ -97,6 +112,11 @@ class SharedLock:
                 for c in self._queue
             ),
         )
+
+    def _is_free(self, shared: bool, priority: int) -> bool:
+        """Whether a claim that comes now would be served at once."""
+        best = self._queue.best_priority
+        return self._admits(shared) and (best is None or priority < best)
 
     def _admits(self, shared: bool) -> bool:
         return not self._holds or (shared and not self._is_exclusive)

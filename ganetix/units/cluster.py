@@ -24,7 +24,7 @@ from ganetix.rpc.methods import (
     VerifyRequest,
 )
 from ganetix.units.base import Context
-from ganetix.units.instance_create import clear_intent, forget
+from ganetix.units.instance_clear import clear_intent, forget
 
 
 class VerifyFacts(Value, frozen=True, kw_only=True):

@@ -1,20 +1,18 @@
-"""Creating an instance, and clearing up after a creation or removal cut short."""
+"""Creating an instance."""
 
 from __future__ import annotations
 
 from functools import partial
 
 from msgspec.structs import replace
-from twisted.internet.defer import Deferred
 
 from ganetix.config.snapshot import Edits, Snapshot
-from ganetix.errors import ConfigConflict, GanetixError, NoResources
-from ganetix.flow.settle import settle
+from ganetix.errors import ConfigConflict, NoResources
 from ganetix.jobs.work import Outcome
 from ganetix.objects import Instance, Node, NodeGroup
 from ganetix.objects.base import Value
 from ganetix.objects.intent import InstanceIntent
-from ganetix.opcodes import OpInstanceCleanup, OpInstanceCreate
+from ganetix.opcodes import OpInstanceCreate
 from ganetix.plan.guest import guest_spec
 from ganetix.plan.instance import build_instance, check_request, macs_in_use
 from ganetix.plan.params import backend_params
@@ -22,20 +20,16 @@ from ganetix.plan.place import NodeState, place, refusal
 from ganetix.rpc.methods import (
     CREATE_CHECK,
     DISKS_CREATE,
-    GUEST_PURGE,
     GUEST_START,
-    NODE_INFO,
     OS_CREATE,
     CreateCheck,
     DisksCreate,
-    GuestPurge,
     GuestStart,
-    NodeInfo,
-    NodeInfoRequest,
     OsCreate,
-    Purged,
 )
 from ganetix.units.base import Context
+from ganetix.units.instance_clear import forget, purge
+from ganetix.units.node_states import ask_states
 from ganetix.units.rollback import Rollback
 
 
@@ -68,20 +62,7 @@ class InstanceCreate:
             candidates: tuple[Node, ...] = (snapshot.node(op.node),)
         else:
             candidates = snapshot.nodes_of(snapshot.group(op.group).uuid)
-        infos = await _ask_infos(context, candidates, instance)
-        states = {}
-        for uuid, info in infos.items():
-            space = {s.template: s.free_mib for s in info.disk_space}
-            states[uuid] = NodeState(
-                memory_total_mib=info.memory_total_mib,
-                memory_free_mib=info.memory_free_mib,
-                disk_free_mib=space.get(instance.disk_template),
-                running={
-                    guest.uuid: guest.memory_mib
-                    for guest in info.guests
-                    if guest.state in ("running", "starting", "paused", "unknown")
-                },
-            )
+        states = await ask_states(context, candidates, instance.disk_template)
         return CreateFacts(
             snapshot=snapshot,
             instance=instance,
@@ -205,93 +186,3 @@ def _begin(
         if nic.mac in taken:
             raise ConfigConflict(f"mac {nic.mac} was taken just now; try again")
     return Edits(put_intents=(intent,))
-
-
-async def _ask_infos(
-    context: Context, nodes: tuple[Node, ...], instance: Instance
-) -> dict[str, NodeInfo]:
-    request = NodeInfoRequest(
-        hypervisors=context.snapshot.cluster.enabled_hypervisors,
-        disk_templates=(instance.disk_template,),
-    )
-
-    async def ask(node: Node) -> tuple[str, NodeInfo | None]:
-        try:
-            return node.uuid, await context.call(node, NODE_INFO, request)
-        except GanetixError as error:
-            if len(nodes) == 1:
-                raise
-            context.progress.warn(f"node {node.name} is left out: {error}")
-            return node.uuid, None
-
-    asked = [node for node in nodes if not node.offline]
-    answers = await settle([Deferred.fromCoroutine(ask(node)) for node in asked])
-    return {uuid: info for uuid, info in answers if info is not None}
-
-
-async def purge(context: Context, node: Node, instance: Instance) -> Purged:
-    """Remove guest, disks and records of an instance from its node."""
-    cluster = context.snapshot.cluster
-    request = GuestPurge(
-        uuid=instance.uuid,
-        hypervisors=tuple({*cluster.enabled_hypervisors, instance.hypervisor}),
-        disk_templates=tuple({*cluster.enabled_disk_templates, instance.disk_template}),
-    )
-    return await context.call(node, GUEST_PURGE, request)
-
-
-async def forget(context: Context, instance: Instance) -> None:
-    """Delete the intent of an instance, if there is one."""
-
-    await context.commit(partial(_without_intent, instance.uuid))
-
-
-def _without_intent(instance_uuid: str, snapshot: Snapshot) -> Edits:
-    present = instance_uuid in snapshot.intents
-    return Edits(delete_intents=(instance_uuid,) if present else ())
-
-
-class InstanceCleanup:
-    """``OpInstanceCleanup``: finish what a crash or an absent node left half done."""
-
-    async def gather(
-        self, op: OpInstanceCleanup, context: Context
-    ) -> InstanceIntent | None:
-        """The intent, if it is still there."""
-        return context.snapshot.intents.get(op.instance_uuid)
-
-    def plan(
-        self, op: OpInstanceCleanup, facts: InstanceIntent | None
-    ) -> InstanceIntent | None:
-        """Nothing is left to do if somebody cleared up before."""
-        return facts
-
-    async def act(
-        self, op: OpInstanceCleanup, context: Context, plan: InstanceIntent | None
-    ) -> Outcome:
-        """Purge the node, then forget the intent."""
-        if plan is None:
-            return Outcome(result={"removed": False})
-        if context.services.is_active(plan.job_id) and (
-            plan.job_id != context.progress.job_id
-        ):
-            return Outcome(result={"removed": False})
-        line = await clear_intent(context, plan)
-        return Outcome(
-            result={"removed": True, "what": line},
-            # Somebody else, verify for one, may have forgotten it meanwhile.
-            change=partial(_without_intent, op.instance_uuid),
-        )
-
-
-async def clear_intent(context: Context, intent: InstanceIntent) -> str:
-    """Remove what an intent left on its node; a line that says what there was."""
-    instance = intent.instance
-    node = context.snapshot.nodes.get(intent.instance.primary_node)
-    if node is None:
-        return f"{instance.name}: its node is gone from the cluster"
-    removed = await purge(context, node, instance)
-    guest = "a guest" if removed.guest else "no guest"
-    line = f"{instance.name}: {guest} and {removed.disks} disks removed on {node.name}"
-    context.say(line)
-    return line

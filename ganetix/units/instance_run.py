@@ -37,7 +37,7 @@ from ganetix.rpc.methods import (
     GuestStop,
 )
 from ganetix.units.base import Context
-from ganetix.units.instance_create import purge
+from ganetix.units.instance_clear import purge
 
 ALIVE = ("running", "starting", "paused", "unknown")
 OUTCOME_UNKNOWN = (NodeUnreachable, RemoteFailure, Unavailable)

@@ -30,7 +30,7 @@ from ganetix.rpc.methods import (
     VerifyRequest,
 )
 from ganetix.units.base import Context
-from ganetix.units.instance_create import clear_intent
+from ganetix.units.instance_clear import clear_intent
 
 # About a minute in all: the new node's daemon may be starting just now.
 PAUSES_SECONDS = (0.2, 0.3, 0.5, *(1.0,) * 59)

@@ -15,7 +15,8 @@ from ganetix.plan.reach import reach_of
 from ganetix.units.base import Context, Services, Unit
 from ganetix.units.cluster import ClusterDestroy, ClusterVerify
 from ganetix.units.group import GroupAdd
-from ganetix.units.instance_create import InstanceCleanup, InstanceCreate
+from ganetix.units.instance_clear import InstanceCleanup
+from ganetix.units.instance_create import InstanceCreate
 from ganetix.units.instance_run import (
     InstanceReboot,
     InstanceRemove,

@@ -1,0 +1,58 @@
+"""What nodes say of their memory and disks, for decisions on where things go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.internet.defer import Deferred
+
+from ganetix.errors import GanetixError
+from ganetix.flow.settle import settle
+from ganetix.objects import Node
+from ganetix.plan.place import NodeState
+from ganetix.rpc.methods import NODE_INFO, NodeInfo, NodeInfoRequest
+from ganetix.units.base import Context
+
+TAKES_MEMORY = ("running", "starting", "paused", "unknown")
+
+
+async def ask_states(
+    context: Context, nodes: Sequence[Node], disk_template: str
+) -> dict[str, NodeState]:
+    """The states by node UUID, with the free space of one disk template.
+
+    Nodes that are offline are not asked; those that do not answer are left out with a
+    warning, but a single one's failure is raised.
+    """
+    request = NodeInfoRequest(
+        hypervisors=context.snapshot.cluster.enabled_hypervisors,
+        disk_templates=(disk_template,),
+    )
+
+    async def ask(node: Node) -> tuple[str, NodeState] | None:
+        try:
+            info = await context.call(node, NODE_INFO, request)
+        except GanetixError as error:
+            if len(nodes) == 1:
+                raise
+            context.progress.warn(f"node {node.name} is left out: {error}")
+            return None
+        return node.uuid, _state(info, disk_template)
+
+    asked = [node for node in nodes if not node.offline]
+    answers = await settle([Deferred.fromCoroutine(ask(node)) for node in asked])
+    return dict(answer for answer in answers if answer is not None)
+
+
+def _state(info: NodeInfo, disk_template: str) -> NodeState:
+    space = {found.template: found.free_mib for found in info.disk_space}
+    return NodeState(
+        memory_total_mib=info.memory_total_mib,
+        memory_free_mib=info.memory_free_mib,
+        disk_free_mib=space.get(disk_template),
+        running={
+            guest.uuid: guest.memory_mib
+            for guest in info.guests
+            if guest.state in TAKES_MEMORY
+        },
+    )

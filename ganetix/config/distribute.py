@@ -116,6 +116,19 @@ class SsconfDistributor:
         self._look_soon()
         return wait.told
 
+    def repeat(self) -> Deferred[tuple[str, ...]]:
+        """Write all files on all nodes again, whatever these are thought to have.
+
+        Fires as ``settled`` does.
+        """
+        for uuid, old in list(self._targets.items()):
+            self._targets[uuid] = _Target(old.node)
+            self._due[uuid] = None
+            old.forget_retry()
+            if old.push is not None:
+                old.push.cancel()
+        return self.settled()
+
     def stop(self) -> None:
         """Give up what is under way, and push no more."""
         self._is_stopped = True

@@ -9,8 +9,20 @@ from ganetix.opcodes.base import (
     opcode_id,
     summary,
 )
-from ganetix.opcodes.cluster import OpClusterDestroy, OpClusterVerify
-from ganetix.opcodes.group import OpGroupAdd
+from ganetix.opcodes.cluster import (
+    OpClusterDestroy,
+    OpClusterModify,
+    OpClusterRedistribute,
+    OpClusterRename,
+    OpClusterVerify,
+)
+from ganetix.opcodes.group import (
+    OpGroupAdd,
+    OpGroupAssignNodes,
+    OpGroupModify,
+    OpGroupRemove,
+    OpGroupRename,
+)
 from ganetix.opcodes.instance import (
     DiskRequest,
     NicRequest,
@@ -28,12 +40,20 @@ from ganetix.opcodes.node import (
     OpNodePowercycle,
     OpNodeRemove,
 )
+from ganetix.opcodes.tags import OpTagsAdd, OpTagsRemove
 from ganetix.opcodes.test import OpTestDelay
 
 AnyOpcode = (
     OpClusterDestroy
+    | OpClusterModify
+    | OpClusterRedistribute
+    | OpClusterRename
     | OpClusterVerify
     | OpGroupAdd
+    | OpGroupAssignNodes
+    | OpGroupModify
+    | OpGroupRemove
+    | OpGroupRename
     | OpInstanceCleanup
     | OpInstanceCreate
     | OpInstanceReboot
@@ -45,6 +65,8 @@ AnyOpcode = (
     | OpNodeModify
     | OpNodePowercycle
     | OpNodeRemove
+    | OpTagsAdd
+    | OpTagsRemove
     | OpTestDelay
 )
 
@@ -57,8 +79,15 @@ __all__ = [
     "DiskRequest",
     "NicRequest",
     "OpClusterDestroy",
+    "OpClusterModify",
+    "OpClusterRedistribute",
+    "OpClusterRename",
     "OpClusterVerify",
     "OpGroupAdd",
+    "OpGroupAssignNodes",
+    "OpGroupModify",
+    "OpGroupRemove",
+    "OpGroupRename",
     "OpInstanceCleanup",
     "OpInstanceCreate",
     "OpInstanceReboot",
@@ -70,6 +99,8 @@ __all__ = [
     "OpNodeModify",
     "OpNodePowercycle",
     "OpNodeRemove",
+    "OpTagsAdd",
+    "OpTagsRemove",
     "OpTestDelay",
     "Opcode",
     "opcode_id",

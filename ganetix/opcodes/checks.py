@@ -13,6 +13,7 @@ MAX_VCPUS = 1024
 MOST_SHOWN = 10**30
 
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
+_INTERFACE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 _OBJECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
@@ -30,6 +31,15 @@ def object_name(field: str, value: str) -> None:
     if not _OBJECT_NAME.fullmatch(value):
         raise ValueError(
             f"{field}: {value!r} is not a name: a letter or digit, then up to 62"
+            " letters, digits, '_', '.' and '-'"
+        )
+
+
+def interface_name(field: str, value: str) -> None:
+    """The name of a network interface of Linux."""
+    if not _INTERFACE_NAME.fullmatch(value):
+        raise ValueError(
+            f"{field}: {value!r} is not the name of a network interface: up to 15"
             " letters, digits, '_', '.' and '-'"
         )
 

@@ -183,6 +183,13 @@ CAPACITY: ParameterTable = _table(
 )
 """Capacity parameters by field of ``CapacityParams``, but for ``max_inst_spec``."""
 
+FAMILIES: Mapping[str, ParameterTable] = {
+    "be": BACKEND,
+    "nd": NODE,
+    "capacity": CAPACITY,
+}
+"""The tables by the short names that stand before their parameters."""
+
 
 def check_given(
     what: str, table: ParameterTable, given: Mapping[str, object | None]
@@ -200,3 +207,9 @@ def check_given(
             raise ValueError(f"{what}: {field!r} is not one of {known}")
         if value is not None:
             parameter.check(what, value)
+
+
+def full_name(family: str, field: str) -> str:
+    """``FAMILY/NAME``, with the name that people type."""
+    parameter = FAMILIES.get(family, {}).get(field)
+    return f"{family}/{parameter.name if parameter else field}"

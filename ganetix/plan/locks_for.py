@@ -14,6 +14,7 @@ from ganetix.errors import Bug
 from ganetix.objects.base import ConfigObject
 from ganetix.plan.lock_plan import LevelLocks, LockPlan, Mode
 from ganetix.plan.node import reservation
+from ganetix.plan.tags import tagged
 
 
 def locks_for(op: ops.Opcode, snapshot: Snapshot) -> LockPlan:
@@ -113,6 +114,34 @@ def _verify(op: ops.OpClusterVerify, snapshot: Snapshot) -> LockPlan:
     }
 
 
+def _group(
+    op: ops.OpGroupModify | ops.OpGroupRemove | ops.OpGroupRename, snapshot: Snapshot
+) -> LockPlan:
+    return {"group": _names("exclusive", snapshot.group(op.name).uuid)}
+
+
+def _assign_nodes(op: ops.OpGroupAssignNodes, snapshot: Snapshot) -> LockPlan:
+    """The groups that lose nodes to themselves: nothing is placed there meanwhile."""
+    target = snapshot.group(op.name).uuid
+    nodes = [snapshot.node(name) for name in op.nodes]
+    losing = _names("exclusive", *(node.group for node in nodes)).names
+    return {
+        "group": LevelLocks(names={target: "shared", **losing}),
+        "node": _names("exclusive", *(node.uuid for node in nodes)),
+    }
+
+
+def _tags(op: ops.OpTagsAdd | ops.OpTagsRemove, snapshot: Snapshot) -> LockPlan:
+    found = tagged(snapshot, op.kind, op.name)
+    match op.kind:
+        case "cluster":
+            return {"cluster": _names("exclusive", "cluster")}
+        case "instance":
+            return {"instance": _names("exclusive", found.name)}
+        case "group" | "node":
+            return {op.kind: _names("exclusive", found.uuid)}
+
+
 def _delay(op: ops.OpTestDelay, snapshot: Snapshot) -> LockPlan:
     if not op.on_nodes and not op.locks:
         return {}
@@ -144,8 +173,15 @@ def _uuids(
 
 _RULES: dict[type[ops.Opcode], Callable[..., LockPlan]] = {
     ops.OpClusterDestroy: _cluster_exclusive,
+    ops.OpClusterModify: _cluster_exclusive,
+    ops.OpClusterRedistribute: _cluster_shared,
+    ops.OpClusterRename: _cluster_exclusive,
     ops.OpClusterVerify: _verify,
     ops.OpGroupAdd: _cluster_shared,
+    ops.OpGroupAssignNodes: _assign_nodes,
+    ops.OpGroupModify: _group,
+    ops.OpGroupRemove: _group,
+    ops.OpGroupRename: _group,
     ops.OpInstanceCleanup: _cleanup,
     ops.OpInstanceCreate: _create,
     ops.OpInstanceReboot: _instance,
@@ -157,5 +193,7 @@ _RULES: dict[type[ops.Opcode], Callable[..., LockPlan]] = {
     ops.OpNodeModify: _modify_node,
     ops.OpNodePowercycle: _node,
     ops.OpNodeRemove: _remove_node,
+    ops.OpTagsAdd: _tags,
+    ops.OpTagsRemove: _tags,
     ops.OpTestDelay: _delay,
 }

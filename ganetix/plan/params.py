@@ -66,8 +66,8 @@ def backend_layers(
     """Backend parameters of an instance of that group, or of any that has no own."""
     return (
         *_cluster_layers(cluster.beparams),
-        *_layer("group", group, group and group.beparams),
-        *_layer("instance", instance, instance and instance.beparams),
+        *_layer("group", group, group.beparams if group else {}),
+        *_layer("instance", instance, instance.beparams if instance else {}),
     )
 
 
@@ -85,8 +85,8 @@ def hypervisor_layers(
     return (
         *([Layer(origin="default", given=defaults)] if defaults else []),
         Layer(origin="cluster", given=cluster.hvparams.get(hypervisor, {})),
-        *_layer("group", group, group and group.hvparams.get(hypervisor)),
-        *_layer("instance", instance, instance and instance.hvparams),
+        *_layer("group", group, group.hvparams.get(hypervisor, {}) if group else {}),
+        *_layer("instance", instance, instance.hvparams if instance else {}),
     )
 
 
@@ -96,8 +96,8 @@ def node_layers(
     """Node parameters of a node of that group."""
     return (
         *_cluster_layers(cluster.ndparams),
-        *_layer("group", group, group and group.ndparams),
-        *_layer("node", node, node and node.ndparams),
+        *_layer("group", group, group.ndparams if group else {}),
+        *_layer("node", node, node.ndparams if node else {}),
     )
 
 
@@ -146,7 +146,7 @@ def capacity_params(cluster: Cluster, group: NodeGroup | None) -> CapacityParams
 def _layer(
     kind: str,
     owner: NodeGroup | Node | Instance | None,
-    given: Mapping[str, ParamValue] | None,
+    given: Mapping[str, ParamValue],
 ) -> tuple[Layer, ...]:
     if owner is None or not given:
         return ()

@@ -8,17 +8,11 @@ from typing import TypeVar
 import msgspec
 
 from ganetix.api.types import Cell, FieldKind
-from ganetix.opcodes.parameters import BACKEND, CAPACITY, NODE, ParameterTable
+from ganetix.opcodes.parameters import ParameterTable, full_name
 from ganetix.plan.params import Layers, effective, origins
 from ganetix.query.table import Column, column
 
 S = TypeVar("S")
-
-_TABLES: Mapping[str, ParameterTable] = {
-    "be": BACKEND,
-    "nd": NODE,
-    "capacity": CAPACITY,
-}
 
 _KINDS: Mapping[str, FieldKind] = {
     "mib": "mib",
@@ -52,7 +46,7 @@ def parameter_columns(
 def shown_values(families: Mapping[str, Layers]) -> dict[str, object]:
     """``FAMILY/NAME`` to its value, of all these families; sizes in MiB."""
     return {
-        _full_name(family, field): as_cell(value)
+        full_name(family, field): as_cell(value)
         for family, layers in families.items()
         for field, value in effective(layers).items()
     }
@@ -61,7 +55,7 @@ def shown_values(families: Mapping[str, Layers]) -> dict[str, object]:
 def shown_origins(families: Mapping[str, Layers]) -> dict[str, object]:
     """``FAMILY/NAME`` to its value and origin, of all these families."""
     return {
-        _full_name(family, field): {
+        full_name(family, field): {
             "value": as_cell(found.value),
             "origin": found.origin,
         }
@@ -74,8 +68,3 @@ def as_cell(value: object) -> Cell:
     """A parameter's value as it stands in a cell."""
     plain: Cell = msgspec.to_builtins(value)
     return plain
-
-
-def _full_name(family: str, field: str) -> str:
-    parameter = _TABLES.get(family, {}).get(field)
-    return f"{family}/{parameter.name if parameter else field}"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from msgspec.structs import replace
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -220,8 +220,12 @@ class SimCluster:
 class _Settled:
     """A distribution that has always reached everybody."""
 
+    behind: tuple[str, ...] = ()
+
     def settled(self, group: str | None = None) -> Deferred[tuple[str, ...]]:
         """At once."""
-        done: Deferred[tuple[str, ...]] = Deferred()
-        done.callback(())
-        return done
+        return succeed(())
+
+    def repeat(self) -> Deferred[tuple[str, ...]]:
+        """At once; all but ``behind`` take it."""
+        return succeed(self.behind)

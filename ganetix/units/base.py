@@ -42,6 +42,9 @@ class Distribution(Protocol):
         With the UUID of a group, wait for that group's nodes only.
         """
 
+    def repeat(self) -> Deferred[tuple[str, ...]]:
+        """Write all anew on all nodes; names of those that did not take it."""
+
 
 @dataclass(frozen=True)
 class Services:

@@ -12,9 +12,21 @@ from ganetix.jobs.work import Outcome, Progress
 from ganetix.plan.lock_plan import LockPlan
 from ganetix.plan.locks_for import locks_for
 from ganetix.plan.reach import reach_of
+from ganetix.plan.tags import with_tags, without_tags
 from ganetix.units.base import Context, Services, Unit
 from ganetix.units.cluster import ClusterDestroy, ClusterVerify
-from ganetix.units.group import GroupAdd
+from ganetix.units.cluster_modify import (
+    ClusterModify,
+    ClusterRedistribute,
+    ClusterRename,
+)
+from ganetix.units.group import (
+    GroupAdd,
+    GroupAssignNodes,
+    GroupModify,
+    GroupRemove,
+    GroupRename,
+)
 from ganetix.units.instance_clear import InstanceCleanup
 from ganetix.units.instance_create import InstanceCreate
 from ganetix.units.instance_run import (
@@ -26,13 +38,21 @@ from ganetix.units.instance_run import (
 from ganetix.units.node import NodeAdd, NodeEnrol, NodeRemove
 from ganetix.units.node_modify import NodeModify, NodePowercycle
 from ganetix.units.reach import ReachRpc
+from ganetix.units.tags import TagsEdit
 from ganetix.units.test import TestDelay
 
 # Each unit's own types meet only here; gather, plan and act of one unit agree.
 UNITS: dict[type[ops.Opcode], Unit[Any, Any, Any]] = {
     ops.OpClusterDestroy: ClusterDestroy(),
+    ops.OpClusterModify: ClusterModify(),
+    ops.OpClusterRedistribute: ClusterRedistribute(),
+    ops.OpClusterRename: ClusterRename(),
     ops.OpClusterVerify: ClusterVerify(),
     ops.OpGroupAdd: GroupAdd(),
+    ops.OpGroupAssignNodes: GroupAssignNodes(),
+    ops.OpGroupModify: GroupModify(),
+    ops.OpGroupRemove: GroupRemove(),
+    ops.OpGroupRename: GroupRename(),
     ops.OpInstanceCleanup: InstanceCleanup(),
     ops.OpInstanceCreate: InstanceCreate(),
     ops.OpInstanceReboot: InstanceReboot(),
@@ -44,6 +64,8 @@ UNITS: dict[type[ops.Opcode], Unit[Any, Any, Any]] = {
     ops.OpNodeModify: NodeModify(),
     ops.OpNodePowercycle: NodePowercycle(),
     ops.OpNodeRemove: NodeRemove(),
+    ops.OpTagsAdd: TagsEdit(with_tags),
+    ops.OpTagsRemove: TagsEdit(without_tags),
     ops.OpTestDelay: TestDelay(),
 }
 

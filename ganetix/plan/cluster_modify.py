@@ -1,0 +1,168 @@
+"""What a request to change the cluster's parameters comes to. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from ganetix.config.snapshot import Edits, Snapshot
+from ganetix.errors import AlreadyExists, BadParameter, WrongState
+from ganetix.hypervisor.params import HV_PARAMETERS
+from ganetix.netutils.address import host_address
+from ganetix.objects import Cluster, Instance
+from ganetix.objects.base import Value
+from ganetix.opcodes import OpClusterModify, OpClusterRename
+from ganetix.plan.candidates import with_promotions
+from ganetix.plan.settings import (
+    Change,
+    capacity_given,
+    check_hypervisors,
+    check_serial,
+    check_template,
+    cluster_given,
+    differences,
+    hypervisors,
+    some,
+    whole,
+)
+from ganetix.storage.params import DISK_TEMPLATES
+
+_AS_GIVEN = (
+    *("candidate_pool_size", "nic_mode", "nic_link", "mac_prefix"),
+    *("default_iallocator", "master_netdev", "ipv6_secondary", "remote_commands"),
+    *("cache_seconds", "watcher_seconds"),
+)
+
+
+class ClusterChange(Value, frozen=True, kw_only=True):
+    """The cluster before and after, and what is different."""
+
+    before: Cluster
+    after: Cluster
+    changes: tuple[Change, ...]
+
+
+def changed_cluster(op: OpClusterModify, snapshot: Snapshot) -> ClusterChange:
+    """The cluster as it is to be; ``Refused`` if a part of that cannot be."""
+    before = snapshot.cluster
+    check_serial("cluster", before, op.expected_serial)
+    fields: dict[str, object] = {
+        field: value for field in _AS_GIVEN if (value := getattr(op, field)) is not None
+    }
+    if op.default_group is not None:
+        fields["default_group"] = snapshot.group(op.default_group).uuid
+    if op.enabled_hypervisors is not None:
+        fields["enabled_hypervisors"] = _enabled(
+            "hypervisor",
+            op.enabled_hypervisors,
+            tuple(HV_PARAMETERS),
+            snapshot,
+            lambda instance: instance.hypervisor,
+        )
+    if op.enabled_disk_templates is not None:
+        fields["enabled_disk_templates"] = _enabled(
+            "disk template",
+            op.enabled_disk_templates,
+            tuple(DISK_TEMPLATES),
+            snapshot,
+            lambda instance: instance.disk_template,
+        )
+    if op.master_ip is not None:
+        fields["master_ip"] = op.master_ip and host_address(
+            "master_ip", op.master_ip, before.primary_ip_version
+        )
+    if op.master_netmask is not None:
+        fields["master_netmask"] = op.master_netmask or None
+    size = before.capacity.max_inst_spec
+    after = replace(
+        before,
+        **fields,
+        beparams=whole(before.beparams, op.beparams),
+        hvparams=hypervisors(before.hvparams, op.hvparams),
+        ndparams=whole(before.ndparams, op.ndparams),
+        capacity=whole(before.capacity, capacity_given(op.capacity, size)),
+    )
+    _check_whole(before, after, snapshot)
+    groups = snapshot.groups
+    return ClusterChange(
+        before=before,
+        after=after,
+        changes=differences(
+            cluster_given(before, groups), cluster_given(after, groups)
+        ),
+    )
+
+
+def modified(op: OpClusterModify, snapshot: Snapshot) -> Edits:
+    """The change as edits, with the promotions that a larger pool needs."""
+    change = changed_cluster(op, snapshot)
+    if not change.changes:
+        return Edits()
+    return with_promotions(snapshot, Edits(put=(change.after,)))
+
+
+def renamed(op: OpClusterRename, snapshot: Snapshot) -> Edits:
+    """The cluster under another name."""
+    if op.name == snapshot.cluster.name:
+        raise AlreadyExists(f"the cluster is named {op.name} already")
+    return Edits(put=(replace(snapshot.cluster, name=op.name),))
+
+
+def _enabled(
+    what: str,
+    wanted: tuple[str, ...],
+    known: tuple[str, ...],
+    snapshot: Snapshot,
+    used: Callable[[Instance], str],
+) -> tuple[str, ...]:
+    for name in wanted:
+        if name not in known:
+            raise BadParameter(
+                f"enabled {what}s: {name!r} is not one of {', '.join(known)}"
+            )
+    instances = [*snapshot.instances.values()]
+    instances += (intent.instance for intent in snapshot.intents.values())
+    in_use: dict[str, set[str]] = {}
+    for instance in instances:
+        if (name := used(instance)) not in wanted:
+            in_use.setdefault(name, set()).add(instance.name)
+    for name, names in sorted(in_use.items()):
+        raise WrongState(f"{what} {name} stays enabled: it is used by {some(names)}")
+    return tuple(dict.fromkeys(wanted))
+
+
+def _check_whole(before: Cluster, after: Cluster, snapshot: Snapshot) -> None:
+    """Refuse values that are each good but do not go together."""
+    if after.nic_mode == "bridged" and not after.nic_link:
+        raise BadParameter("nic link: missing; mode bridged needs the name of a bridge")
+    if after.master_ip and not after.master_netdev:
+        raise BadParameter(
+            "master_netdev: missing; a master_ip needs the interface that it is put on"
+        )
+    longest = 32 if after.primary_ip_version == 4 else 128
+    if after.master_netmask is not None and after.master_netmask > longest:
+        raise BadParameter(
+            f"master_netmask: {after.master_netmask} is not between 1 and {longest}"
+        )
+    taken = {
+        address: node.name
+        for node in snapshot.nodes.values()
+        for address in (node.primary_ip, node.secondary_ip)
+    }
+    if after.master_ip in taken:
+        raise AlreadyExists(
+            f"master_ip: {after.master_ip} is an address of node"
+            f" {taken[after.master_ip]}"
+        )
+    if (after.capacity, after.enabled_disk_templates) != (
+        before.capacity,
+        before.enabled_disk_templates,
+    ):
+        enabled = after.enabled_disk_templates
+        check_template("capacity", after.capacity.default_template, enabled)
+        for group in snapshot.groups.values():
+            own = group.capacity.default_template
+            check_template(f"group {group.name}: capacity", own, enabled)
+    if after.hvparams != before.hvparams:
+        check_hypervisors(after, snapshot.groups.values(), snapshot)

@@ -1,0 +1,98 @@
+"""Changing the cluster object, and telling all nodes."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from msgspec import to_builtins
+from msgspec.structs import replace
+
+from ganetix.config.snapshot import Edits, Snapshot
+from ganetix.errors import NodeUnreachable
+from ganetix.jobs.work import Outcome
+from ganetix.opcodes import OpClusterModify, OpClusterRedistribute, OpClusterRename
+from ganetix.plan.cluster_modify import (
+    ClusterChange,
+    changed_cluster,
+    modified,
+    renamed,
+)
+from ganetix.units.base import Context
+
+
+class ClusterModify:
+    """``OpClusterModify``."""
+
+    async def gather(self, op: OpClusterModify, context: Context) -> Snapshot:
+        """The configuration."""
+        return context.snapshot
+
+    def plan(self, op: OpClusterModify, facts: Snapshot) -> ClusterChange:
+        """Refuse what cannot be."""
+        return changed_cluster(op, facts)
+
+    async def act(
+        self, op: OpClusterModify, context: Context, plan: ClusterChange
+    ) -> Outcome:
+        """One change; it fails if the cluster is not what was decided upon."""
+        same = replace(op, expected_serial=plan.before.serial_no)
+        say_promotions(context, modified(same, context.snapshot))
+        return Outcome(
+            result={"changes": to_builtins(plan.changes)},
+            change=partial(modified, same),
+        )
+
+
+class ClusterRename:
+    """``OpClusterRename``."""
+
+    async def gather(self, op: OpClusterRename, context: Context) -> Snapshot:
+        """The configuration."""
+        return context.snapshot
+
+    def plan(self, op: OpClusterRename, facts: Snapshot) -> str:
+        """Refuse the name that it has; that name."""
+        renamed(op, facts)
+        return facts.cluster.name
+
+    async def act(self, op: OpClusterRename, context: Context, plan: str) -> Outcome:
+        """Rename it, and wait until all nodes know."""
+        await context.commit(partial(renamed, op))
+        context.say(f"cluster {plan} is {op.name} now")
+        if behind := await context.services.distribution.settled():
+            context.progress.warn(f"ssconf did not reach {', '.join(behind)} yet")
+        return Outcome(result={"before": plan, "after": op.name})
+
+
+class ClusterRedistribute:
+    """``OpClusterRedistribute``."""
+
+    async def gather(self, op: OpClusterRedistribute, context: Context) -> Snapshot:
+        """The configuration."""
+        return context.snapshot
+
+    def plan(self, op: OpClusterRedistribute, facts: Snapshot) -> tuple[str, ...]:
+        """Names of the nodes that are offline: they are not told."""
+        return tuple(sorted(n.name for n in facts.nodes.values() if n.offline))
+
+    async def act(
+        self, op: OpClusterRedistribute, context: Context, plan: tuple[str, ...]
+    ) -> Outcome:
+        """Write the files everywhere; fails with the names of those without them."""
+        if plan:
+            context.progress.warn(f"offline, and not told: {', '.join(plan)}")
+        behind = await context.services.distribution.repeat()
+        if behind:
+            raise NodeUnreachable(
+                f"ssconf did not reach {', '.join(behind)}; they are tried again"
+            )
+        count = len(context.snapshot.nodes) - len(plan)
+        return Outcome(result={"nodes": count, "offline": list(plan)})
+
+
+def say_promotions(context: Context, edits: Edits) -> None:
+    """Name the nodes that become master candidates by a change."""
+    nodes = context.snapshot.nodes
+    for each in edits.put:
+        if each.uuid in nodes:
+            context.say(f"node {each.name} becomes a master candidate")

@@ -73,7 +73,8 @@ class Options(DaemonOptions):
         try:
             self.address = bind_address(self.paths, self["bind"])
         except GanetixError as error:
-            raise usage.UsageError(f"--bind: {error}") from error
+            what = f"--bind: {error}" if self["bind"] else f"{error}; or give --bind"
+            raise usage.UsageError(what) from error
 
 
 class NodeDaemon(LoggedService):

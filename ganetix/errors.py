@@ -170,6 +170,15 @@ class StateFault(ClusterFault):
     code = "STATE_FAULT"
 
 
+class StaleEpoch(ClusterFault):
+    """The caller is no longer master: its epoch is over.
+
+    ``detail`` has ``epoch``, ``master`` and ``since`` of whoever is obeyed.
+    """
+
+    code = "STALE_EPOCH"
+
+
 class ConfigConflict(ClusterFault):
     """An object changed since it was read; try again."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from ganetix.errors import StaleEpoch
 from ganetix.objects.base import Value
 
 
@@ -26,6 +27,34 @@ class Claim(Value, frozen=True, kw_only=True):
     number: int = 0
     master: str = ""
     since: float = 0.0
+
+    def is_obeyed_after(self, promise: Claim) -> bool:
+        """Whether somebody who gave that promise may obey this claim."""
+        if self.number == promise.number:
+            return self.master == promise.master
+        return self.number > promise.number
+
+
+def stale_epoch(promise: Claim) -> StaleEpoch:
+    """The refusal of somebody who gave that promise."""
+    return StaleEpoch(
+        f"epoch {promise.number} has begun; its master is node {promise.master}",
+        epoch=str(promise.number),
+        master=promise.master,
+        since=str(promise.since),
+    )
+
+
+def obeyed(error: StaleEpoch) -> Claim:
+    """Who is obeyed, as the refusal says."""
+    try:
+        return Claim(
+            number=int(error.detail["epoch"]),
+            master=error.detail["master"],
+            since=float(error.detail["since"]),
+        )
+    except (KeyError, ValueError):
+        return Claim()
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True, order=True):

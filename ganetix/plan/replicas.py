@@ -73,7 +73,6 @@ def next_record(
     ledger: Ledger,
     own: str,
     wanted: Collection[str],
-    held: Mapping[str, int],
     caught_up: Collection[str],
     overdue: Collection[str],
     base: int,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -26,11 +26,63 @@ PROBE_SECONDS = 5.0
 """How long after a fault the medium is tried by itself, if nobody writes before."""
 
 
+PATIENCE_SECONDS = 10.0
+"""How long a batch waits to be written while something stands in the way."""
+
+WINDOW = 4 * GROUP_LIMIT
+"""So many batches may be written here and not yet be confirmed by replicas."""
+
+
 class _Waiting(Value, frozen=True, kw_only=True):
-    """A batch on its way, and who is told of its revision."""
+    """A batch on its way, and who is told of its revision; ``since`` when it came."""
 
     batch: Batch
     told: Deferred[int]
+    since: float
+
+
+class Replicas(Protocol):
+    """Who else must have a batch; see ``ganetix.state.replicate.Replicator``."""
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why nothing may be written now; None if it may."""
+
+    def attach(self, writer: StateStore) -> None:
+        """Serve this store."""
+
+    async def open(self, engine: IStateEngine, revision: int) -> int:
+        """Find out where the store stands; its last revision."""
+
+    def prepared(self, batches: Sequence[Batch], last: int) -> Sequence[Batch]:
+        """What is to be written for these batches, up to revision ``last``."""
+
+    def written(self, last: int, is_record: bool) -> None:
+        """What was prepared is durable here: ``confirm`` it when it is elsewhere."""
+
+    def not_written(self, is_record: bool) -> None:
+        """What was prepared is not in the store."""
+
+
+class _Alone:
+    """No replicas: what is durable here is confirmed."""
+
+    obstacle: str | None = None
+
+    def attach(self, writer: StateStore) -> None:
+        self._writer = writer
+
+    async def open(self, engine: IStateEngine, revision: int) -> int:
+        return revision
+
+    def prepared(self, batches: Sequence[Batch], last: int) -> Sequence[Batch]:
+        return batches
+
+    def written(self, last: int, is_record: bool) -> None:
+        self._writer.confirm(last)
+
+    def not_written(self, is_record: bool) -> None:
+        pass
 
 
 class StateStore:
@@ -40,15 +92,26 @@ class StateStore:
     each with a revision of its own. A group is written wholly or not at all; it is
     bounded, so that under a flood the first need not wait for the last.
 
-    All that must agree before a writer is told comes together in ``_write_group``:
-    today the engine alone.
+    Writers are told once the replicas confirm what the engine has. While those cannot,
+    nothing is written, and what has waited for ``PATIENCE_SECONDS`` fails.
     """
 
     _log: ClassVar[Logger] = Logger()
 
-    def __init__(self, engine: IStateEngine, clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        engine: IStateEngine,
+        clock: IReactorTime,
+        replicas: Replicas | None = None,
+    ) -> None:
         self._engine = engine
         self._clock = clock
+        self._replicas: Replicas = replicas or _Alone()
+        self._replicas.attach(self)
+        self._written_to = 0
+        self._records: list[Batch] = []
+        self._unconfirmed: deque[tuple[int, Deferred[int]]] = deque()
+        self._patience: IDelayedCall | None = None
         self._pending: list[_Waiting] = []
         self._untold: deque[tuple[Deferred[int], int | StateFault]] = deque()
         self._has_failed = False
@@ -64,31 +127,35 @@ class StateStore:
 
     @property
     def revision(self) -> int:
-        """The last durable revision."""
+        """The last revision that was confirmed."""
         return self._revision
 
     @property
     def fault(self) -> str | None:
-        """What was wrong with the medium at the last write; None if it went well."""
-        return self._fault
+        """What keeps the store from writing, as far as is known; None if nothing."""
+        return self._fault or self._replicas.obstacle
 
     async def open(self) -> None:
         """Open or create the store; ``StateFault`` says what keeps it shut."""
-        self._revision = await self._engine.open()
+        revision = await self._engine.open()
+        self._written_to = await self._replicas.open(self._engine, revision)
+        self._revision = self._written_to
         self._is_open = True
 
     def write(self, rows: Sequence[Row], withdrawable: bool = True) -> Deferred[int]:
         """Write rows as one batch; fires with its revision when it is durable.
 
         Writers are told in the order in which they came. Fails with ``StateFault``,
-        and then nothing of the batch is in the store. Cancelling withdraws a batch
+        and then nothing of the batch is in the store, unless another has become
+        master. Cancelling withdraws a batch
         that is still waiting; one that is being written, or is not ``withdrawable``,
         is written nevertheless.
         """
         if not self._is_open:
             return fail(StateFault("the state store is not open"))
         told: Deferred[int] = Deferred(self._withdraw if withdrawable else None)
-        waiting = _Waiting(batch=Batch(rows=tuple(rows)), told=told)
+        now = self._clock.seconds()
+        waiting = _Waiting(batch=Batch(rows=tuple(rows)), told=told, since=now)
         self._pending.append(waiting)
         self._go_on()
         return told
@@ -115,11 +182,39 @@ class StateStore:
         if not self._is_open:
             return
         self._is_open = False
-        if self._probe is not None:
-            self._probe.cancel()
-            self._probe = None
+        for call in (self._probe, self._patience):
+            if call is not None and call.active():
+                call.cancel()
+        self._probe = None
+        if self._replicas.obstacle is not None:
+            self._refuse(self._pending, StateFault("the state store was closed"))
         await self._idle.wait()
         await self._engine.close()
+
+    def confirm(self, revision: int) -> None:
+        """Replicas: what is written up to this revision is where it must be."""
+        while self._unconfirmed and self._unconfirmed[0][0] <= revision:
+            at, told = self._unconfirmed.popleft()
+            self._untold.append((told, at))
+        self._revision = max(self._revision, min(revision, self._written_to))
+        self._go_on()
+
+    def record(self, rows: Sequence[Row]) -> None:
+        """Replicas: write this as a group of its own, before all that waits."""
+        self._records.append(Batch(rows=tuple(rows)))
+        self._go_on()
+
+    def go_on(self) -> None:
+        """Replicas: writing may be possible again, or not any more."""
+        self._go_on()
+
+    def give_up(self, why: str) -> None:
+        """Replicas: nothing is ever confirmed again."""
+        error = StateFault(why)
+        self._has_failed = True
+        self._untold.extend((told, error) for _, told in self._unconfirmed)
+        self._unconfirmed.clear()
+        self._refuse(self._pending, error)
 
     def _go_on(self) -> None:
         """Write what is pending, and tell who was written, in one flat loop.
@@ -134,7 +229,7 @@ class StateStore:
         self._idle.clear()
         while True:
             has_bad_news = self._has_failed and bool(self._untold)
-            if self._pending and not (self._is_writing or has_bad_news):
+            if self._may_write() and not (self._is_writing or has_bad_news):
                 # An engine may answer at once.
                 self._write_group()
             elif self._untold and self._call is None:
@@ -145,23 +240,61 @@ class StateStore:
         if not (self._is_writing or self._untold):
             self._idle.set()
 
+    def _may_write(self) -> bool:
+        if self._records:
+            return True
+        if not self._pending or len(self._unconfirmed) >= WINDOW:
+            return False
+        if self._replicas.obstacle is None:
+            return True
+        if self._patience is None and self._is_open:
+            wait = self._pending[0].since + PATIENCE_SECONDS - self._clock.seconds()
+            self._patience = self._clock.callLater(max(wait, 0.0), self._lose_patience)
+        return False
+
+    def _lose_patience(self) -> None:
+        """Refuse what has waited for too long, if the obstacle is still there."""
+        self._patience = None
+        obstacle = self._replicas.obstacle
+        if obstacle is not None:
+            latest = self._clock.seconds() - PATIENCE_SECONDS
+            late = [w for w in self._pending if w.since <= latest]
+            self._refuse(late, StateFault(obstacle))
+        self._go_on()
+
+    def _refuse(self, waiting: Sequence[_Waiting], error: StateFault) -> None:
+        refused = {id(each) for each in waiting}
+        self._pending = [w for w in self._pending if id(w) not in refused]
+        self._has_failed = True
+        self._untold.extend((w.told, error) for w in waiting)
+        self._go_on()
+
     def _write_group(self) -> None:
-        group = self._pending[:GROUP_LIMIT]
-        self._pending = self._pending[GROUP_LIMIT:]
+        group: Sequence[_Waiting] = ()
+        batches = self._records[:1]
+        is_record = bool(batches)
+        if is_record:
+            del self._records[0]
+        else:
+            group = self._pending[:GROUP_LIMIT]
+            self._pending = self._pending[GROUP_LIMIT:]
+            batches = [waiting.batch for waiting in group]
         self._is_writing = True
         began = self._clock.seconds()
-        batches = [waiting.batch for waiting in group]
-        written = maybeDeferred(self._engine.commit, batches)
+        last = self._written_to + len(batches)
+        prepared = self._replicas.prepared(batches, last)
+        written = maybeDeferred(self._engine.commit, prepared)
         _ = written.addCallbacks(
             self._written, self._not_written, (group, began), {}, (group,)
         )
 
     def _written(self, last: int, group: Sequence[_Waiting], began: float) -> None:
         self._note_success(self._clock.seconds() - began, len(group))
-        self._revision = last
+        self._written_to = last
         first = last - len(group) + 1
-        self._untold.extend((w.told, first + n) for n, w in enumerate(group))
+        self._unconfirmed.extend((first + n, w.told) for n, w in enumerate(group))
         self._is_writing = False
+        self._replicas.written(last, not group)
         self._go_on()
 
     def _not_written(self, failure: Failure, group: Sequence[_Waiting]) -> None:
@@ -175,6 +308,7 @@ class StateStore:
             (w.told, StateFault(error.message, **error.detail)) for w in group
         )
         self._is_writing = False
+        self._replicas.not_written(not group)
         self._go_on()
 
     def _tell_some(self) -> None:

@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "flow": {"errors", "interfaces"},
     "locking": {"errors", "interfaces", "flow"},
     "scheduler": {"errors", "interfaces", "flow", "locking"},
-    "state": {"errors", "paths", "interfaces", "objects", "flow"},
+    "state": {"errors", "paths", "interfaces", "objects", "flow", "plan.replicas"},
     "config": CORE | {"state"},
     "jobs": CORE | {"state", "config", "locking", "scheduler"},
     "cache": CORE | {"config"},

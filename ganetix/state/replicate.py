@@ -1,0 +1,343 @@
+"""Replication of the store to the other master candidates: the master's side.
+
+Batches that are durable here go to every candidate in order. ``plan.replicas`` decides
+up to where writers may be told, and what is recorded about who is in step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import ClassVar, Protocol
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from ganetix.errors import StateFault
+from ganetix.flow.tasks import TaskSet
+from ganetix.interfaces import IStateEngine
+from ganetix.objects.base import Value
+from ganetix.objects.replica import Claim, Epoch, Members, Position
+from ganetix.plan.replicas import (
+    FEW,
+    Ledger,
+    acknowledged,
+    majority,
+    missing_majority,
+    next_record,
+)
+from ganetix.state.replicate_follower import Follower, Links
+from ganetix.state.replicate_log import RecentLog, journaled
+from ganetix.state.replicate_rows import (
+    EPOCHS,
+    MEMBERS,
+    PROMISE,
+    RECENT,
+    epochs_in,
+    epochs_row,
+    group_of,
+    members_in,
+    members_row,
+    promise_in,
+    promise_row,
+)
+from ganetix.state.rows import Batch, Row
+
+FORGET_SECONDS = 10.0
+
+
+class CandidateState(Value, frozen=True, kw_only=True):
+    """One candidate at a glance; ``problem`` is why it does not follow."""
+
+    uuid: str
+    revision: int
+    is_member: bool
+    is_in_step: bool
+    problem: str = ""
+
+
+class Writer(Protocol):
+    """The store, as the replicator sees it."""
+
+    def confirm(self, revision: int) -> None:
+        """Writers up to this revision may be told."""
+
+    def record(self, rows: Sequence[Row]) -> None:
+        """Write rows as a group of their own, before all that waits."""
+
+    def go_on(self) -> None:
+        """Perhaps writing may go on; see ``obstacle``."""
+
+    def give_up(self, why: str) -> None:
+        """Nothing is ever confirmed again."""
+
+
+class Replicator:
+    """Keeps candidates in step with the store that it is attached to.
+
+    :param own: this node's UUID
+    :param name_of: a node's name, for messages
+    :param on_deposed: called once, with a line for the log, when this node turns out
+        not to be the master any more
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        own: str,
+        links: Links,
+        name_of: Callable[[str], str],
+        on_deposed: Callable[[Claim, str], None],
+    ) -> None:
+        self._clock = clock
+        self._own = own
+        self._links = links
+        self._name_of = name_of
+        self._on_deposed = on_deposed
+        self.head = 0
+        self.history: tuple[Epoch, ...] = ()
+        self.log = RecentLog()
+        self.engine: IStateEngine
+        self._writer: Writer
+        self._ledger = Ledger(
+            acknowledged=0, record=Members(members=(own,), in_step=(own,))
+        )
+        self._followers: dict[str, Follower] = {}
+        self._wanted: frozenset[str] = frozenset()
+        self._proposed: Members | None = None
+        self._has_started = False
+        self._why_deposed: str | None = None
+        self._tasks = TaskSet()
+        self._is_logged = False
+        self._is_reviewing = False
+        self._must_review = False
+
+    @property
+    def claim(self) -> Claim:
+        """Who commands: this node, in its epoch."""
+        epoch = self.history[-1]
+        return Claim(number=epoch.number, master=epoch.master, since=epoch.since)
+
+    @property
+    def position(self) -> Position:
+        """How far the store here has come."""
+        return Position(epoch=self.history[-1].number, revision=self.head)
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Those whose word counts, by the last record."""
+        return self._ledger.record.members
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why nothing may be written now; None if it may."""
+        if self._why_deposed is not None:
+            return self._why_deposed
+        members = self._ledger.record.members
+        if len(members) <= FEW:
+            return None
+        answering = {f.uuid for f in self._followers.values() if f.answers}
+        silent = missing_majority(members, answering | {self._own})
+        if not silent:
+            return None
+        names = ", ".join(sorted(map(self._name_of, silent)))
+        return (
+            f"no majority of the master candidates follows: {names} do not;"
+            f" {majority(len(members))} of {len(members)} are needed"
+        )
+
+    def attach(self, writer: Writer) -> None:
+        """Serve this store."""
+        self._writer = writer
+
+    async def open(self, engine: IStateEngine, revision: int) -> int:
+        """Find out where the store stands; its last revision.
+
+        The first master's epoch is begun here. Fails with ``StateFault`` if this node
+        is not the master by its own store.
+        """
+        self.engine = engine
+        self.head = revision
+        rows = await engine.get([EPOCHS, MEMBERS, PROMISE])
+        self.history = epochs_in(rows) or ()
+        if not self.history:
+            first = Epoch(number=1, master=self._own, since=self._clock.seconds())
+            self.history = (first,)
+            row = epochs_row(self.history)
+            self.head = await engine.commit([Batch(rows=(row,))])
+        promise = promise_in(rows) or Claim()
+        if self.claim.master != self._own or not self.claim.is_obeyed_after(promise):
+            raise StateFault(
+                "the state store is a replica: this node is not the master"
+            )
+        record = members_in(rows)
+        if record is not None:
+            self._ledger = Ledger(acknowledged=0, record=record, recorded_at=self.head)
+        useless = self.log.load(await engine.load([RECENT]), self.head)
+        if useless:
+            await engine.note(useless)
+        return self.head
+
+    def start(self, wanted: Collection[str]) -> None:
+        """Begin to send, to the configuration's candidates and those of the record."""
+        self._has_started = True
+        self.set_candidates(wanted)
+        self.changed()
+
+    def set_candidates(self, wanted: Collection[str]) -> None:
+        """These are the configuration's candidates now, with or without this node."""
+        self._wanted = frozenset(wanted) - {self._own}
+        if self._has_started and self._why_deposed is None:
+            self._fit_followers()
+            self.changed()
+
+    async def stop(self) -> None:
+        """Send no more."""
+        self._has_started = False
+        for follower in self._followers.values():
+            follower.stop()
+        await self._tasks.stop()
+
+    def candidates(self) -> tuple[CandidateState, ...]:
+        """How the other candidates stand, in the order of their UUIDs."""
+        record = self._ledger.record
+        return tuple(
+            CandidateState(
+                uuid=uuid,
+                revision=follower.held,
+                is_member=uuid in record.members,
+                is_in_step=uuid in record.in_step,
+                problem=follower.problem,
+            )
+            for uuid, follower in sorted(self._followers.items())
+        )
+
+    def prepared(self, batches: Sequence[Batch], last: int) -> Sequence[Batch]:
+        """What is to be written so that these batches, up to ``last``, can be sent."""
+        self._is_logged = bool(self._followers)
+        if self._is_logged:
+            group = group_of(self.claim.number, last, batches)
+            return journaled(batches, self.log.add(group, self._keep_after()))
+        # A log with a gap would be of no use later.
+        return journaled(batches, self.log.clear()) if len(self.log) else batches
+
+    def written(self, last: int, is_record: bool) -> None:
+        """What was prepared is durable here."""
+        self.head = last
+        if is_record and self._proposed is not None:
+            self._ledger = Ledger(
+                acknowledged=self._ledger.acknowledged,
+                record=self._proposed,
+                recorded_at=last,
+            )
+            self._proposed = None
+        for follower in self._followers.values():
+            follower.nudge()
+        self.changed()
+
+    def not_written(self, is_record: bool) -> None:
+        """What was prepared is not in the store."""
+        if self._is_logged:
+            self.log.take_back()
+        if is_record:
+            self._proposed = None
+
+    def changed(self) -> None:
+        """See what follows from what is known now."""
+        self._must_review = True
+        if self._is_reviewing:
+            return
+        self._is_reviewing = True
+        try:
+            while self._must_review and self._why_deposed is None:
+                self._must_review = False
+                self._review()
+        finally:
+            self._is_reviewing = False
+
+    def deposed(self, claim: Claim, why: str) -> None:
+        """Stand down: confirm nothing more, and say so."""
+        if self._why_deposed is not None:
+            return
+        self._why_deposed = why or f"epoch {claim.number} has begun elsewhere"
+        for follower in self._followers.values():
+            follower.stop()
+        self._writer.give_up(self._why_deposed)
+        if claim.number:
+            # So that it stays down, should the others be out of reach next time.
+            self._tasks.spawn("promise", self._note_promise(claim))
+        self._on_deposed(claim, why)
+
+    async def _note_promise(self, claim: Claim) -> None:
+        await self.engine.note([promise_row(claim)])
+
+    def _review(self) -> None:
+        held = {uuid: follower.held for uuid, follower in self._followers.items()}
+        held[self._own] = self.head
+        overdue = [f.uuid for f in self._followers.values() if f.is_overdue]
+        before = self._ledger.acknowledged
+        now = acknowledged(self._ledger, held, overdue)
+        if now != before:
+            self._ledger = Ledger(
+                acknowledged=now,
+                record=self._ledger.record,
+                recorded_at=self._ledger.recorded_at,
+            )
+        if self._has_started and self._proposed is None:
+            self._propose(held, overdue)
+            self._fit_followers()
+        if now != before:
+            self._writer.confirm(now)
+        self._writer.go_on()
+
+    def _propose(self, held: Mapping[str, int], overdue: Collection[str]) -> None:
+        caught_up = [
+            f.uuid
+            for f in self._followers.values()
+            if f.answers and f.held >= self._ledger.acknowledged
+        ]
+        base = self.history[-1].base
+        record = next_record(
+            self._ledger, self._own, self._wanted, caught_up, overdue, base
+        )
+        if record is None:
+            return
+        for uuid in sorted({*record.in_step} ^ {*self._ledger.record.in_step}):
+            self._log.info(
+                "node {node} is {what}",
+                node=self._name_of(uuid),
+                what="in step" if uuid in record.in_step else "out of step",
+            )
+        self._proposed = record
+        self._writer.record([members_row(record)])
+
+    def _fit_followers(self) -> None:
+        """Follow with those who are wanted, and with members until they are released."""
+        record = self._ledger.record
+        due = self._wanted | {*record.members} | {*record.before}
+        for uuid in due - self._followers.keys() - {self._own}:
+            name = self._name_of(uuid)
+            follower = Follower(self._clock, uuid, name, self, self._links)
+            self._followers[uuid] = follower
+            follower.start()
+        for uuid in self._followers.keys() - due:
+            self._followers.pop(uuid).stop()
+            self._log.info("node {node} follows no more", node=self._name_of(uuid))
+            self._tasks.spawn(f"forget {uuid}", self._forget(uuid))
+
+    async def _forget(self, uuid: str) -> None:
+        forgotten = self._links.forget(uuid, self.claim)
+        _ = forgotten.addTimeout(FORGET_SECONDS, self._clock)
+        _ = forgotten.addErrback(
+            lambda failure: self._log.warn(
+                "node {node} may still have its replica: {why}",
+                node=self._name_of(uuid),
+                why=failure.getErrorMessage(),
+            )
+        )
+        await forgotten
+
+    def _keep_after(self) -> int | None:
+        starts = (f.snapshot_from for f in self._followers.values())
+        return min((at for at in starts if at is not None), default=None)

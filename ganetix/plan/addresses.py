@@ -1,7 +1,7 @@
 """Which addresses a node, or the master's role, may have in a cluster. Pure.
 
-Each check returns the addresses in canonical form, and raises ``BadParameter`` or
-``AlreadyExists`` with the field's name.
+Each check raises ``BadParameter`` or ``AlreadyExists`` with the field's name; what it
+returns are addresses in canonical form.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from ganetix.config.snapshot import Snapshot
-from ganetix.errors import AlreadyExists, BadParameter
+from ganetix.errors import AlreadyExists, BadParameter, WrongState
 from ganetix.netutils.address import family, is_loopback, node_address
 from ganetix.netutils.prefix import LONGEST
-from ganetix.objects import Cluster, IpVersion, Node
+from ganetix.objects import IpVersion, Node
 
 
 class NodeAddresses(NamedTuple):
@@ -101,22 +101,37 @@ def check_node_addresses(
 
 
 def check_master_address(
-    cluster: Cluster, nodes: Collection[Node], master_ip: str, netmask: int | None
+    snapshot: Snapshot, master_ip: str, netmask: int | None
 ) -> str:
     """The address of the master's role, beside the master node's own.
 
+    :param master_ip: empty is none
     :param netmask: the length of its network's prefix; None is that of the address
     """
-    version = cluster.primary_ip_version
-    address = node_address("master_ip", master_ip, version)
+    version = snapshot.cluster.primary_ip_version
+    address = master_ip and node_address("master_ip", master_ip, version)
     if netmask is not None and not 1 <= netmask <= LONGEST[version]:
         raise BadParameter(
             f"master_netmask: {netmask} is not between 1 and {LONGEST[version]}"
         )
-    for node in nodes:
+    coming = (token.node for token in snapshot.tokens.values())
+    for node in (*snapshot.nodes.values(), *coming):
         if address in (node.primary_ip, node.secondary_ip):
-            raise AlreadyExists(f"master_ip: {address} is node {node.name}'s")
+            raise AlreadyExists(
+                f"master_ip: {address} is an address of node {node.name}"
+            )
     return address
+
+
+def check_ipv6_secondary(snapshot: Snapshot) -> None:
+    """Raise ``WrongState`` if a node needs the permission for IPv6 secondaries."""
+    coming = (token.node for token in snapshot.tokens.values())
+    for node in (*snapshot.nodes.values(), *coming):
+        if family(node.secondary_ip) == 6:
+            raise WrongState(
+                f"ipv6_secondary: the secondary address of node {node.name} is"
+                f" {node.secondary_ip}"
+            )
 
 
 def _check_free(found: NodeAddresses, other: Node, whose: str) -> None:

@@ -9,10 +9,11 @@ from msgspec.structs import replace
 from ganetix.config.snapshot import Edits, Snapshot
 from ganetix.errors import AlreadyExists, BadParameter, WrongState
 from ganetix.hypervisor.params import HV_PARAMETERS
-from ganetix.netutils.address import host_address
+from ganetix.netutils.address import node_address
 from ganetix.objects import Cluster, Instance
 from ganetix.objects.base import Value
 from ganetix.opcodes import OpClusterModify, OpClusterRename
+from ganetix.plan.addresses import check_ipv6_secondary, check_master_address
 from ganetix.plan.candidates import with_promotions
 from ganetix.plan.settings import (
     Change,
@@ -69,9 +70,7 @@ def changed_cluster(op: OpClusterModify, snapshot: Snapshot) -> ClusterChange:
             lambda instance: instance.disk_template,
         )
     if op.master_ip is not None:
-        fields["master_ip"] = op.master_ip and host_address(
-            "master_ip", op.master_ip, before.primary_ip_version
-        )
+        fields["master_ip"] = op.master_ip and node_address("master_ip", op.master_ip)
     if op.master_netmask is not None:
         fields["master_netmask"] = op.master_netmask or None
     size = before.capacity.max_inst_spec
@@ -140,21 +139,9 @@ def _check_whole(before: Cluster, after: Cluster, snapshot: Snapshot) -> None:
         raise BadParameter(
             "master_netdev: missing; a master_ip needs the interface that it is put on"
         )
-    longest = 32 if after.primary_ip_version == 4 else 128
-    if after.master_netmask is not None and after.master_netmask > longest:
-        raise BadParameter(
-            f"master_netmask: {after.master_netmask} is not between 1 and {longest}"
-        )
-    taken = {
-        address: node.name
-        for node in snapshot.nodes.values()
-        for address in (node.primary_ip, node.secondary_ip)
-    }
-    if after.master_ip in taken:
-        raise AlreadyExists(
-            f"master_ip: {after.master_ip} is an address of node"
-            f" {taken[after.master_ip]}"
-        )
+    check_master_address(snapshot, after.master_ip, after.master_netmask)
+    if before.ipv6_secondary and not after.ipv6_secondary:
+        check_ipv6_secondary(snapshot)
     if (after.capacity, after.enabled_disk_templates) != (
         before.capacity,
         before.enabled_disk_templates,

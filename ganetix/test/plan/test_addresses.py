@@ -6,10 +6,11 @@ from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.config.snapshot import Snapshot
-from ganetix.errors import AlreadyExists, BadParameter
+from ganetix.errors import AlreadyExists, BadParameter, WrongState
 from ganetix.objects import IpVersion, JoinToken, Node
 from ganetix.plan.addresses import (
     NodeAddresses,
+    check_ipv6_secondary,
     check_master_address,
     check_node_addresses,
     suitable_addresses,
@@ -172,7 +173,7 @@ class ClusterTests(SynchronousTestCase):
         self.assertIn("secondary_ip: ", self._taken("192.0.2.9", "192.0.2.100"))
 
     def test_loopback_among_others(self) -> None:
-        """Loopback addresses are refused where the master has another, and conversely."""
+        """Loopback addresses are refused where the master has none, and conversely."""
         text = self._unreachable(self.snapshot, "127.0.0.9")
         self.assertIn("127.0.0.9 is a loopback address", text)
         local = make_snapshot(make_node("node1"))
@@ -211,28 +212,50 @@ class MasterAddressTests(SynchronousTestCase):
     """The address of the master's role."""
 
     def setUp(self) -> None:
-        """A cluster of one node."""
-        self.node = placed("node1", "192.0.2.1", "10.0.0.1")
-        self.cluster = make_snapshot(self.node).cluster
+        """A cluster of one node, and one that is to join."""
+        coming = placed("node2", "192.0.2.2", "10.0.0.2")
+        self.snapshot = make_snapshot(
+            placed("node1", "192.0.2.1", "10.0.0.1"), tokens=(JoinToken(node=coming),)
+        )
 
     def _check(self, ip: str, netmask: int | None = None) -> str:
-        return check_master_address(self.cluster, (self.node,), ip, netmask)
+        return check_master_address(self.snapshot, ip, netmask)
 
     def test_good(self) -> None:
         """It is of the primary version, and comes back canonical."""
         self.assertEqual(self._check("::ffff:192.0.2.100", 24), "192.0.2.100")
 
     def test_nodes_own(self) -> None:
-        """It is beside the nodes' own addresses, not one of them."""
-        for ip in ("192.0.2.1", "10.0.0.1"):
+        """It is beside the nodes' own addresses, not one of them, now or soon."""
+        for ip in ("192.0.2.1", "10.0.0.1", "10.0.0.2"):
             error = self.assertRaises(AlreadyExists, self._check, ip)
             self.assertIn("master_ip: ", str(error))
 
     def test_bad(self) -> None:
         """The wrong version, no host's address and impossible masks are refused."""
-        for ip in ("fd00::100", "0.0.0.0", "master"):  # noqa: S104
+        for ip in ("fd00::100", "0.0.0.0", "169.254.0.1", "master"):  # noqa: S104
             error = self.assertRaises(BadParameter, self._check, ip)
             self.assertIn("master_ip: ", str(error))
         for netmask in (0, 33, -1):
-            error = self.assertRaises(BadParameter, self._check, "192.0.2.100", netmask)
-            self.assertIn("master_netmask: ", str(error))
+            for ip in ("192.0.2.100", ""):
+                error = self.assertRaises(BadParameter, self._check, ip, netmask)
+                self.assertIn("master_netmask: ", str(error))
+
+
+class PermissionTests(SynchronousTestCase):
+    """Taking the permission for IPv6 secondary addresses back."""
+
+    def test_unused(self) -> None:
+        """Where all are IPv4, nobody needs it."""
+        check_ipv6_secondary(make_snapshot(placed("node1", "fd00::1", "10.0.0.1")))
+
+    def test_used(self) -> None:
+        """A node that needs it, or will, is named with its address."""
+        node1 = placed("node1", "fd00::1", "10.0.0.1")
+        node2 = placed("node2", "fd00::2", "fd01::2")
+        for snapshot in (
+            make_snapshot(node1, node2),
+            make_snapshot(node1, tokens=(JoinToken(node=node2),)),
+        ):
+            error = self.assertRaises(WrongState, check_ipv6_secondary, snapshot)
+            self.assertIn("node2 is fd01::2", str(error))

@@ -317,3 +317,35 @@ class SettledTests(_WithDistributor):
         self.put(make_instance(1))
         self.successResultOf(self.distributor.settled())
         self.assertEqual(len(self.nodes.take()), 3)
+
+
+class RepeatTests(_WithDistributor):
+    """Writing everything anew."""
+
+    def test_all_nodes_are_asked(self) -> None:
+        """Nodes that are thought to be right are asked whether they are."""
+        self.assertEqual(self.successResultOf(self.distributor.repeat()), ())
+        self.assertEqual(sorted(self.nodes.take()), ["node1", "node2", "node3"])
+
+    def test_names_those_without(self) -> None:
+        """Nodes that do not take the files are named, and tried again later."""
+        self.nodes.down.add("node2")
+        self.assertEqual(self.successResultOf(self.distributor.repeat()), ("node2",))
+        self.nodes.take()
+        self.nodes.down.clear()
+        self.clock.advance(2)
+        self.assertEqual(self.nodes.take(), ["node2"])
+        self.assertEqual(self.successResultOf(self.distributor.settled()), ())
+
+    def test_beside_a_push(self) -> None:
+        """A push that is under way does not count: what it wrote may be too little."""
+        self.nodes.slow["node1"] = None
+        self.add_group()
+        waiting = self.distributor.settled()
+        self.nodes.take()
+        again = self.distributor.repeat()
+        self.assertEqual(self.nodes.cancelled, ["node1"])
+        self.assertNoResult(again)
+        self.nodes.answer("node1")
+        self.assertEqual(self.successResultOf(again), ())
+        self.assertEqual(self.successResultOf(waiting), ())

@@ -80,3 +80,41 @@ class LocksForTests(SynchronousTestCase):
         self.assertEqual(plan["group"].names, {uuid_of("gold"): "shared"})
         self.assertEqual(plan["node"].names, {uuid_of("node2"): "exclusive"})
         self.assertNotIn("node_resource", plan)
+
+    def test_groups_need_no_cluster_lock(self) -> None:
+        """What concerns one group locks that group only."""
+        alone = {uuid_of("gold"): "exclusive"}
+        for op in (
+            ops.OpGroupModify(name="gold", min_candidates=1),
+            ops.OpGroupRename(name="gold", new_name="silver"),
+            ops.OpGroupRemove(name="gold"),
+            ops.OpTagsAdd(kind="group", name="gold", tags=("a",)),
+        ):
+            with self.subTest(op=op):
+                plan = locks_for(op, SNAPSHOT)
+                self.assertEqual(set(plan), {"group"})
+                self.assertEqual(plan["group"].names, alone)
+
+    def test_assign_nodes(self) -> None:
+        """The group that loses a node and the node are alone, the other is shared."""
+        op = ops.OpGroupAssignNodes(name="gold", nodes=("node1",))
+        plan = locks_for(op, SNAPSHOT)
+        self.assertEqual(
+            plan["group"].names,
+            {uuid_of("default"): "exclusive", uuid_of("gold"): "shared"},
+        )
+        self.assertEqual(plan["node"].names, {uuid_of("node1"): "exclusive"})
+        self.assertNotIn("cluster", plan)
+
+    def test_tags(self) -> None:
+        """Tagging locks the object that is tagged."""
+        plan = locks_for(
+            ops.OpTagsAdd(kind="instance", name="db1", tags=("a",)), SNAPSHOT
+        )
+        self.assertEqual(plan["instance"].names, {"db1": "exclusive"})
+        plan = locks_for(
+            ops.OpTagsRemove(kind="node", name="node1", tags=("a",)), SNAPSHOT
+        )
+        self.assertEqual(plan["node"].names, {uuid_of("node1"): "exclusive"})
+        plan = locks_for(ops.OpTagsAdd(kind="cluster", tags=("a",)), SNAPSHOT)
+        self.assertEqual(plan["cluster"].names, {"cluster": "exclusive"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 
 from ganetix.bootstrap.init import InitRequest, initialise
@@ -13,13 +12,14 @@ from ganetix.cli.parser import Options
 from ganetix.cli.session import Session
 from ganetix.flow.offload import inline_offload
 from ganetix.hypervisor.params import check_hvparams
+from ganetix.netutils.hostname import own_name
 from ganetix.objects import HvParams
 from ganetix.state.sqlite import SqliteEngine
 
 
 async def initialise_here(session: Session, options: Options) -> None:
     """Make a cluster of this host."""
-    node_name = options.node_name or socket.getfqdn().lower()
+    node_name = options.node_name or await own_name(inline_offload)
     address = options.primary_ip or await address_of(
         session, node_name, options.primary_ip_version
     )

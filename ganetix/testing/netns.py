@@ -10,6 +10,7 @@ All methods block, for some milliseconds each.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -83,8 +84,14 @@ class NetLab:
 
     def unmake(self) -> None:
         """Kill what still runs on the hosts, and remove everything; may be repeated."""
+        failures = []
         for path in sorted(NETNS.glob(f"{self._tag}*")):
-            _remove(path.name)
+            try:
+                _remove(path.name)
+            except OSError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     def namespace(self, host: str) -> str:
         """The name of a host's namespace, as ``ip netns`` knows it."""
@@ -193,4 +200,6 @@ def _clear_stale() -> None:
     for path in sorted(NETNS.glob(f"{PREFIX}*")):
         pid = path.name.removeprefix(PREFIX).partition("-")[0]
         if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
-            _remove(path.name)
+            # Another process may be about it at the same time.
+            with contextlib.suppress(OSError):
+                _remove(path.name)

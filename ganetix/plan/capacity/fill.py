@@ -1,0 +1,204 @@
+"""Instances of one size put into a cluster until no more fits."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import numpy as np
+
+from ganetix.plan.capacity.guest import Guest
+from ganetix.plan.capacity.hardware import Ints
+from ganetix.plan.capacity.model import TWO_NODES, TieredRequest
+from ganetix.plan.capacity.redundancy import Redundancy
+from ganetix.plan.capacity.size import Size
+from ganetix.plan.capacity.state import (
+    FAILING,
+    RESERVE,
+    UNALLOCATED,
+    ClusterState,
+)
+from ganetix.plan.capacity.step import (
+    Counts,
+    any_redundant,
+    best,
+    best_redundant,
+    counts,
+    fits,
+    with_rejected,
+)
+from ganetix.plan.capacity.trial import Trial
+
+BLOCK, SMALL_BLOCK = 20, 10
+"""How many instances are placed before redundancy is asked for, at least."""
+
+Steps = Generator[None, None, None]
+
+
+class Filling:
+    """One run that places instances; ``placed`` are their numbers in the state.
+
+    ``prepare`` first. ``refusal`` then says in words why nothing can even be tried;
+    ``is_failing`` that there are nodes which are not N+1 safe, so that nothing may be.
+    """
+
+    def __init__(self, state: ClusterState, request: TieredRequest) -> None:
+        self.state = state
+        self.request = request
+        self.placed: list[int] = []
+        self.nodes: Ints = np.zeros(0, dtype=np.int64)
+        self.refusal = ""
+        self.is_failing = False
+        self.redundancy = Redundancy(state)
+        self._outcomes: dict[Size, tuple[bool, Counts]] = {}
+        use = request.spindle_use
+        self._spindle_use = (
+            state.hardware.cluster.policy.std.spindle_use if use is None else use
+        )
+
+    def prepare(self) -> Steps:
+        """Find out which nodes may receive instances."""
+        state, request = self.state, self.request
+        hardware = state.hardware
+        closed = {
+            number
+            for number, group in enumerate(hardware.groups)
+            if group.alloc_policy == "unallocable"
+        }
+        ignored: set[int] = set()
+        if not request.accept_existing_errors:
+            failing = hardware.is_online & (state.numbers[FAILING] != 0)
+            closed |= set(hardware.group[failing].tolist())
+            if request.independent_groups:
+                for group in range(len(hardware.groups)):
+                    if not (yield from self.redundancy.steps(group)):
+                        ignored.add(group)
+                closed |= ignored
+            some_open = len(closed) < len(hardware.groups)
+            rescued = request.independent_groups and some_open
+            self.is_failing = bool(failing.any()) and not rescued
+        self.redundancy = Redundancy(
+            state, ignored=ignored, accept_offline=request.accept_existing_errors
+        )
+        usable = [
+            node
+            for node in hardware.online.tolist()
+            if int(hardware.group[node]) not in closed
+        ]
+        if request.template in TWO_NODES:
+            sizes = np.bincount(hardware.group[usable], minlength=len(hardware.groups))
+            usable = [node for node in usable if sizes[hardware.group[node]] > 1]
+        self.nodes = np.array(usable, dtype=np.int64)
+        if not usable and not self.is_failing:
+            pair = request.template in TWO_NODES
+            self.refusal = "Not enough online nodes" if pair else "No online nodes"
+
+    def trial(self, size: Size) -> Trial:
+        """An instance of a size, tried on all nodes that may receive it."""
+        guest = Guest(
+            memory=size.memory,
+            disk=size.disk,
+            vcpus=size.vcpus,
+            template=self.request.template,
+            spindle_use=self._spindle_use,
+            disks=(size.disk,),
+            disk_spindles=size.spindles,
+        )
+        return Trial(self.state, guest, self.nodes)
+
+    def outcome(self, size: Size) -> tuple[bool, Counts]:
+        """Whether one more of a size fits, and what fails, leaving out redundancy."""
+        known = self._outcomes.get(size)
+        if known is None:
+            trial = self.trial(size)
+            known = self._outcomes[size] = fits(trial), counts(trial)
+        return known
+
+    def redundant_outcome(
+        self, size: Size
+    ) -> Generator[None, None, tuple[bool, Counts]]:
+        """The same, where a place must leave the cluster redundant if that is asked."""
+        fitting, found = self.outcome(size)
+        if not fitting or not self.request.capacity_checks:
+            return fitting, found
+        yield
+        rejected = yield from any_redundant(self.trial(size), self.redundancy)
+        if rejected is None:
+            return True, found
+        return False, with_rejected(found, rejected)
+
+    def fill(self, size: Size, limit: int | None) -> Generator[None, None, Counts]:
+        """Place until it fails or the limit is reached; answers what stood against it.
+
+        What is answered has no meaning if the limit was reached.
+        """
+        checked = (
+            self.request.capacity_checks and self.request.template not in TWO_NODES
+        )
+        if not checked:
+            return (yield from self._place(self.trial(size), limit))
+        return (yield from self._fill_checked(size, limit))
+
+    def _place(self, trial: Trial, limit: int | None) -> Generator[None, None, Counts]:
+        """Place without a look at redundancy."""
+        done = 0
+        while limit is None or done < limit:
+            trial.refresh()
+            choice = best(trial)
+            yield
+            if choice is None:
+                return counts(trial)
+            self._put(trial.guest, choice.primary, choice.secondary)
+            done += 1
+        trial.refresh()
+        return counts(trial)
+
+    def _fill_checked(
+        self, size: Size, limit: int | None
+    ) -> Generator[None, None, Counts]:
+        """Place in blocks that leave the cluster redundant as a whole."""
+        state = self.state
+        trial = self.trial(size)
+        is_big = True
+        start = len(self.placed)
+        while True:
+            left = None if limit is None else limit - (len(self.placed) - start)
+            block = self._big_block(size) if is_big else SMALL_BLOCK
+            mark, before = state.mark(), len(self.placed)
+            found = yield from self._place(
+                trial, block if left is None else min(left, block)
+            )
+            if (yield from self.redundancy.steps()):
+                if len(self.placed) == before:
+                    return found
+                continue
+            state.rollback(mark)
+            del self.placed[before:]
+            self._outcomes.clear()
+            if not is_big:
+                return (yield from self._place_checked(trial, left))
+            is_big = False
+
+    def _place_checked(
+        self, trial: Trial, limit: int | None
+    ) -> Generator[None, None, Counts]:
+        """Place one by one, each leaving the cluster redundant."""
+        done = 0
+        while limit is None or done < limit:
+            trial.refresh()
+            choice, rejected = yield from best_redundant(trial, self.redundancy)
+            if choice is None:
+                trial.refresh()
+                return with_rejected(counts(trial), rejected)
+            self._put(trial.guest, choice.primary, choice.secondary)
+            done += 1
+        return counts(trial)
+
+    def _big_block(self, size: Size) -> int:
+        """How many instances the free memory of all nodes promises."""
+        numbers = self.state.numbers
+        free = int(np.maximum(0, numbers[UNALLOCATED] - numbers[RESERVE]).sum())
+        return max(BLOCK, free // max(1, size.memory) - len(self.state.hardware.nodes))
+
+    def _put(self, guest: Guest, primary: int, secondary: int) -> None:
+        self.placed.append(self.state.add(guest, primary, secondary))
+        self._outcomes.clear()

@@ -1,0 +1,284 @@
+"""Where everything is placed, in arrays with one entry a node; it can be undone.
+
+All numbers of a node that a placement changes are the rows of ``numbers``; those that
+the score looks at are the rows of ``columns``, which has online nodes only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from ganetix.plan.capacity.guest import Guest
+from ganetix.plan.capacity.hardware import NONE, Floats, Hardware, Ints, ratio
+from ganetix.plan.capacity.model import CapCluster
+
+(
+    UNALLOCATED,
+    PROMISED,
+    DISK,
+    VCPUS,
+    SPINDLE_USE,
+    FREE_SPINDLES,
+    PRIMARIES,
+    SECONDARIES,
+    RESERVE,
+    FAILING,
+) = range(10)
+"""Rows of ``numbers``: free memory; the same if all guests that are down ran; free
+disk; vcpus in use; spindle use; free spindles; how many primary and secondary
+instances; memory to keep free for the failure of another node; 1 if less is free."""
+
+MEM, MEM_PROMISED, CPU, LOAD, SPACE, DISK_LOAD, SPINDLES, RESERVED = range(8)
+"""Rows of ``columns``: what the score looks at. The first four change with primaries
+only, the last one with secondaries only."""
+
+
+class ClusterState:
+    """A cluster's nodes and instances, mutable; both by number.
+
+    ``homes`` are the primary and secondary nodes of ``guests``, ``primaries`` the
+    guests of each node in the order of their coming. ``peers[s, place of p]`` is what
+    ``s`` keeps free for the primaries of ``p``, of the same group. ``stamps`` tell when
+    a node changed last by ``clock``; nodes of one of ``kinds`` are equal in all
+    numbers. ``missing`` is memory that is neither free nor used by what is known of.
+    """
+
+    def __init__(self, hardware: Hardware) -> None:
+        count = len(hardware.nodes)
+        self.hardware = hardware
+        self.guests: list[Guest] = []
+        self.homes: list[tuple[int, int]] = []
+        self.primaries: list[list[int]] = [[] for _node in range(count)]
+        widest = max((len(members) for members in hardware.members), default=0)
+        self.peers: Ints = np.zeros((count, widest), dtype=np.int64)
+        self.numbers: Ints = np.zeros((10, count), dtype=np.int64)
+        self.columns: Floats = np.zeros((8, len(hardware.online)), dtype=np.float64)
+        self.missing: Ints = np.zeros(count, dtype=np.int64)
+        self.stamps: Ints = np.zeros(count, dtype=np.int64)
+        self.kinds: Ints = np.zeros(count, dtype=np.int64)
+        self.clock = 0
+        self.failing_sum = 0
+        self.failing_loads: Ints = np.zeros(count, dtype=np.int64)
+        self._far_peers: dict[tuple[int, int], int] = {}
+        self._kind_numbers: dict[tuple[object, ...], int] = {}
+        self._undo: list[Callable[[], None]] = []
+
+    @classmethod
+    def of(
+        cls,
+        cluster: CapCluster,
+        *,
+        max_disk_usage: float = 1.0,
+        cpu_ratio: float | None = None,
+    ) -> ClusterState:
+        """The state that a description tells.
+
+        :param max_disk_usage: how much of each disk may be used, a ratio
+        :param cpu_ratio: vcpus for each CPU, in place of what the groups' policies say
+        :raises BadParameter: something refers to a node or group that is not there
+        """
+        state = cls(Hardware(cluster, max_disk_usage, cpu_ratio))
+        for node, facts in enumerate(cluster.nodes):
+            state.numbers[DISK, node] = facts.free_disk
+            state.numbers[VCPUS, node] = facts.node_cpus
+            state.numbers[FREE_SPINDLES, node] = facts.free_spindles
+        for instance in cluster.instances:
+            guest = Guest.of(instance)
+            state.guests.append(guest)
+            primary = state.hardware.number(instance.primary, instance.name)
+            secondary = (
+                state.hardware.number(instance.secondary, instance.name)
+                if instance.secondary
+                else NONE
+            )
+            state.homes.append((primary, secondary))
+            state._account(guest, primary, secondary, 1, loading=True)
+            state.primaries[primary].append(len(state.guests) - 1)
+        for node, facts in enumerate(cluster.nodes):
+            numbers = state.numbers[:, node]
+            used = -int(numbers[UNALLOCATED])
+            free = facts.total_memory - facts.node_memory - used
+            state.missing[node] = free - facts.free_memory
+            numbers[UNALLOCATED] = min(free, facts.free_memory)
+            # So far the row has what all guests took: running ones have theirs already.
+            numbers[PROMISED] += facts.free_memory + used
+            numbers[FAILING] = facts.free_memory < numbers[RESERVE]
+            state._renew(node)
+        return state
+
+    def add(self, guest: Guest, primary: int, secondary: int = NONE) -> int:
+        """Place a new guest without asking whether it fits; answers its number."""
+        number = len(self.guests)
+        self.guests.append(guest)
+        self.homes.append((NONE, NONE))
+        self._undo.append(self._forget_last)
+        self.put(number, primary, secondary)
+        return number
+
+    def put(self, number: int, primary: int, secondary: int = NONE) -> None:
+        """Place a guest that is nowhere, without asking whether it fits."""
+        self._keep(primary, secondary)
+        guest = self.guests[number]
+        self._account(guest, primary, secondary, 1)
+        self.primaries[primary].append(number)
+        self._undo.append(partial(self._come_back, number, self.homes[number], primary))
+        self.homes[number] = (primary, secondary)
+        self._renew_pair(primary, secondary)
+
+    def lift(self, number: int) -> tuple[int, int]:
+        """Take a guest off its nodes; answers which these were."""
+        primary, secondary = home = self.homes[number]
+        self._keep(primary, secondary)
+        self._account(self.guests[number], primary, secondary, -1)
+        listed = self.primaries[primary]
+        self._undo.append(partial(self._go_back, number, home, list(listed)))
+        listed.remove(number)
+        self.homes[number] = (NONE, NONE)
+        self._renew_pair(primary, secondary)
+        return home
+
+    def mark(self) -> int:
+        """A point to come back to with ``rollback``."""
+        return len(self._undo)
+
+    def rollback(self, mark: int) -> None:
+        """Undo all that was done since a mark; every bit is as it was."""
+        undo = self._undo
+        while len(undo) > mark:
+            undo.pop()()
+
+    def forget_undo(self) -> None:
+        """Keep what was done; earlier marks are void."""
+        self._undo.clear()
+
+    def _keep(self, primary: int, secondary: int) -> None:
+        """Note what is about to change."""
+        for node in (primary, secondary):
+            if node != NONE:
+                column = self.numbers[:, node].copy()
+                self._undo.append(partial(self._restore, node, column))
+
+    def _restore(self, node: int, column: Ints) -> None:
+        self.numbers[:, node] = column
+        self._renew(node)
+
+    def _forget_last(self) -> None:
+        self.guests.pop()
+        self.homes.pop()
+
+    def _come_back(self, number: int, home: tuple[int, int], primary: int) -> None:
+        """Undo ``put`` except for the numbers."""
+        self.primaries[primary].pop()
+        _primary, secondary = self.homes[number]
+        self._owe(self.guests[number], primary, secondary, -1)
+        self.homes[number] = home
+
+    def _go_back(self, number: int, home: tuple[int, int], listed: list[int]) -> None:
+        """Undo ``lift`` except for the numbers."""
+        self._owe(self.guests[number], *home, 1)
+        self.primaries[home[0]] = listed
+        self.homes[number] = home
+
+    def _owe(self, guest: Guest, primary: int, secondary: int, sign: int) -> int:
+        """Change what a secondary node keeps free for a primary; answers how much."""
+        if secondary == NONE:
+            return 0
+        amount = sign * guest.reserved_memory
+        hardware = self.hardware
+        if hardware.group[primary] == hardware.group[secondary]:
+            row = self.peers[secondary]
+            place = hardware.place[primary]
+            row[place] += amount
+            return int(row[place])
+        key = (secondary, primary)
+        self._far_peers[key] = self._far_peers.get(key, 0) + amount
+        return self._far_peers[key]
+
+    def _account(
+        self,
+        guest: Guest,
+        primary: int,
+        secondary: int,
+        sign: int,
+        *,
+        loading: bool = False,
+    ) -> None:
+        """Add a guest to its nodes' numbers, or take it off them."""
+        numbers = self.numbers[:, primary]
+        numbers[UNALLOCATED] -= sign * guest.used_memory
+        numbers[PROMISED] -= sign * guest.memory
+        numbers[VCPUS] += sign * guest.used_vcpus
+        numbers[PRIMARIES] += sign
+        self._take_disk(guest, primary, sign, loading)
+        if secondary != NONE:
+            owed = self._owe(guest, primary, secondary, sign)
+            numbers = self.numbers[:, secondary]
+            numbers[SECONDARIES] += sign
+            if sign > 0:
+                numbers[RESERVE] = max(numbers[RESERVE], owed)
+            else:
+                numbers[RESERVE] = self._reserve(secondary)
+            self._take_disk(guest, secondary, sign, loading)
+            numbers[FAILING] = numbers[UNALLOCATED] <= numbers[RESERVE]
+        numbers = self.numbers[:, primary]
+        numbers[FAILING] = numbers[UNALLOCATED] <= numbers[RESERVE]
+
+    def _take_disk(self, guest: Guest, node: int, sign: int, loading: bool) -> None:
+        """Disk space and spindles; the free ones know of what is there at loading."""
+        if not guest.is_local:
+            return
+        numbers = self.numbers[:, node]
+        exclusive = self.hardware.exclusive[node]
+        if not exclusive:
+            numbers[SPINDLE_USE] += sign * guest.spindle_use
+        if not loading:
+            numbers[DISK] -= sign * guest.disk
+            if exclusive:
+                numbers[FREE_SPINDLES] -= sign * (guest.disk_spindles or 0)
+
+    def _reserve(self, node: int) -> int:
+        """Memory for the failure of the one node that would send most."""
+        near = int(self.peers[node].max(initial=0))
+        if not self._far_peers:
+            return near
+        far = (mib for (at, _from), mib in self._far_peers.items() if at == node)
+        return max(near, *far, 0)
+
+    def _renew_pair(self, primary: int, secondary: int) -> None:
+        self._renew(primary)
+        if secondary != NONE:
+            self._renew(secondary)
+
+    def _renew(self, node: int) -> None:
+        """Compute what follows from a node's numbers."""
+        self.clock += 1
+        self.stamps[node] = self.clock
+        numbers = self.numbers[:, node].tolist()
+        key = (self.hardware.kinds[node], *numbers)
+        self.kinds[node] = self._kind_numbers.setdefault(key, len(self._kind_numbers))
+        if not self.hardware.is_online[node]:
+            return
+        load = numbers[PRIMARIES] + numbers[SECONDARIES]
+        failing = load if numbers[FAILING] else 0
+        self.failing_sum += failing - self.failing_loads[node]
+        self.failing_loads[node] = failing
+        facts = self.hardware.limits[node]
+        if facts.exclusive:
+            space = ratio(numbers[FREE_SPINDLES], facts.spindles)
+        elif facts.disk:
+            space = numbers[DISK] / facts.disk
+        else:
+            space = 1.0
+        self.columns[:, self.hardware.position[node]] = (
+            ratio(numbers[UNALLOCATED], facts.memory),
+            ratio(numbers[PROMISED], facts.memory),
+            ratio(ratio(numbers[VCPUS], facts.cpus), facts.speed),
+            numbers[PRIMARIES],
+            space,
+            load,
+            ratio(numbers[SPINDLE_USE], facts.max_spindle_use),
+            ratio(numbers[RESERVE], facts.memory),
+        )

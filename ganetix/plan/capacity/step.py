@@ -1,0 +1,89 @@
+"""One allocation: the best place for one more guest, or what stands against it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from ganetix.plan.capacity.hardware import NONE
+from ganetix.plan.capacity.model import FAILURE_MODES, FailureMode
+from ganetix.plan.capacity.pairs import Choice, best_pair, pair_counts, pair_places
+from ganetix.plan.capacity.redundancy import Redundancy
+from ganetix.plan.capacity.singles import best_single, singles_by_score
+from ganetix.plan.capacity.trial import FITS, MODE, Trial
+
+Counts = tuple[int, ...]
+"""How often each mode of FAILURE_MODES was met."""
+
+
+def best(trial: Trial) -> Choice | None:
+    """The best place for a trial's guest; None if it fits nowhere."""
+    return best_pair(trial) if trial.guest.is_pair else best_single(trial)
+
+
+def counts(trial: Trial) -> Counts:
+    """What stands against a trial's guest, over all places."""
+    if trial.guest.is_pair:
+        return tuple(pair_counts(trial)[:FITS])
+    return tuple(trial.counts(trial.primary_codes)[:FITS])
+
+
+def best_redundant(
+    trial: Trial, redundancy: Redundancy
+) -> Generator[None, None, tuple[Choice | None, int]]:
+    """The best node that leaves the cluster redundant, and how many better ones do not.
+
+    Only for guests that need one node.
+    """
+    state = trial.state
+    rejected = 0
+    for choice in singles_by_score(trial):
+        mark = state.mark()
+        state.add(trial.guest, choice.primary)
+        holds = yield from redundancy.steps()
+        state.rollback(mark)
+        if holds:
+            return choice, rejected
+        rejected += 1
+    return None, rejected
+
+
+def with_rejected(found: Counts, rejected: int) -> Counts:
+    """Failures with those places that would not have left the cluster redundant."""
+    n1 = MODE["N1"]
+    return (*found[:n1], found[n1] + rejected, *found[n1 + 1 :])
+
+
+def failures_of(found: Counts) -> dict[FailureMode, int]:
+    """Failures by name, without those that were not met."""
+    return {
+        mode: number
+        for mode, number in zip(FAILURE_MODES, found, strict=True)
+        if number
+    }
+
+
+def fits(trial: Trial) -> bool:
+    """Whether there is any place for a trial's guest."""
+    if trial.guest.is_pair:
+        return pair_counts(trial)[FITS] > 0
+    return bool((trial.primary_codes == FITS).any())
+
+
+def any_redundant(
+    trial: Trial, redundancy: Redundancy
+) -> Generator[None, None, int | None]:
+    """None if some place leaves the cluster redundant, else how many there were."""
+    state = trial.state
+    if trial.guest.is_pair:
+        places = list(pair_places(trial))
+    else:
+        choices = trial.nodes[trial.primary_codes == FITS].tolist()
+        places = [(node, NONE) for node in choices]
+    for primary, secondary in places:
+        mark = state.mark()
+        state.add(trial.guest, primary, secondary)
+        holds = yield from redundancy.steps()
+        state.rollback(mark)
+        if holds:
+            return None
+    return len(places)

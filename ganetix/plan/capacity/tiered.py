@@ -1,0 +1,218 @@
+"""Tiered specs: fill a cluster with instances that get smaller as less fits."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from itertools import groupby
+from typing import NamedTuple, TypeVar
+
+from ganetix.plan.capacity.fill import Filling
+from ganetix.plan.capacity.hardware import NONE
+from ganetix.plan.capacity.model import (
+    FAILURE_MODES,
+    CapCluster,
+    FailureMode,
+    Placed,
+    Spec,
+    TieredRequest,
+    TieredResult,
+    TieredSpec,
+)
+from ganetix.plan.capacity.size import Size
+from ganetix.plan.capacity.state import ClusterState
+from ganetix.plan.capacity.step import Counts, failures_of
+from ganetix.plan.capacity.trial import MODE
+
+T = TypeVar("T")
+
+
+class Level(NamedTuple):
+    """A size that does not fit any more, and what stands against it, least first."""
+
+    size: Size
+    order: tuple[FailureMode, ...]
+
+
+def tiered(cluster: CapCluster, request: TieredRequest) -> TieredResult:
+    """What fits into a cluster.
+
+    :raises BadParameter: an instance or node refers to something that is not there
+    """
+    return run_tiered(state_for(cluster, request), request)
+
+
+def tiered_steps(
+    cluster: CapCluster, request: TieredRequest
+) -> Generator[None, None, TieredResult]:
+    """The same bit by bit, some milliseconds each."""
+    return (yield from run_tiered_steps(state_for(cluster, request), request))
+
+
+def state_for(cluster: CapCluster, request: TieredRequest) -> ClusterState:
+    """The state of a cluster under a request's limits."""
+    return ClusterState.of(
+        cluster, max_disk_usage=request.max_disk_usage, cpu_ratio=request.cpu_ratio
+    )
+
+
+def run_tiered(state: ClusterState, request: TieredRequest) -> TieredResult:
+    """What fits into a state, which is full afterwards."""
+    return driven(run_tiered_steps(state, request))
+
+
+def run_standard(state: ClusterState, request: TieredRequest) -> TieredResult:
+    """How many of the first spec of a request fit, one size only."""
+    return driven(run_standard_steps(state, request))
+
+
+def driven(steps: Generator[None, None, T]) -> T:
+    """What a computation answers, when it is run to its end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            answer: T = stop.value
+            return answer
+
+
+def run_tiered_steps(
+    state: ClusterState, request: TieredRequest
+) -> Generator[None, None, TieredResult]:
+    """``run_tiered`` bit by bit."""
+    filling = Filling(state, request)
+    yield from filling.prepare()
+    if filling.refusal or filling.is_failing:
+        return _nothing(filling)
+    found: Counts = ()
+    for size in sizes_of(state, request):
+        found = yield from _tiers(filling, size)
+    return _result(filling, found)
+
+
+def run_standard_steps(
+    state: ClusterState, request: TieredRequest
+) -> Generator[None, None, TieredResult]:
+    """``run_standard`` bit by bit."""
+    filling = Filling(state, request)
+    yield from filling.prepare()
+    if filling.refusal or filling.is_failing:
+        return _nothing(filling)
+    found = yield from filling.fill(sizes_of(state, request)[0], request.limit)
+    return _result(filling, found)
+
+
+def sizes_of(state: ClusterState, request: TieredRequest) -> list[Size]:
+    """The largest sizes that a request asks for."""
+    if request.specs:
+        spindles = request.disk_spindles
+        return [
+            Size(
+                spec.memory, spec.disk, spec.vcpus, 1 if spindles is None else spindles
+            )
+            for spec in request.specs
+        ]
+    specs = [bounds.max for bounds in state.hardware.cluster.policy.ranges]
+    return [Size(s.memory, s.disk, s.vcpus, s.spindle_use) for s in specs]
+
+
+def _tiers(filling: Filling, size: Size) -> Generator[None, None, Counts]:
+    """Fill with a size and all smaller ones."""
+    limit = filling.request.limit
+    levels: list[Level] = []
+    while True:
+        before = len(filling.placed)
+        found = yield from filling.fill(size, limit)
+        if len(filling.placed) > before:
+            levels.clear()
+        if limit is not None:
+            limit -= len(filling.placed)
+            if limit <= 0:
+                return found
+        levels.append(Level(size, by_frequency(found)))
+        smaller = size.shrunk(levels[-1].order[-1])
+        if smaller is None:
+            smaller = yield from _way_out(filling, levels)
+            levels.clear()
+        if smaller is None:
+            return found
+        size = smaller
+
+
+def by_frequency(found: Counts) -> tuple[FailureMode, ...]:
+    """All modes, the most frequent last; of equally frequent ones the later mode."""
+    return tuple(sorted(FAILURE_MODES, key=lambda mode: found[MODE[mode]]))
+
+
+def _way_out(
+    filling: Filling, levels: list[Level]
+) -> Generator[None, None, Size | None]:
+    """From the last level up: the first size that fits with less of one quantity."""
+    for level in reversed(levels):
+        for mode in reversed(level.order):
+            size = yield from _sufficient(filling, level.size, mode)
+            if size is not None:
+                return size
+    return None
+
+
+def _sufficient(
+    filling: Filling, size: Size, mode: FailureMode
+) -> Generator[None, None, Size | None]:
+    """The largest size with less of one quantity that fits; never the very smallest."""
+    while (smaller := size.shrunk(mode)) is not None:
+        fitting, found = yield from filling.redundant_outcome(size)
+        if fitting:
+            return size
+        if not found[MODE[mode]]:
+            return None
+        size = smaller
+    return None
+
+
+def _nothing(filling: Filling) -> TieredResult:
+    return TieredResult(
+        tspecs=(),
+        failures={"N1": 1} if filling.is_failing else {},
+        reason=filling.refusal,
+    )
+
+
+def _result(filling: Filling, found: Counts) -> TieredResult:
+    """What was placed, run-length encoded."""
+    state = filling.state
+    nodes = state.hardware.nodes
+    guests = [state.guests[number] for number in filling.placed]
+    sizes = [
+        (guest.memory, guest.disk, guest.vcpus, guest.disk_spindles) for guest in guests
+    ]
+    placed = []
+    for number in filling.placed:
+        guest = state.guests[number]
+        primary, secondary = state.homes[number]
+        placed.append(
+            Placed(
+                spec=Spec(
+                    memory=guest.memory,
+                    disk=guest.disk,
+                    vcpus=guest.vcpus,
+                    disk_count=1,
+                    spindle_use=guest.spindle_use,
+                ),
+                primary=nodes[primary].name,
+                secondary="" if secondary == NONE else nodes[secondary].name,
+            )
+        )
+    return TieredResult(
+        tspecs=tuple(
+            TieredSpec(
+                memory=size[0],
+                disk=size[1],
+                vcpus=size[2],
+                spindles=size[3],
+                count=len(list(run)),
+            )
+            for size, run in groupby(sizes)
+        ),
+        placed=tuple(placed),
+        failures=failures_of(found) if found else {},
+    )

@@ -6,23 +6,23 @@ import time
 
 from ganetix.bootstrap.init import InitRequest, initialise
 from ganetix.cli.addresses import address_of
-from ganetix.cli.errors import checked
+from ganetix.cli.errors import Failure, checked
 from ganetix.cli.instance_request import hypervisor_parameters
 from ganetix.cli.parser import Options
 from ganetix.cli.session import Session
 from ganetix.flow.offload import inline_offload
 from ganetix.hypervisor.params import check_hvparams
+from ganetix.netutils.address import is_loopback
 from ganetix.netutils.hostname import own_name
-from ganetix.objects import HvParams
+from ganetix.objects import HvParams, IpVersion
 from ganetix.state.sqlite import SqliteEngine
 
 
 async def initialise_here(session: Session, options: Options) -> None:
     """Make a cluster of this host."""
     node_name = options.node_name or await own_name(inline_offload)
-    address = options.primary_ip or await address_of(
-        session, node_name, options.primary_ip_version
-    )
+    version = options.primary_ip_version
+    address = options.primary_ip or await _address_of_name(session, node_name, version)
     names = [name.strip() for name in options.enabled_hypervisors.split(",")]
     request = InitRequest(
         name=options.name,
@@ -30,7 +30,7 @@ async def initialise_here(session: Session, options: Options) -> None:
         primary_ip=address,
         secondary_ip=options.secondary_ip,
         port=options.port,
-        primary_ip_version=options.primary_ip_version,
+        primary_ip_version=version,
         ipv6_secondary=options.allow_ipv6_secondary,
         enabled_hypervisors=tuple(name for name in names if name),
         hvparams=checked(_hvparams, options.hypervisor_parameters),
@@ -44,6 +44,20 @@ async def initialise_here(session: Session, options: Options) -> None:
         f"cluster {options.name} is made, with {node_name} ({address}) as its master;"
         " now start ganetix-node and ganetix-master"
     )
+
+
+async def _address_of_name(session: Session, name: str, version: IpVersion) -> str:
+    """What the name resolves to, unless nobody else can use that.
+
+    Many hosts know their own name by a loopback address.
+    """
+    found = await address_of(session, name, version)
+    if is_loopback(found):
+        raise Failure(
+            f"{name!r} resolves to {found}, which only this host reaches; give"
+            " --primary-ip"
+        )
+    return found
 
 
 def _hvparams(texts: list[str]) -> dict[str, HvParams]:

@@ -36,8 +36,6 @@ class Message(NamedTuple):
 class NetlinkError(ClusterFault):
     """The kernel refused a request; ``number`` is its ``errno``."""
 
-    code = "NETLINK_ERROR"
-
     def __init__(self, number: int) -> None:
         why = os.strerror(number)
         super().__init__(f"the kernel does not tell of its network: {why}")

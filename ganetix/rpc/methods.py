@@ -10,6 +10,19 @@ from typing import Generic, Literal, TypeVar
 from ganetix.objects.base import Value
 from ganetix.objects.guest import GuestInfo, GuestSpec, StopOutcome
 from ganetix.objects.node import Enrolment
+from ganetix.objects.replica_calls import (
+    MasterAddress,
+    MasterBelief,
+    ReplicaAppend,
+    ReplicaClaim,
+    ReplicaPart,
+    ReplicaPromise,
+    ReplicaRead,
+    ReplicaRows,
+    ReplicaStatus,
+    ReplicaTaken,
+    SecretsWrite,
+)
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -322,6 +335,51 @@ CONSOLE_INPUT = Method(
     name="console_input", request=ConsoleInput, result=Nothing, timeout="fast"
 )
 ENROL = Method(name="enrol", request=EnrolCall, result=Enrolment)
+REPLICA_STATUS = Method(
+    name="replica_status",
+    request=Nothing,
+    result=ReplicaStatus,
+    timeout="fast",
+    idempotent=True,
+)
+REPLICA_PROMISE = Method(
+    name="replica_promise",
+    request=ReplicaPromise,
+    result=ReplicaStatus,
+    timeout="fast",
+    idempotent=True,
+)
+REPLICA_APPEND = Method(
+    name="replica_append", request=ReplicaAppend, result=ReplicaTaken, idempotent=True
+)
+REPLICA_PART = Method(
+    name="replica_part", request=ReplicaPart, result=Nothing, idempotent=True
+)
+REPLICA_READ = Method(
+    name="replica_read", request=ReplicaRead, result=ReplicaRows, idempotent=True
+)
+REPLICA_RELEASE = Method(
+    name="replica_release", request=ReplicaClaim, result=Nothing, idempotent=True
+)
+REPLICA_FORGET = Method(
+    name="replica_forget", request=ReplicaClaim, result=Nothing, idempotent=True
+)
+SECRETS_WRITE = Method(
+    name="secrets_write", request=SecretsWrite, result=Nothing, idempotent=True
+)
+MASTER_BELIEF = Method(
+    name="master_belief",
+    request=Nothing,
+    result=MasterBelief,
+    timeout="fast",
+    idempotent=True,
+)
+MASTER_IP_UP = Method(
+    name="master_ip_up", request=MasterAddress, result=Nothing, idempotent=True
+)
+MASTER_IP_DOWN = Method(
+    name="master_ip_down", request=MasterAddress, result=Nothing, idempotent=True
+)
 DELAY = Method(name="delay", request=Delay, result=Nothing, timeout="endless")
 
 METHODS: dict[str, Method[object, object]] = {
@@ -345,6 +403,17 @@ METHODS: dict[str, Method[object, object]] = {
         CONSOLE_ATTACH,
         CONSOLE_INPUT,
         ENROL,
+        REPLICA_STATUS,
+        REPLICA_PROMISE,
+        REPLICA_APPEND,
+        REPLICA_PART,
+        REPLICA_READ,
+        REPLICA_RELEASE,
+        REPLICA_FORGET,
+        SECRETS_WRITE,
+        MASTER_BELIEF,
+        MASTER_IP_UP,
+        MASTER_IP_DOWN,
         DELAY,
     )
 }

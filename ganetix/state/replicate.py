@@ -313,7 +313,7 @@ class Replicator:
         self._writer.record([members_row(record)])
 
     def _fit_followers(self) -> None:
-        """Follow with those who are wanted, and with members until they are released."""
+        """Follow those who are wanted, and members until they are released."""
         record = self._ledger.record
         due = self._wanted | {*record.members} | {*record.before}
         for uuid in due - self._followers.keys() - {self._own}:

@@ -203,7 +203,8 @@ class Follower:
 
     async def _more(self) -> None:
         """Wait until there is something to send, or it is time for a sign of life."""
-        self._wake = wake = Deferred()
+        wake: Deferred[None] = Deferred()
+        self._wake = wake
         timer = self._clock.callLater(HEARTBEAT_SECONDS, self.nudge)
         try:
             await wake

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -23,6 +24,8 @@ T = TypeVar("T")
 APPLICATION_ID = 0x676E7478
 FORMAT = 1
 BUSY_SECONDS = 5.0
+LOCK_ATTEMPTS = 3
+LOCK_PAUSE_SECONDS = 0.05
 
 _SCHEMA = (
     "CREATE TABLE rows (kind TEXT NOT NULL, key TEXT NOT NULL, data BLOB NOT NULL,"
@@ -70,6 +73,23 @@ def connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
+
+
+def is_open_elsewhere(path: Path) -> bool:
+    """Whether somebody has the store open. Blocking."""
+    try:
+        lock = os.open(_lock_path(path), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StateFault(f"state store {path}: {error.strerror or error}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 @implementer(IStateEngine)
@@ -149,12 +169,12 @@ class SqliteEngine:
 
     def _take_lock(self) -> int:
         lock = os.open(
-            self._path.with_name(self._path.name + ".lock"),
+            _lock_path(self._path),
             os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
             0o600,
         )
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _flock(lock)
         except BlockingIOError as error:
             holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
             os.close(lock)
@@ -265,6 +285,22 @@ class SqliteEngine:
             raise StateFault(
                 f"state store {self._path}: {error.strerror or error}"
             ) from error
+
+
+def _flock(lock: int) -> None:
+    """Take the lock. Whoever only asks who has it, has it for a moment."""
+    for _ in range(LOCK_ATTEMPTS - 1):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOCK_PAUSE_SECONDS)
+        else:
+            return
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
 
 
 def _portions(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -29,6 +29,9 @@ PROBE_SECONDS = 5.0
 PATIENCE_SECONDS = 10.0
 """How long a batch waits to be written while something stands in the way."""
 
+CLOSE_SECONDS = 2.0
+"""How long a store that is being closed waits for the replicas."""
+
 WINDOW = 4 * GROUP_LIMIT
 """So many batches may be written here and not yet be confirmed by replicas."""
 
@@ -188,7 +191,10 @@ class StateStore:
         self._probe = None
         if self._replicas.obstacle is not None:
             self._refuse(self._pending, StateFault("the state store was closed"))
+        closing = self._clock.callLater(CLOSE_SECONDS, self._not_confirmed)
         await self._idle.wait()
+        if closing.active():
+            closing.cancel()
         await self._engine.close()
 
     def confirm(self, revision: int) -> None:
@@ -237,7 +243,7 @@ class StateStore:
             else:
                 break
         self._is_going_on = False
-        if not (self._is_writing or self._untold):
+        if not (self._is_writing or self._untold or self._unconfirmed):
             self._idle.set()
 
     def _may_write(self) -> bool:
@@ -261,6 +267,9 @@ class StateStore:
             late = [w for w in self._pending if w.since <= latest]
             self._refuse(late, StateFault(obstacle))
         self._go_on()
+
+    def _not_confirmed(self) -> None:
+        self.give_up("the state store was closed before the candidates had this")
 
     def _refuse(self, waiting: Sequence[_Waiting], error: StateFault) -> None:
         refused = {id(each) for each in waiting}

@@ -42,7 +42,8 @@ ALLOWED: dict[str, set[str]] = {
     "storage": CORE,
     "allocators": CORE,
     "node": CORE
-    | {"hypervisor", "storage", "rpc.server", "netutils", "bootstrap", "api.types"},
+    | {"hypervisor", "storage", "rpc.server", "netutils", "bootstrap", "api.types"}
+    | {"state"},
     "bootstrap": CORE | {"config", "state", "rpc", "netutils"},
     "units": CORE | {"config", "jobs", "locking"},
     "query": CORE | {"config", "jobs", "cache", "api.types", "rpc.fanout"},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from msgspec import to_builtins
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -133,16 +132,6 @@ class Door:
         snapshot = self._config.snapshot()
         cluster = snapshot.cluster
         counts = self._queue.counts()
-        parameters = {
-            "enabled_hypervisors": list(cluster.enabled_hypervisors),
-            "enabled_disk_templates": list(cluster.enabled_disk_templates),
-            "candidate_pool_size": cluster.candidate_pool_size,
-            "beparams": to_builtins(cluster.beparams),
-            "hvparams": to_builtins(cluster.hvparams),
-            "nic_mode": cluster.nic_mode,
-            "nic_link": cluster.nic_link,
-            "mac_prefix": cluster.mac_prefix,
-        }
         return succeed(
             ClusterInfo(
                 name=cluster.name,
@@ -158,7 +147,9 @@ class Door:
                 instances=len(snapshot.instances),
                 jobs_queued=counts.queued + counts.waiting,
                 jobs_running=counts.running,
-                parameters=parameters,
+                parameters=self._queries.cluster_parameters(),
+                serial_no=cluster.serial_no,
+                tags=cluster.tags,
                 drain=self._queue.info().drain,
                 faults=(self._store.fault,) if self._store.fault else (),
             )

@@ -80,5 +80,7 @@ class ClusterInfo(Value, frozen=True, kw_only=True):
     jobs_queued: int
     jobs_running: int
     parameters: dict[str, Cell]
+    serial_no: int = 0
+    tags: tuple[str, ...] = ()
     drain: Drain | None = None
     faults: tuple[str, ...] = ()

@@ -2,14 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from ganetix.api.types import Cell, FieldKind
 from ganetix.objects import Cluster
+from ganetix.opcodes.parameters import BACKEND, NODE
+from ganetix.plan.params import Layers
+from ganetix.plan.settings import cluster_settings
 from ganetix.query.common import object_columns
+from ganetix.query.params import (
+    as_cell,
+    capacity_columns,
+    parameter_columns,
+    shown_origins,
+    shown_values,
+)
 from ganetix.query.table import Column, Table, column
 from ganetix.query.view import View
 
 
 def _cluster(view: View) -> Cluster:
     return view.snapshot.cluster
+
+
+_SETTINGS: tuple[tuple[str, str, FieldKind], ...] = (
+    ("candidate_pool_size", "How many master candidates are wanted", "number"),
+    (
+        "enabled_hypervisors",
+        "What instances may run under; the first is the default",
+        "list",
+    ),
+    ("enabled_disk_templates", "Where disks may be", "list"),
+    ("nic/mode", "Mode of a NIC", "text"),
+    ("nic/link", "Bridge of a NIC", "text"),
+    ("mac_prefix", "First half of generated MAC addresses", "text"),
+    ("default_iallocator", "What places instances", "text"),
+    ("master_ip", "An address that moves with the master's role", "text"),
+    ("master_netdev", "The interface that master_ip is put on", "text"),
+    ("master_netmask", "Length of the prefix of master_ip's network", "number"),
+    ("ipv6_secondary", "Whether secondary addresses may be IPv6", "bool"),
+    ("remote_commands", "Whether commands run and files go to all nodes", "bool"),
+    ("cache_time", "Longest life of cached state in seconds", "number"),
+    ("watcher_interval", "Seconds between two rounds of repair", "number"),
+)
+
+
+def _setting(name: str) -> Callable[[View], Cell]:
+    return lambda view: as_cell(_settings(view)[name])
+
+
+def _settings(view: View) -> dict[str, object]:
+    return cluster_settings(view.snapshot.cluster, view.snapshot.groups)
+
+
+def _family(name: str) -> Callable[[View], Layers]:
+    return lambda view: view.group_families(None)[name]
+
+
+def cluster_parameters(view: View) -> dict[str, Cell]:
+    """All parameters by name, as they are where no group or object has its own."""
+    every = {**_settings(view), **shown_values(view.group_families(None))}
+    return {name: as_cell(value) for name, value in every.items()}
 
 
 _COLUMNS: tuple[Column[View], ...] = (
@@ -36,42 +89,10 @@ _COLUMNS: tuple[Column[View], ...] = (
         "number",
         default=True,
     ),
-    column(
-        "enabled_hypervisors",
-        "Hypervisors",
-        "What instances may run under; the first is the default",
-        lambda v: list(_cluster(v).enabled_hypervisors),
-        "list",
-        default=True,
-    ),
-    column(
-        "enabled_disk_templates",
-        "DiskTemplates",
-        "Where disks may be",
-        lambda v: list(_cluster(v).enabled_disk_templates),
-        "list",
-    ),
-    column(
-        "candidate_pool_size",
-        "PoolSize",
-        "How many master candidates are wanted",
-        lambda v: _cluster(v).candidate_pool_size,
-        "number",
-    ),
-    column(
-        "be/memory",
-        "Memory",
-        "Memory of an instance that names none",
-        lambda v: _cluster(v).beparams.memory_mib,
-        "mib",
-    ),
-    column(
-        "be/vcpus",
-        "VCPUs",
-        "Virtual CPUs of an instance that names none",
-        lambda v: _cluster(v).beparams.vcpus,
-        "number",
-    ),
+    *(column(name, name, doc, _setting(name), kind) for name, doc, kind in _SETTINGS),
+    *parameter_columns("be", BACKEND, _family("be")),
+    *parameter_columns("nd", NODE, _family("nd")),
+    *capacity_columns(_family("capacity")),
     column(
         "hvparams",
         "HvParams",
@@ -79,13 +100,12 @@ _COLUMNS: tuple[Column[View], ...] = (
         lambda v: {name: dict(given) for name, given in _cluster(v).hvparams.items()},
         "other",
     ),
-    column("nic_mode", "NICMode", "Mode of a NIC", lambda v: _cluster(v).nic_mode),
-    column("nic_link", "NICLink", "Bridge of a NIC", lambda v: _cluster(v).nic_link),
     column(
-        "mac_prefix",
-        "MACPrefix",
-        "First half of generated MAC addresses",
-        lambda v: _cluster(v).mac_prefix,
+        "params",
+        "Parameters",
+        "All that its objects inherit, each with where it comes from",
+        lambda v: shown_origins(v.group_families(None)),
+        "other",
     ),
     column(
         "revision",

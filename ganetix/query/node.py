@@ -7,7 +7,10 @@ from collections.abc import Callable
 from ganetix.api.types import Cell
 from ganetix.objects import Node
 from ganetix.objects.base import Value
+from ganetix.opcodes.parameters import NODE
+from ganetix.plan.params import Layers
 from ganetix.query.common import object_columns
+from ganetix.query.params import parameter_columns, shown_origins
 from ganetix.query.status import role_of
 from ganetix.query.table import Column, Table, column
 from ganetix.query.view import View
@@ -34,6 +37,10 @@ def _live(get: Callable[[NodeInfo], Cell]) -> Callable[[NodeRow], Cell]:
 def _disk(get: Callable[[DiskSpace], Cell]) -> Callable[[NodeRow], Cell]:
     """Of the first storage that takes space."""
     return _live(lambda info: get(info.disk_space[0]) if info.disk_space else None)
+
+
+def _params(row: NodeRow) -> Layers:
+    return row.view.node_params(row.node)
 
 
 _COLUMNS: tuple[Column[NodeRow], ...] = (
@@ -171,6 +178,14 @@ _COLUMNS: tuple[Column[NodeRow], ...] = (
         "Changes with each boot of the host",
         _live(lambda i: i.boot_id),
         live=True,
+    ),
+    *parameter_columns("nd", NODE, _params),
+    column(
+        "params",
+        "Parameters",
+        "Its parameters, each with where it comes from",
+        lambda r: shown_origins({"nd": _params(r)}),
+        "other",
     ),
     *object_columns(lambda r: r.node),
 )

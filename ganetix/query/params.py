@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from ganetix.api.types import Cell, FieldKind
-from ganetix.opcodes.parameters import ParameterTable, full_name
+from ganetix.opcodes.parameters import CAPACITY, ParameterTable, full_name
 from ganetix.plan.params import Layers, effective, origins
 from ganetix.query.table import Column, column
 
@@ -40,6 +40,21 @@ def parameter_columns(
             _KINDS[parameter.kind],
         )
         for field, parameter in table.items()
+    )
+
+
+def capacity_columns(layers: Callable[[S], Layers]) -> tuple[Column[S], ...]:
+    """``capacity/NAME`` columns: those of the table, and the size."""
+    size = "capacity/max_inst_spec"
+    return (
+        column(
+            size,
+            size,
+            "The largest instance that capacity is computed for",
+            lambda subject: as_cell(effective(layers(subject))["max_inst_spec"]),
+            "other",
+        ),
+        *parameter_columns("capacity", CAPACITY, layers),
     )
 
 

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from ganetix.api.types import (
+    Cell,
     FieldInfo,
     QueryKind,
     QueryRequest,
@@ -25,7 +26,7 @@ from ganetix.errors import BadParameter, NodeUnreachable, NotFound
 from ganetix.interfaces import INodeRpc
 from ganetix.jobs.model import Job, LogLine
 from ganetix.objects import HvParams, Node
-from ganetix.query.cluster import CLUSTERS
+from ganetix.query.cluster import CLUSTERS, cluster_parameters
 from ganetix.query.group import GROUPS, GroupRow
 from ganetix.query.instance import InstanceRow, instance_table
 from ganetix.query.job import JOBS, JobRow
@@ -127,10 +128,7 @@ class QueryService:
             case "cluster":
                 return _config_rows(CLUSTERS, request, [self._view()])
             case "group":
-                view = self._view()
-                groups = view.groups(request.names, request.group)
-                rows = [GroupRow(view=view, group=group) for group in groups]
-                return _config_rows(GROUPS, request, rows)
+                return await self._query_groups(request)
             case "node":
                 return await self._query_nodes(request)
             case "instance":
@@ -139,6 +137,32 @@ class QueryService:
                 return await self._query_jobs(request)
             case "os":
                 return await self._query_oses(request)
+
+    def cluster_parameters(self) -> dict[str, Cell]:
+        """All parameters of the cluster by name, as they are in effect."""
+        return cluster_parameters(self._view())
+
+    async def _query_groups(self, request: QueryRequest) -> QueryResult:
+        columns = GROUPS.pick(request.fields)
+        view = self._view()
+        groups = view.groups(request.names, request.group)[: request.limit]
+        if not _wants_live(columns):
+            rows = [GroupRow(view=view, group=group) for group in groups]
+            return _result(columns, [(row, "config") for row in rows])
+        nodes = [n for group in groups for n in view.nodes((), group.uuid)]
+        templates = view.snapshot.cluster.enabled_disk_templates
+        asked = self._clock.seconds()
+        answers, _ = await self._ask(
+            nodes, NODE_INFO, NodeInfoRequest(disk_templates=templates)
+        )
+        live: list[tuple[GroupRow, RowSource]] = []
+        for group in groups:
+            members = view.nodes((), group.uuid)
+            infos = tuple(answers[n.uuid] for n in members if n.uuid in answers)
+            row = GroupRow(view=view, group=group, infos=infos)
+            silent = sum(n.uuid not in answers and not n.offline for n in members)
+            live.append((row, "unreachable" if silent else "live"))
+        return _result(columns, live, self._clock.seconds() - asked)
 
     async def _query_nodes(self, request: QueryRequest) -> QueryResult:
         columns = NODES.pick(request.fields)

@@ -10,10 +10,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.api.types import Cell, QueryKind, QueryRequest, QueryResult
-from ganetix.config.snapshot import Snapshot
+from ganetix.config.snapshot import Edits, Snapshot
 from ganetix.errors import BadParameter, GanetixError, NodeUnreachable, NotFound
 from ganetix.jobs.model import Dependency, Job, LogLine, OpRun
-from ganetix.objects import GuestInfo
+from ganetix.objects import CapacityOverrides, GuestInfo
 from ganetix.opcodes import OpGroupAdd, OpTestDelay
 from ganetix.query.service import QueryService
 from ganetix.rpc.methods import (
@@ -26,7 +26,13 @@ from ganetix.rpc.methods import (
     OsList,
 )
 from ganetix.rpc.server import Call, Handler
-from ganetix.testing.config import make_instance, make_node, make_snapshot, uuid_of
+from ganetix.testing.config import (
+    apply,
+    make_instance,
+    make_node,
+    make_snapshot,
+    uuid_of,
+)
 from ganetix.testing.rpc import FakeNodeRpc
 
 
@@ -275,6 +281,94 @@ class QueryTests(SynchronousTestCase):
         self.config.current = replace(snapshot, cluster=cluster)
         self.assertEqual(
             self.cells("instance", "hv/accel", names=("web1",)), [("kvm",)]
+        )
+
+    def test_parameters_with_origin(self) -> None:
+        """Each parameter of instances, nodes and groups says where it comes from."""
+        snapshot = self.config.current
+        cluster = replace(snapshot.cluster, hvparams={"fake": {"accel": "kvm"}})
+        rack2 = replace(
+            snapshot.group("rack2"),
+            beparams={"vcpus": 4},
+            ndparams={"spindle_count": 3},
+            capacity=CapacityOverrides(max_cpu_ratio=2.0),
+        )
+        self.config.current = apply(snapshot, Edits(put=(cluster, rack2)))
+        ((shown,),) = self.cells("instance", "params", names=("web2",))
+        assert isinstance(shown, dict)
+        self.assertEqual(shown["be/vcpus"], {"value": 4, "origin": "group rack2"})
+        self.assertEqual(shown["be/memory"], {"value": 128, "origin": "instance web2"})
+        self.assertEqual(shown["hv/accel"], {"value": "kvm", "origin": "cluster"})
+        self.assertEqual(
+            self.cells("instance", "be/vcpus", "hv/accel", names=("web2",)),
+            [(4, "kvm")],
+        )
+        ((shown,),) = self.cells("node", "params", names=("node3",))
+        assert isinstance(shown, dict)
+        self.assertEqual(
+            shown["nd/spindle_count"], {"value": 3, "origin": "group rack2"}
+        )
+        ((shown,),) = self.cells("group", "params", names=("rack2",))
+        assert isinstance(shown, dict)
+        self.assertEqual(
+            shown["capacity/max_cpu_ratio"], {"value": 2.0, "origin": "group rack2"}
+        )
+        self.assertEqual(
+            shown["capacity/max_disk_usage"], {"value": 1.0, "origin": "default"}
+        )
+        self.assertEqual(shown["hv/fake/accel"]["origin"], "cluster")  # type: ignore[index]
+        self.assertEqual(
+            self.cells(
+                "group", "capacity/max_cpu_ratio", "nd/spindle_count", "be/vcpus"
+            ),
+            [(4.0, 1, 1), (2.0, 3, 4)],
+        )
+        self.assertEqual(self.rpc.calls, [])
+
+    def test_cluster_parameters(self) -> None:
+        """Every parameter of the cluster is a field, and stands in its info."""
+        shown = self.service.cluster_parameters()
+        for name in (
+            "default_group",
+            "candidate_pool_size",
+            "be/memory",
+            "hv/fake/accel",
+            "nd/reserved_memory",
+            "capacity/max_inst_spec",
+            "nic/mode",
+            "cache_time",
+            "watcher_interval",
+            "remote_commands",
+            "master_ip",
+        ):
+            self.assertIn(name, shown)
+        names = [field.name for field in self.service.fields("cluster")]
+        self.assertEqual(
+            {name for name in shown if not name.startswith("hv/")} - {*names}, set()
+        )
+        self.cells("cluster", *names)
+
+    def test_sums_of_a_group(self) -> None:
+        """Sums over a group ask its nodes only, and only if they are wanted."""
+        self.assertEqual(
+            self.cells("group", "mtotal", "mfree", names=("default",)), [(2048, 1024)]
+        )
+        self.assertEqual(self.asked(), ["node1", "node2"])
+        self.rpc.set_down(uuid_of("node1"))
+        (row,) = self.ask("group", "mfree", names=("default",)).rows
+        self.assertEqual((row.cells, row.source), ((512,), "unreachable"))
+        self.rpc.set_down(uuid_of("node3"))
+        (row,) = self.ask("group", "mfree", names=("rack2",)).rows
+        self.assertEqual(row.cells, (None,))
+
+    def test_candidates_of_a_group(self) -> None:
+        """A group shows how many candidates it wants and has."""
+        snapshot = self.config.current
+        rack2 = replace(snapshot.group("rack2"), min_candidates=2)
+        node3 = replace(snapshot.node("node3"), master_candidate=True)
+        self.config.current = apply(snapshot, Edits(put=(rack2, node3)))
+        self.assertEqual(
+            self.cells("group", "min_candidates", "candidate_cnt"), [(0, 0), (2, 1)]
         )
 
     def test_groups(self) -> None:

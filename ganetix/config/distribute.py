@@ -14,6 +14,7 @@ from ganetix.config.snapshot import Snapshot
 from ganetix.config.ssconf import is_same_ssconf, ssconf_files, ssconf_serial
 from ganetix.config.store import ConfigStore
 from ganetix.errors import GanetixError
+from ganetix.flow.gate import Gate
 from ganetix.interfaces import INodeRpc
 from ganetix.objects import Node
 from ganetix.rpc.methods import SSCONF_WRITE
@@ -90,7 +91,7 @@ class SsconfDistributor:
         self._next_look = 0.0
         self._targets: dict[str, _Target] = {}
         self._due: dict[str, None] = {}
-        self._slots_taken = 0
+        self._gate = Gate(clock, AT_ONCE, SLOW_SECONDS)
         self._waits: list[_Wait] = []
         self._new_waits: list[_Wait] = []
         self._is_pumping = False
@@ -128,6 +129,13 @@ class SsconfDistributor:
             if old.push is not None:
                 old.push.cancel()
         return self.settled()
+
+    def hasten(self, node: Node) -> None:
+        """A node answers again: if it was told in vain, do not wait any longer."""
+        target = self._targets.get(node.uuid)
+        if target is not None and target.forget_retry():
+            self._due[node.uuid] = None
+            self._pump()
 
     def stop(self) -> None:
         """Give up what is under way, and push no more."""
@@ -218,7 +226,7 @@ class SsconfDistributor:
             # A node that answers at once must not pile up a stack with the others.
             return
         self._is_pumping = True
-        while self._due and self._slots_taken < AT_ONCE:
+        while self._due:
             uuid = next(iter(self._due))
             del self._due[uuid]
             target = self._targets[uuid]
@@ -227,12 +235,15 @@ class SsconfDistributor:
         self._is_pumping = False
 
     async def _push(self, uuid: str, target: _Target) -> None:
-        edition = self._edition
         message = None
-        self._slots_taken += 1
-        slot = self._clock.callLater(SLOW_SECONDS, self._too_slow)
+        edition = self._edition
         try:
-            await self._write(target, edition)
+            leave = await self._gate.enter()
+            edition = self._edition
+            try:
+                await self._write(target, edition)
+            finally:
+                leave.hand_back()
         except CancelledError:
             message = "cancelled"
         except GanetixError as error:
@@ -240,9 +251,6 @@ class SsconfDistributor:
         except Exception as error:  # noqa: BLE001 (the others go on all the same)
             self._log.failure("pushing ssconf failed in an unexpected way")
             message = str(error)
-        if slot.active():
-            slot.cancel()
-            self._slots_taken -= 1
         target.push = None
         if self._targets.get(uuid) is target:
             if message is None:
@@ -257,10 +265,6 @@ class SsconfDistributor:
         if written.needs_all:
             target.known = None
             await self._rpc.call(target.node, SSCONF_WRITE, edition.whole())
-
-    def _too_slow(self) -> None:
-        self._slots_taken -= 1
-        self._pump()
 
     def _succeeded(self, uuid: str, target: _Target, edition: Edition) -> None:
         if target.failures:

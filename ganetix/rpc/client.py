@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTCP, IReactorTime
+from twisted.internet.protocol import Factory, Protocol
 from twisted.web.client import HTTPConnectionPool
 from zope.interface import implementer
 
@@ -17,22 +18,29 @@ from ganetix.errors import (
     Bug,
     ClusterFault,
     GanetixError,
+    NodeOffline,
     NodeUnreachable,
 )
+from ganetix.flow.gate import Gate
 from ganetix.interfaces import INodeRpc, Say
 from ganetix.objects import Node, new_uuid
 from ganetix.rpc import wire
+from ganetix.rpc.connect import NodeEndpoint
 from ganetix.rpc.exchange import SILENCE_SECONDS, Exchange
 from ganetix.rpc.faults import ConnectionBroke, Silence, where
 from ganetix.rpc.methods import TIMEOUT_SECONDS, Method
+from ganetix.rpc.reachable import Reachability
 from ganetix.rpc.tls import Credentials, NodeCreator
 
 Q = TypeVar("Q")
 R = TypeVar("R")
 
-POOLED_SECONDS = 30
+POOLED_SECONDS = 80
+"""Less than a node keeps an idle connection: it must not be the one that hangs up."""
 POOLED_CONNECTIONS = 4
-UNREACHABLE_SECONDS = 2.0
+HANDSHAKES_AT_ONCE = 64
+SLOW_HANDSHAKE_SECONDS = 0.3
+MOST_KEPT_BYTES = 1024 * 1024
 
 
 def creators_of(credentials: Credentials) -> Callable[[str], NodeCreator]:
@@ -45,15 +53,19 @@ class NodeRpc:
     """Calls nodes; connections are kept for the next call.
 
     A call whose connection breaks is sent again under the same id, so that it runs
-    once. After a connection attempt that timed out, calls of that node fail at once
-    for a moment.
+    once. A node that cannot be reached is remembered: calls of it fail at once until
+    it answers again. One that is marked offline is never contacted.
 
     :param reactor: provides ``IReactorTCP`` and ``IReactorTime``
     :param creator_for: makes TLS connections to the node of a UUID
+    :param is_wanted: whether a node that cannot be reached is still to be probed
     """
 
     def __init__(
-        self, reactor: IReactorTCP, creator_for: Callable[[str], NodeCreator]
+        self,
+        reactor: IReactorTCP,
+        creator_for: Callable[[str], NodeCreator],
+        is_wanted: Callable[[Node], bool] = lambda node: True,
     ) -> None:
         self._reactor = reactor
         self._clock = IReactorTime(reactor)
@@ -61,8 +73,10 @@ class NodeRpc:
         self._pool = HTTPConnectionPool(reactor)
         self._pool.maxPersistentPerHost = POOLED_CONNECTIONS
         self._pool.cachedConnectionTimeout = POOLED_SECONDS
+        self._gate = Gate(self._clock, HANDSHAKES_AT_ONCE, SLOW_HANDSHAKE_SECONDS)
         self._epochs: dict[str, str] = {}
-        self._silent_until: dict[tuple[str, int], float] = {}
+        self._last_request: tuple[object, bytes] = (None, b"")
+        self.reachability = Reachability(self._clock, self._probe, is_wanted)
 
     def call(
         self, node: Node, method: Method[Q, R], request: Q, say: Say | None = None
@@ -71,7 +85,8 @@ class NodeRpc:
         return Deferred.fromCoroutine(self._call(node, method, request, say))
 
     def close(self) -> Deferred[None]:
-        """Close the connections that are kept."""
+        """Close the connections that are kept; unreachable nodes are forgotten."""
+        self.reachability.stop()
         closed: Deferred[None] = self._pool.closeCachedConnections()
         return closed
 
@@ -93,13 +108,15 @@ class NodeRpc:
     async def _answer(
         self, node: Node, method: Method[Q, R], request: Q, say: Say | None
     ) -> R:
-        body = wire.encode_request(request)
+        if node.offline:
+            raise NodeOffline(f"node {node.name} is marked offline", node=node.uuid)
+        self.reachability.check(node)
+        body = self._encoded(request)
         if len(body) > wire.MOST_REQUEST_BYTES:
             raise BadParameter(
                 f"{method.name}: the request has {len(body)} bytes,"
                 f" {wire.MOST_REQUEST_BYTES} are allowed"
             )
-        self._refuse_silent(node)
         request_id = new_uuid()
         parser = wire.AnswerParser(method.result)
         may_repeat = True
@@ -110,7 +127,7 @@ class NodeRpc:
         }
         while True:
             exchange: Exchange[R] = Exchange(
-                self._reactor, self._pool, node, self._creator_for
+                self._reactor, self._pool, node, self._creator_for, self._gate
             )
             try:
                 await exchange.run(method.name, headers, body, parser, say)
@@ -122,9 +139,8 @@ class NodeRpc:
                     node=node.uuid,
                 ) from None
             except NodeUnreachable:
-                if exchange.timed_out:
-                    until = self._clock.seconds() + UNREACHABLE_SECONDS
-                    self._silent_until[node.primary_ip, node.port] = until
+                if exchange.cause is not None:
+                    self.reachability.note(node, exchange.cause)
                 raise
             except ConnectionBroke as broke:
                 epoch = exchange.epoch or self._epochs.get(node.uuid, "")
@@ -145,14 +161,25 @@ class NodeRpc:
                 if exchange.epoch:
                     self._epochs[node.uuid] = exchange.epoch
 
-    def _refuse_silent(self, node: Node) -> None:
-        key = (node.primary_ip, node.port)
-        if self._clock.seconds() < self._silent_until.get(key, 0.0):
-            raise NodeUnreachable(
-                f"{where(node)} is not reachable: it did not answer a moment ago",
-                node=node.uuid,
-            )
-        self._silent_until.pop(key, None)
+    def _encoded(self, request: object) -> bytes:
+        """The body; encoded once if the same request goes to many nodes in a row."""
+        last, body = self._last_request
+        if request is not last:
+            body = wire.encode_request(request)
+            if len(body) <= MOST_KEPT_BYTES:
+                self._last_request = (request, body)
+        return body
+
+    def _probe(self, node: Node) -> Deferred[None]:
+        async def probe() -> None:
+            creator = self._creator_for(node.uuid)
+            endpoint = NodeEndpoint(self._reactor, node, creator, self._gate)
+            protocol = await endpoint.connect(Factory.forProtocol(Protocol))
+            assert isinstance(protocol, Protocol)  # noqa: S101
+            if protocol.transport is not None:
+                protocol.transport.loseConnection()
+
+        return Deferred.fromCoroutine(probe())
 
 
 def _answered(node: Node, parser: wire.AnswerParser[R]) -> R:

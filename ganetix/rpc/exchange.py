@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import (
-    TCP4ClientEndpoint,
-    TCP6ClientEndpoint,
-    wrapClientTLS,
-)
-from twisted.internet.error import TimeoutError
 from twisted.internet.interfaces import (
     IConsumer,
     IDelayedCall,
@@ -26,20 +19,21 @@ from twisted.python.failure import Failure
 from twisted.web.client import URI, Agent, HTTPConnectionPool, ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer
+from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from ganetix.errors import GanetixError, RemoteFailure
+from ganetix.flow.gate import Gate
 from ganetix.interfaces import Say
 from ganetix.objects import Node
 from ganetix.rpc import wire
+from ganetix.rpc.connect import NodeEndpoint
 from ganetix.rpc.faults import Silence, fault_of, where
 from ganetix.rpc.identity import node_dns_name
 from ganetix.rpc.tls import NodeCreator
 
 R = TypeVar("R")
 
-CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 60.0
 
 
@@ -47,8 +41,8 @@ SILENCE_SECONDS = 60.0
 class Exchange(Generic[R]):
     """Sends one request, on a kept connection or a new one, and reads the answer.
 
-    ``is_fresh`` says that a connection had to be made, ``timed_out`` that it could
-    not be in time, ``epoch`` which run of the node daemon answered.
+    ``is_fresh`` says that a connection had to be made, ``cause`` is why that or the
+    exchange failed, ``epoch`` says which run of the node daemon answered.
     """
 
     def __init__(
@@ -57,14 +51,16 @@ class Exchange(Generic[R]):
         pool: HTTPConnectionPool,
         node: Node,
         creator_for: Callable[[str], NodeCreator],
+        gate: Gate,
     ) -> None:
         self._reactor = reactor
         self._clock = IReactorTime(reactor)
         self._pool = pool
         self._node = node
         self._creator_for = creator_for
+        self._gate = gate
         self._creator: NodeCreator | None = None
-        self.timed_out = False
+        self.cause: Exception | None = None
         self.epoch = ""
 
     @property
@@ -74,14 +70,8 @@ class Exchange(Generic[R]):
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
         """Called by Twisted when no kept connection is at hand."""
-        ip = self._node.primary_ip
-        kind = TCP4ClientEndpoint if ip_address(ip).version == 4 else TCP6ClientEndpoint
         self._creator = self._creator_for(self._node.uuid)
-        return wrapClientTLS(
-            self._creator,
-            kind(self._reactor, ip, self._node.port, CONNECT_SECONDS),
-            self._clock,
-        )
+        return NodeEndpoint(self._reactor, self._node, self._creator, self._gate)
 
     async def run(
         self,
@@ -106,7 +96,7 @@ class Exchange(Generic[R]):
         except GanetixError:
             raise
         except Exception as error:
-            self.timed_out = isinstance(error, TimeoutError)
+            self.cause = error
             problem = self._creator.problem if self._creator else ""
             fault = fault_of(error, self._node, problem)
             if fault is error:
@@ -121,16 +111,13 @@ class Exchange(Generic[R]):
         parser: wire.AnswerParser[R],
         say: Say | None,
     ) -> None:
-        reactor: Any = self._reactor  # typed by treq as what it needs for time-outs
-        agent = Agent.usingEndpointFactory(reactor, self, self._pool)
-        requested = HTTPClient(agent).request(
-            "POST",
-            f"https://{_pool_name(self._node)}{wire.PATH_PREFIX}{method}",
-            headers=Headers({name: [value] for name, value in headers.items()}),
-            data=OneShotBody(body),
-            allow_redirects=False,
-            unbuffered=True,
-            reactor=reactor,
+        agent = Agent.usingEndpointFactory(self._reactor, self, self._pool)
+        url = f"https://{_pool_name(self._node)}{wire.PATH_PREFIX}{method}"
+        requested: Deferred[IResponse] = agent.request(
+            b"POST",
+            url.encode("ascii"),
+            Headers({name: [value] for name, value in headers.items()}),
+            OneShotBody(body),
         )
         _ = requested.addTimeout(SILENCE_SECONDS, self._clock, _raise_silence)
         response = await requested

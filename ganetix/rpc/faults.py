@@ -33,6 +33,10 @@ class Silence(Exception):
     """Nothing came for too long, not even a sign of life."""
 
 
+class HungUp(ConnectionRefusedError):
+    """The other end took the connection, and ended it before TLS was in place."""
+
+
 def where(node: Node) -> str:
     """The node and its address, for messages."""
     ip = f"[{node.primary_ip}]" if ":" in node.primary_ip else node.primary_ip
@@ -59,7 +63,8 @@ def fault_of(error: Exception, node: Node, problem: str) -> Exception:
             )
         if isinstance(cause, ConnectError):
             return NodeUnreachable(
-                f"{where(node)} is not reachable: {_why(cause)}", node=node.uuid
+                f"{where(node)} is not reachable: {why_not_connected(cause)}",
+                node=node.uuid,
             )
     if isinstance(error, (*_WRAPPERS, RequestNotSent)):
         return ConnectionBroke(str(causes[-1]) if causes else str(error))
@@ -89,9 +94,12 @@ def _tls_fault(error: SSL.Error, node: Node) -> Exception:
     return AuthenticationFailed(f"{where(node)}: {text}", node=node.uuid)
 
 
-def _why(error: ConnectError) -> str:
+def why_not_connected(error: ConnectError) -> str:
+    """The reason in a few words."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, HungUp):
+        return "it hangs up before the connection is secure"
     if isinstance(error, ConnectionRefusedError):
         return "nothing listens there"
     return str(error).rstrip(".") or type(error).__name__

@@ -75,6 +75,45 @@ class IHypervisor(Interface):
     def on_event(listener: Callable[[GuestInfo], None]) -> None:
         """Have a listener told of each guest whose state has changed."""
 
+    def running_spec(uuid: str) -> Deferred[GuestSpec | None]:
+        """A running guest as it was started, its accelerator decided; else None.
+
+        The configuration may be another by now; both ends of a move must be the same.
+        """
+
+    def receive(
+        guest: GuestSpec,
+        disk_paths: Sequence[Path],
+        address: str,
+        sender_uuid: str,
+        say: Say,
+    ) -> Deferred[int]:
+        """Make ready for a guest that runs on another node; the port to send it to.
+
+        It is ``arriving`` until it is accepted or forgotten. Only the node of that
+        UUID may send it, to that address of this host. Fails with ``HypervisorFault``
+        and leaves nothing, or ``WrongState`` if the guest runs here.
+        """
+
+    def send(
+        uuid: str, address: str, port: int, receiver_uuid: str, say: Say
+    ) -> Deferred[None]:
+        """Send a running guest to the node of that UUID, which is ready for it.
+
+        Afterwards it is stopped there, whole, and here it has ``left``. Fails with
+        ``HypervisorFault``, and then it runs on here.
+        """
+
+    def cancel_send(uuid: str) -> Deferred[bool]:
+        """Have the guest stay, and run on; False if it is not being sent any more."""
+
+    def accept(uuid: str) -> Deferred[GuestInfo]:
+        """Let a guest go on that has come here whole; one that runs is left alone.
+
+        The caller answers for it that it does not run where it came from. Fails with
+        ``WrongState`` if there is none, or not all of it.
+        """
+
     def console_socket(uuid: str) -> Path:
         """The UNIX socket of the guest's serial console."""
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from ganetix.errors import GanetixError, HypervisorFault, NotFound, WrongState
@@ -17,8 +18,10 @@ from ganetix.hypervisor.base import Listener, checked_uuid
 from ganetix.hypervisor.params import effective_hvparams
 from ganetix.hypervisor.records import Ending, GuestRecord, GuestRecords
 from ganetix.interfaces import IHypervisor, Say
-from ganetix.objects import GuestInfo, GuestSpec, GuestState, StopOutcome
+from ganetix.objects import GuestInfo, GuestSpec, StopOutcome
 from ganetix.paths import Paths
+
+ARRIVAL_PORT = 1
 
 
 @implementer(IHypervisor)
@@ -28,6 +31,8 @@ class FakeHypervisor:
     They outlive the daemon as real ones do. ``failures`` are raised by the next
     starts, one each, in their order (None: that start succeeds); ``problems`` are what
     ``check`` says; ``ignores_power_button`` has guests that must be ended by force.
+    Sending a guest takes ``send_seconds``, and fails with the ``send_failures`` as
+    starts do; nothing is sent, for the fake on the other node has its note already.
     """
 
     name = "fake"
@@ -36,6 +41,9 @@ class FakeHypervisor:
         self.failures: list[GanetixError | None] = []
         self.problems: list[str] = []
         self.ignores_power_button = False
+        self.send_seconds = 0.0
+        self.send_failures: list[GanetixError | None] = []
+        self._sending: dict[str, Deferred[None]] = {}
         self._paths = paths
         self._clock = clock
         self._listeners: list[Listener] = []
@@ -63,7 +71,7 @@ class FakeHypervisor:
             if record is None:
                 return "was-down"
             await self._end(record, "admin", wanted="stop")
-            if record.ended:
+            if record.ended or record.moving:
                 return "was-down"
             if timeout_seconds <= 0:
                 return "ended"
@@ -83,8 +91,8 @@ class FakeHypervisor:
             record = self._records.get(checked_uuid(uuid))
             if record is None:
                 raise NotFound(f"guest {uuid} is not known on this node")
-            if record.ended:
-                state = record.ended_info().state
+            state = _info(record).state
+            if state != "running":
                 raise WrongState(
                     f"guest {record.spec.name} is {state}: it cannot be reset"
                 )
@@ -114,6 +122,75 @@ class FakeHypervisor:
             shutil.rmtree(self._paths.guest_run(uuid), ignore_errors=True)
 
         return Deferred.fromCoroutine(forget())
+
+    def running_spec(self, uuid: str) -> Deferred[GuestSpec | None]:
+        """What the note of a running guest says."""
+        record = self._records.get(uuid)
+        if record is None or _info(record).state != "running":
+            return succeed(None)
+        return succeed(record.spec)
+
+    def receive(
+        self,
+        guest: GuestSpec,
+        disk_paths: Sequence[Path],
+        address: str,
+        sender_uuid: str,
+        say: Say,
+    ) -> Deferred[int]:
+        """Note that a guest is to come."""
+
+        async def receive() -> int:
+            effective_hvparams(self.name, guest.hvparams)
+            record = self._records.get(checked_uuid(guest.uuid))
+            if record is not None and _info(record).state == "running":
+                raise WrongState(f"guest {guest.name} runs on this node")
+            self._raise_next(self.failures)
+            _check_disks(guest, disk_paths)
+            record = self._record(guest, disk_paths)
+            await self._records.put(replace(record, moving="arriving"))
+            return ARRIVAL_PORT
+
+        return Deferred.fromCoroutine(receive())
+
+    def send(
+        self, uuid: str, address: str, port: int, receiver_uuid: str, say: Say
+    ) -> Deferred[None]:
+        """Note that a guest has left."""
+
+        async def send() -> None:
+            record = self._records.get(checked_uuid(uuid))
+            if record is None or _info(record).state != "running":
+                raise WrongState(f"guest {uuid} does not run on this node")
+            await self._on_its_way(record)
+            self._raise_next(self.send_failures)
+            say(f"{record.spec.name} is sent")
+            await self._records.put(replace(record, moving="left"))
+
+        return Deferred.fromCoroutine(send())
+
+    def cancel_send(self, uuid: str) -> Deferred[bool]:
+        """Call a guest back that is being sent."""
+        sending = self._sending.get(checked_uuid(uuid))
+        if sending is not None:
+            sending.cancel()
+        return succeed(sending is not None)
+
+    def accept(self, uuid: str) -> Deferred[GuestInfo]:
+        """Note that a guest runs here from now on."""
+
+        async def accept() -> GuestInfo:
+            record = self._records.get(checked_uuid(uuid))
+            if record is None or record.ended or record.moving == "left":
+                raise WrongState(f"guest {uuid} has not come to this node")
+            if record.moving:
+                record = replace(record, moving="")
+                self._boot(record)
+                await self._records.put(record)
+                self._tell(record)
+            return _info(record)
+
+        return Deferred.fromCoroutine(accept())
 
     def console_socket(self, uuid: str) -> Path:
         """Where a serial console would be."""
@@ -148,31 +225,43 @@ class FakeHypervisor:
     ) -> GuestInfo:
         effective_hvparams(self.name, guest.hvparams)
         record = self._records.get(checked_uuid(guest.uuid))
-        if record is not None and not record.ended:
+        if record is not None and _info(record).state == "running":
             say(f"{guest.name} runs already")
             return _info(record)
-        failure = self.failures.pop(0) if self.failures else None
-        if failure is not None:
-            raise failure
-        for path in disk_paths:
-            if not path.exists():
-                raise HypervisorFault(
-                    f"{guest.name} cannot be started: Could not open '{path}':"
-                    " No such file or directory",
-                    instance=guest.name,
-                )
-        record = GuestRecord(
+        self._raise_next(self.failures)
+        _check_disks(guest, disk_paths)
+        record = self._record(guest, disk_paths)
+        self._boot(record)
+        await self._records.put(record)
+        say(f"{guest.name} writes to its console")
+        self._tell(record)
+        return _info(record)
+
+    def _record(self, guest: GuestSpec, disk_paths: Sequence[Path]) -> GuestRecord:
+        return GuestRecord(
             spec=guest,
             disk_paths=tuple(map(str, disk_paths)),
             since=self._clock.seconds(),
             seen_alive=True,
             accelerator=self.name,
         )
-        self._boot(record)
-        await self._records.put(record)
-        say(f"{guest.name} writes to its console")
-        self._tell(record)
-        return _info(record)
+
+    async def _on_its_way(self, record: GuestRecord) -> None:
+        if self.send_seconds <= 0:
+            return
+        uuid = record.spec.uuid
+        self._sending[uuid] = deferLater(self._clock, self.send_seconds)
+        try:
+            await self._sending[uuid]
+        except CancelledError:
+            raise HypervisorFault(f"{record.spec.name} was called back") from None
+        finally:
+            del self._sending[uuid]
+
+    def _raise_next(self, failures: list[GanetixError | None]) -> None:
+        failure = failures.pop(0) if failures else None
+        if failure is not None:
+            raise failure
 
     def _boot(self, record: GuestRecord) -> None:
         log = self.console_log(record.spec.uuid)
@@ -213,6 +302,17 @@ class FakeHypervisor:
             listener(_info(record))
 
 
+def _check_disks(guest: GuestSpec, disk_paths: Sequence[Path]) -> None:
+    for path in disk_paths:
+        if not path.exists():
+            raise HypervisorFault(
+                f"{guest.name} cannot be started: Could not open '{path}':"
+                " No such file or directory",
+                instance=guest.name,
+            )
+
+
 def _info(record: GuestRecord) -> GuestInfo:
-    state: GuestState = "running"
-    return record.ended_info() if record.ended else record.info(state)
+    return (
+        record.ended_info() if record.ended else record.info(record.moving or "running")
+    )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from msgspec.structs import replace
 from twisted.internet.defer import CancelledError, Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
@@ -28,6 +29,12 @@ from ganetix.hypervisor.base import (
 )
 from ganetix.hypervisor.kvm_argv import GuestFiles
 from ganetix.hypervisor.kvm_guest import KvmGuest, KvmHost
+from ganetix.hypervisor.kvm_move import (
+    GuestArrival,
+    GuestDeparture,
+    accept_arrival,
+    cancel_departure,
+)
 from ganetix.hypervisor.kvm_start import GuestStart
 from ganetix.hypervisor.qemu_process import trim
 from ganetix.hypervisor.records import GuestRecords
@@ -171,6 +178,68 @@ class KvmHypervisor:
                 self._last_told.pop(uuid, None)
 
         return Deferred.fromCoroutine(forget())
+
+    def running_spec(self, uuid: str) -> Deferred[GuestSpec | None]:
+        """A running guest as it was started; see ``IHypervisor``."""
+
+        async def spec() -> GuestSpec | None:
+            info = await self._info(uuid)
+            record = self._host.records.get(uuid)
+            if info is None or info.state != "running" or record is None:
+                return None
+            accelerator = {"accel": record.accelerator}
+            return replace(
+                record.spec, hvparams={**record.spec.hvparams, **accelerator}
+            )
+
+        return Deferred.fromCoroutine(spec())
+
+    def receive(
+        self,
+        guest: GuestSpec,
+        disk_paths: Sequence[Path],
+        address: str,
+        sender_uuid: str,
+        say: Say,
+    ) -> Deferred[int]:
+        """Make ready for a guest that runs elsewhere; see ``IHypervisor``."""
+
+        async def receive() -> int:
+            uuid = checked_uuid(guest.uuid)
+            async with self._locks.hold(uuid):
+                target = self._guest(uuid)
+                arrival = GuestArrival(self._host, target, guest, disk_paths, say)
+                return await arrival.expect(address, sender_uuid)
+
+        return Deferred.fromCoroutine(receive())
+
+    def send(
+        self, uuid: str, address: str, port: int, receiver_uuid: str, say: Say
+    ) -> Deferred[None]:
+        """Send a running guest to another node; see ``IHypervisor``."""
+
+        async def send() -> None:
+            async with self._locks.hold(checked_uuid(uuid)):
+                departure = GuestDeparture(self._host, self._guest(uuid), say)
+                await departure.run(address, port, receiver_uuid)
+
+        return Deferred.fromCoroutine(send())
+
+    def cancel_send(self, uuid: str) -> Deferred[bool]:
+        """Call a guest back, at once: it is being worked on; see ``IHypervisor``."""
+        guest = self._guest(checked_uuid(uuid))
+        return Deferred.fromCoroutine(cancel_departure(self._host.reactor, guest))
+
+    def accept(self, uuid: str) -> Deferred[GuestInfo]:
+        """Let a guest go on that has come here; see ``IHypervisor``."""
+
+        async def accept() -> GuestInfo:
+            async with self._locks.hold(checked_uuid(uuid)):
+                info = await accept_arrival(self._host, self._guest(uuid))
+            self._tell(info)
+            return info
+
+        return Deferred.fromCoroutine(accept())
 
     def console_socket(self, uuid: str) -> Path:
         """The socket of the serial console, by a name short enough to connect to."""

@@ -77,9 +77,11 @@ class KvmGuest:
             return record.ended_info()
         pid = self.process.pid()
         if pid is None:
-            return record.info("starting" if record.wanted == "run" else "admin-down")
-        if not self.watch.is_attached:
-            return record.info("running" if record.seen_alive else "starting", pid)
+            idle: GuestState = "starting" if record.wanted == "run" else "admin-down"
+            return record.info(record.moving or idle)
+        if record.moving or not self.watch.is_attached:
+            alive: GuestState = "running" if record.seen_alive else "starting"
+            return record.info(record.moving or alive, pid)
         return _info(record, pid, await self.watch.status(self.events_socket()))
 
     async def look(self) -> GuestInfo | None:
@@ -93,6 +95,9 @@ class KvmGuest:
         record = self.record
         if record is None:
             return _unrecorded(self.uuid, pid, status)
+        record = await self._moved(record, status)
+        if record.moving:
+            return record.info(record.moving, pid)
         if status is not None and status.status == "shutdown":
             ending: Ending = "admin" if record.wanted == "stop" else "user"
             return await self._settle(record, ending, "")
@@ -128,6 +133,9 @@ class KvmGuest:
             await self._host.records.put(record)
         if info.pid is None:
             return "was-down"
+        if record is not None and record.moving:
+            await self._settle(record, "admin", "")
+            return "was-down"
         outcome: StopOutcome = "ended"
         if timeout_seconds > 0:
             say(f"asks {info.name} to power off")
@@ -146,7 +154,7 @@ class KvmGuest:
         info = await self.look()
         if info is None:
             raise NotFound(f"guest {self.uuid} is not known on this node")
-        if info.pid is None:
+        if info.pid is None or info.state in ("arriving", "left"):
             raise WrongState(f"guest {info.name} is {info.state}: it cannot be reset")
         client = await self.watch.attach(self.events_socket())
         await client.execute("system_reset")
@@ -182,13 +190,26 @@ class KvmGuest:
             pass
         return record
 
+    async def _moved(self, record: GuestRecord, status: RunState | None) -> GuestRecord:
+        """What QEMU says of a move goes before what a daemon came to record of it."""
+        moving = record.moving
+        if status is not None and status.status == "postmigrate":
+            moving = "left"
+        elif status is not None and moving == "arriving" and status.running:
+            moving = ""
+        if moving == record.moving:
+            return record
+        after = replace(record, moving=moving, seen_alive=True)
+        await self._host.records.put(after)
+        return after
+
     async def _found_gone(self) -> GuestInfo | None:
         """No process is there: what that means for the guest."""
         record = self.record
         if record is None or record.ended:
             self.process.clean()
             return None if record is None else record.ended_info()
-        if record.wanted == "stop":
+        if record.wanted == "stop" or record.moving == "left":
             return await self._settle(record, "admin", "")
         if record.boot_id != self._host.boot_id:
             detail = "the host was rebooted"

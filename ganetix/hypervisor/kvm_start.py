@@ -86,13 +86,7 @@ class GuestStart:
 
     async def _run_under(self, accelerator: str, program: str) -> GuestInfo:
         before = self._target.record
-        record = GuestRecord(
-            spec=self._guest,
-            disk_paths=tuple(map(str, self._disk_paths)),
-            since=self._host.reactor.seconds(),
-            accelerator=accelerator,
-            boot_id=self._host.boot_id,
-        )
+        record = self._record(accelerator)
         await self._host.records.put(record)
         try:
             places = await self._places(program)
@@ -112,6 +106,15 @@ class GuestStart:
                 await self._host.records.put(before)
             raise
         return info or record.info("unknown")
+
+    def _record(self, accelerator: str) -> GuestRecord:
+        return GuestRecord(
+            spec=self._guest,
+            disk_paths=tuple(map(str, self._disk_paths)),
+            since=self._host.reactor.seconds(),
+            accelerator=accelerator,
+            boot_id=self._host.boot_id,
+        )
 
     async def _places(self, program: str) -> QemuPlaces:
         process, files = self._target.process, self._target.files

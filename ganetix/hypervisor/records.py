@@ -30,6 +30,7 @@ class GuestRecord(Value, frozen=True, kw_only=True):
     ``wanted`` is the last wish of the administrator; ``ended`` says how the guest
     ended, empty while it runs. ``since`` is the time of its start or end, ``boot_id``
     that of the host when it started. ``seen_alive``: it has shown a sign of life.
+    ``moving`` is where it is between two nodes, empty if it is not.
     """
 
     spec: GuestSpec
@@ -41,6 +42,7 @@ class GuestRecord(Value, frozen=True, kw_only=True):
     seen_alive: bool = False
     accelerator: str = ""
     boot_id: str = ""
+    moving: Literal["", "arriving", "left"] = ""
 
     def info(
         self, state: GuestState, pid: int | None = None, detail: str | None = None
@@ -60,7 +62,12 @@ class GuestRecord(Value, frozen=True, kw_only=True):
         )
 
     def ended_info(self) -> GuestInfo:
-        """The guest as it ended; one that never was said to have ended has crashed."""
+        """The guest as it ended here; it has crashed if nobody ever said how.
+
+        One that went to another node has left, however its rest was ended.
+        """
+        if self.moving == "left":
+            return self.info("left")
         return self.info(STATE_AFTER.get(self.ended, "crashed"))
 
 

@@ -1,4 +1,4 @@
-"""Starting, stopping, listing and purging guests."""
+"""Starting, stopping, listing, moving and purging guests."""
 
 from __future__ import annotations
 
@@ -15,20 +15,30 @@ from ganetix.node.strays import end_scripts
 from ganetix.node.turns import Turns
 from ganetix.objects import GuestInfo
 from ganetix.rpc.methods import (
+    GUEST_ACCEPT,
     GUEST_LIST,
     GUEST_PURGE,
+    GUEST_RECEIVE,
     GUEST_RESET,
+    GUEST_SEND,
+    GUEST_SEND_CANCEL,
+    GUEST_SPEC,
     GUEST_START,
     GUEST_STOP,
+    GuestAwaited,
     GuestList,
     GuestListRequest,
     GuestName,
     GuestPurge,
+    GuestReceive,
+    GuestSend,
     GuestStart,
     GuestStop,
     GuestStopped,
     Nothing,
     Purged,
+    RunningSpec,
+    SendCancelled,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +46,10 @@ if TYPE_CHECKING:
 
 
 class GuestCalls:
-    """Does the methods about guests. Stopping never waits behind other work."""
+    """Does the methods about guests.
+
+    Stopping and calling a guest back never wait behind other work.
+    """
 
     def __init__(self, providers: Providers, turns: Turns, offload: Offload) -> None:
         self._providers = providers
@@ -50,6 +63,11 @@ class GuestCalls:
         yield handler(GUEST_STOP, self._stop)
         yield handler(GUEST_RESET, self._reset)
         yield handler(GUEST_PURGE, self._purge)
+        yield handler(GUEST_SPEC, self._spec)
+        yield handler(GUEST_RECEIVE, self._receive)
+        yield handler(GUEST_SEND, self._send)
+        yield handler(GUEST_SEND_CANCEL, self._cancel_send)
+        yield handler(GUEST_ACCEPT, self._accept)
 
     async def _list(self, request: GuestListRequest, call: Call) -> GuestList:
         guests: list[GuestInfo] = []
@@ -73,6 +91,46 @@ class GuestCalls:
     async def _reset(self, request: GuestName, call: Call) -> Nothing:
         await self._providers.hypervisor(request.hypervisor).reset(request.uuid)
         return Nothing()
+
+    async def _spec(self, request: GuestName, call: Call) -> RunningSpec:
+        hypervisor = self._providers.hypervisor(request.hypervisor)
+        return RunningSpec(guest=await hypervisor.running_spec(request.uuid))
+
+    async def _receive(self, request: GuestReceive, call: Call) -> GuestAwaited:
+        guest = request.guest
+        hypervisor = self._providers.hypervisor(guest.hypervisor)
+        disk_paths = self._providers.disk_paths(guest)
+        port = await self._turns.run(
+            guest.uuid,
+            lambda: hypervisor.receive(
+                guest, disk_paths, request.address, request.sender, call.say
+            ),
+        )
+        return GuestAwaited(port=port)
+
+    async def _send(self, request: GuestSend, call: Call) -> Nothing:
+        hypervisor = self._providers.hypervisor(request.hypervisor)
+        await self._turns.run(
+            request.uuid,
+            lambda: hypervisor.send(
+                request.uuid,
+                request.address,
+                request.port,
+                request.receiver,
+                call.say,
+            ),
+        )
+        return Nothing()
+
+    async def _cancel_send(self, request: GuestName, call: Call) -> SendCancelled:
+        hypervisor = self._providers.hypervisor(request.hypervisor)
+        return SendCancelled(stays=await hypervisor.cancel_send(request.uuid))
+
+    async def _accept(self, request: GuestName, call: Call) -> GuestInfo:
+        hypervisor = self._providers.hypervisor(request.hypervisor)
+        return await self._turns.run(
+            request.uuid, lambda: hypervisor.accept(request.uuid)
+        )
 
     async def _purge(self, request: GuestPurge, call: Call) -> Purged:
         return await self._turns.sweep(

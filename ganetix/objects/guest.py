@@ -16,6 +16,8 @@ GuestState = Literal[
     "user-down",  # shut down from inside
     "crashed",  # ended without anybody's wish, or panicked
     "unknown",  # the process is there but does not answer
+    "arriving",  # waits here to be sent from, or let go on by, another node
+    "left",  # has gone to another node; what is left of it here runs no more
 ]
 
 StopOutcome = Literal["shutdown", "ended", "was-down"]

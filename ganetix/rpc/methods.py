@@ -169,6 +169,42 @@ class Purged(Value, frozen=True, kw_only=True):
     disks: int
 
 
+class RunningSpec(Value, frozen=True, kw_only=True):
+    """A guest as it was started; None if it does not run."""
+
+    guest: GuestSpec | None
+
+
+class GuestReceive(Value, frozen=True, kw_only=True):
+    """Make ready for a guest that the node ``sender`` will send to ``address``."""
+
+    guest: GuestSpec
+    address: str
+    sender: str
+
+
+class GuestAwaited(Value, frozen=True, kw_only=True):
+    """The port to which the guest is to be sent."""
+
+    port: int
+
+
+class GuestSend(Value, frozen=True, kw_only=True):
+    """Send a running guest to the node ``receiver``, which is ready for it."""
+
+    hypervisor: str
+    uuid: str
+    address: str
+    port: int
+    receiver: str
+
+
+class SendCancelled(Value, frozen=True, kw_only=True):
+    """``stays``: the guest was being sent, and stays now."""
+
+    stays: bool
+
+
 class DisksCreate(Value, frozen=True, kw_only=True):
     """Create all disks of a guest; all or none."""
 
@@ -310,6 +346,42 @@ GUEST_RESET = Method(name="guest_reset", request=GuestName, result=Nothing)
 GUEST_PURGE = Method(
     name="guest_purge", request=GuestPurge, result=Purged, timeout="slow"
 )
+GUEST_SPEC = Method(
+    name="guest_spec", request=GuestName, result=RunningSpec, idempotent=True
+)
+GUEST_RECEIVE = Method(name="guest_receive", request=GuestReceive, result=GuestAwaited)
+GUEST_SEND = Method(
+    name="guest_send", request=GuestSend, result=Nothing, timeout="endless"
+)
+GUEST_SEND_CANCEL = Method(
+    name="guest_send_cancel", request=GuestName, result=SendCancelled
+)
+GUEST_ACCEPT = Method(name="guest_accept", request=GuestName, result=GuestInfo)
+CREATE_CHECK = Method(
+    name="create_check", request=CreateCheck, result=Nothing, idempotent=True
+)
+DISKS_CREATE = Method(
+    name="disks_create", request=DisksCreate, result=Nothing, timeout="slow"
+)
+DISK_LIST = Method(name="disk_list", request=Nothing, result=DiskList, idempotent=True)
+OS_LIST = Method(name="os_list", request=Nothing, result=OsList, idempotent=True)
+OS_CREATE = Method(
+    name="os_create", request=OsCreate, result=Nothing, timeout="endless"
+)
+CONSOLE_TAIL = Method(
+    name="console_tail",
+    request=ConsoleTailRequest,
+    result=ConsoleText,
+    timeout="fast",
+    idempotent=True,
+)
+CONSOLE_ATTACH = Method(
+    name="console_attach", request=ConsoleAttach, result=Nothing, timeout="endless"
+)
+CONSOLE_INPUT = Method(
+    name="console_input", request=ConsoleInput, result=Nothing, timeout="fast"
+)
+ENROL = Method(name="enrol", request=EnrolCall, result=Enrolment)
 CREATE_CHECK = Method(
     name="create_check", request=CreateCheck, result=Nothing, idempotent=True
 )
@@ -394,6 +466,11 @@ METHODS: dict[str, Method[object, object]] = {
         GUEST_STOP,
         GUEST_RESET,
         GUEST_PURGE,
+        GUEST_SPEC,
+        GUEST_RECEIVE,
+        GUEST_SEND,
+        GUEST_SEND_CANCEL,
+        GUEST_ACCEPT,
         CREATE_CHECK,
         DISKS_CREATE,
         DISK_LIST,

@@ -14,6 +14,7 @@ from ganetix.interfaces import IHypervisor
 from ganetix.objects import GuestInfo, GuestSpec, new_uuid
 from ganetix.paths import Paths
 from ganetix.testing.hypervisor import HypervisorBed, make_ihypervisor_tests
+from ganetix.testing.moves import Host, MoveBed, make_move_tests
 
 
 def guest_of(name: str) -> GuestSpec:
@@ -51,6 +52,23 @@ def fake_bed(test: TestCase) -> HypervisorBed:
 
 class FakeContractTests(make_ihypervisor_tests(fake_bed)):  # type: ignore[misc]
     """The contract, on the fake."""
+
+
+def fake_move_bed(test: TestCase) -> MoveBed:
+    """Two fake hosts."""
+    hosts = [
+        Host(
+            hypervisor=FakeHypervisor(Paths(Path(test.mktemp())), Clock()),
+            node_uuid=new_uuid(),
+            address="127.0.0.1",
+        )
+        for _ in range(2)
+    ]
+    return MoveBed(source=hosts[0], target=hosts[1], guest=guest_of)
+
+
+class FakeMoveContractTests(make_move_tests(fake_move_bed)):  # type: ignore[misc]
+    """The contract of moves, on the fake."""
 
 
 class FakeHypervisorTests(SynchronousTestCase):

@@ -32,6 +32,7 @@ from ganetix.rpc.methods import Method, OsInfo
 from ganetix.rpc.requests import RunningRequest
 from ganetix.rpc.server import Call
 from ganetix.storage.diskless import DisklessStorage
+from ganetix.testing.process import FakeRunner
 from ganetix.testing.storage import FakeStorage
 
 Q = TypeVar("Q")
@@ -122,6 +123,39 @@ class StubHypervisor:
     def guests(self) -> Deferred[Sequence[GuestInfo]]:
         """All that is known."""
         return succeed(tuple(self.known.values()))
+
+    def running_spec(self, uuid: str) -> Deferred[GuestSpec | None]:
+        """None is known."""
+        return succeed(None)
+
+    def receive(
+        self,
+        guest: GuestSpec,
+        disk_paths: Sequence[Path],
+        address: str,
+        sender_uuid: str,
+        say: Say,
+    ) -> Deferred[int]:
+        """Wait at a port."""
+        self.log.append(f"receive {guest.name} at {address} from {sender_uuid}")
+        return succeed(4711)
+
+    def send(
+        self, uuid: str, address: str, port: int, receiver_uuid: str, say: Say
+    ) -> Deferred[None]:
+        """Send at once."""
+        self.log.append(f"send to {receiver_uuid} at {address} {port}")
+        return succeed(None)
+
+    def cancel_send(self, uuid: str) -> Deferred[bool]:
+        """It stays."""
+        self.log.append("cancel")
+        return succeed(True)
+
+    def accept(self, uuid: str) -> Deferred[GuestInfo]:
+        """It is known then."""
+        self.log.append("accept")
+        return succeed(self.known[uuid])
 
     def forget(self, uuid: str) -> Deferred[None]:
         """Forget, or fail as a test has set."""
@@ -218,6 +252,7 @@ class NodeCase(SynchronousTestCase):
         self.hypervisor = StubHypervisor(self.root)
         self.storage = FakeStorage(total_mib=10_000)
         self.os = StubOs()
+        self.runner = FakeRunner()
         self.host = HOST
         self.addresses = {"127.0.0.11"}
         self.enrolled: list[EnrolRequest] = []
@@ -230,6 +265,7 @@ class NodeCase(SynchronousTestCase):
             storages={"file": self.storage, "diskless": DisklessStorage()},
             os_provider=self.os,
             offload=inline_offload,
+            runner=self.runner,
             relay_enrol=self._enrol,
             on_left=lambda: self.left.append(True),
             read_host=lambda: self.host,

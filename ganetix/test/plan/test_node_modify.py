@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -32,7 +34,7 @@ def pool(
     return apply(made, Edits(put=(cluster,)))
 
 
-def modify(snapshot: Snapshot, name: str = "node2", **wishes: object) -> NodeChange:
+def modify(snapshot: Snapshot, name: str = "node2", **wishes: Any) -> NodeChange:
     """What a request comes to."""
     return changed_node(
         OpNodeModify(name=name, **wishes),  # type: ignore[arg-type]
@@ -51,14 +53,14 @@ class ModifyTests(SynchronousTestCase):
         for name, role in roles.items():
             self.assertEqual(role_of(after.node(name), after.cluster), role, name)
 
-    def refused(self, snapshot: Snapshot, **wishes: object) -> str:
+    def refused(self, snapshot: Snapshot, **wishes: Any) -> str:
         """What a request is refused with."""
         error = self.assertRaises(WrongState, modify, snapshot, **wishes)
         return str(error)
 
     def test_leaving_candidates(self) -> None:
         """Whichever way a candidate goes, another takes its place at once."""
-        wishes: tuple[dict[str, object], ...] = (
+        wishes: tuple[dict[str, Any], ...] = (
             {"offline": True},
             {"drained": True},
             {"master_capable": False},

@@ -1,4 +1,4 @@
-"""Probes over real sockets, of both families."""
+"""Probes and names by the real reactor."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from twisted.trial.unittest import TestCase
 
 from ganetix.netutils.bind import free_port, listen_endpoint
 from ganetix.netutils.probe import Reach, probe, reach
+from ganetix.netutils.resolve import resolve, resolve_all
 from ganetix.test.functional.tls_nodes import port_of
 
 SECONDS = 5.0
@@ -51,3 +52,14 @@ class ReachTests(TestCase):
         ):
             found = await reach(reactor, "127.0.0.1", port, SECONDS, source)
             self.assertIs(found, wanted)
+
+
+class ResolveTests(TestCase):
+    """The system's resolver."""
+
+    async def test_localhost(self) -> None:
+        """Every system knows one name."""
+        self.assertEqual(await resolve(reactor, "localhost", 4), "127.0.0.1")
+        found = await resolve_all(reactor, "localhost", 4)
+        self.assertEqual(found[0], "127.0.0.1")
+        self.assertEqual(len(set(found)), len(found))

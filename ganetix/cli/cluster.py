@@ -6,6 +6,7 @@ from ganetix.cli.cluster_destroy import add_destroy
 from ganetix.cli.cluster_info import add_getmaster, add_info
 from ganetix.cli.cluster_init import add_init
 from ganetix.cli.cluster_queue import add_queue
+from ganetix.cli.cluster_remote import add_command, add_copyfile
 from ganetix.cli.cluster_verify import add_verify
 from ganetix.cli.parser import Program
 
@@ -15,6 +16,8 @@ COMMANDS = (
     add_getmaster,
     add_queue,
     add_verify,
+    add_command,
+    add_copyfile,
     add_destroy,
 )
 

@@ -10,10 +10,12 @@ from twisted.internet.interfaces import IReactorTime, IReactorUNIX
 from ganetix.interfaces import IHypervisor, IOsProvider, IStorage, Offload
 from ganetix.netutils.interfaces import is_own_address
 from ganetix.node.calls import Subject
+from ganetix.node.commands import CommandCalls
 from ganetix.node.console import ConsoleCalls
 from ganetix.node.create import CreateCalls
 from ganetix.node.disks import DiskCalls
 from ganetix.node.enrol import EnrolCalls, RelayEnrol
+from ganetix.node.files import FileCalls, LocalFiles
 from ganetix.node.guests import GuestCalls
 from ganetix.node.info import InfoCalls, ReadHost, read_host
 from ganetix.node.leave import DelayCalls, LeaveCalls
@@ -22,6 +24,7 @@ from ganetix.node.ssconf import SsconfCalls
 from ganetix.node.turns import Turns
 from ganetix.node.verify import HasAddress, VerifyCalls
 from ganetix.paths import Paths
+from ganetix.process import Runner
 
 if TYPE_CHECKING:
     from ganetix.rpc.server import Handler
@@ -32,6 +35,7 @@ class NodeService:
 
     :param reactor: provides ``IReactorTime`` and ``IReactorUNIX``
     :param offload: runs what reads and writes files
+    :param runner: runs administrators' commands
     :param relay_enrol: passes a joining node's request to the master on this host
     :param on_left: called once this node is no member any more
     """
@@ -46,6 +50,7 @@ class NodeService:
         storages: Mapping[str, IStorage],
         os_provider: IOsProvider,
         offload: Offload,
+        runner: Runner,
         relay_enrol: RelayEnrol,
         on_left: Callable[[], None] = lambda: None,
         read_host: ReadHost = read_host,
@@ -65,6 +70,8 @@ class NodeService:
             DiskCalls(providers, turns),
             self._consoles,
             EnrolCalls(relay_enrol),
+            CommandCalls(runner),
+            FileCalls(LocalFiles(paths, offload)),
             DelayCalls(clock),
         )
 

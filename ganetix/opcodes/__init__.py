@@ -40,6 +40,7 @@ from ganetix.opcodes.node import (
     OpNodePowercycle,
     OpNodeRemove,
 )
+from ganetix.opcodes.remote import OpNodesCommand, OpNodesCopyFile
 from ganetix.opcodes.tags import OpTagsAdd, OpTagsRemove
 from ganetix.opcodes.test import OpTestDelay
 
@@ -65,6 +66,8 @@ AnyOpcode = (
     | OpNodeModify
     | OpNodePowercycle
     | OpNodeRemove
+    | OpNodesCommand
+    | OpNodesCopyFile
     | OpTagsAdd
     | OpTagsRemove
     | OpTestDelay
@@ -99,6 +102,8 @@ __all__ = [
     "OpNodeModify",
     "OpNodePowercycle",
     "OpNodeRemove",
+    "OpNodesCommand",
+    "OpNodesCopyFile",
     "OpTagsAdd",
     "OpTagsRemove",
     "OpTestDelay",

@@ -14,6 +14,7 @@ from ganetix.errors import Bug
 from ganetix.objects.base import ConfigObject
 from ganetix.plan.lock_plan import LevelLocks, LockPlan, Mode
 from ganetix.plan.node import reservation
+from ganetix.plan.remote import targets
 from ganetix.plan.tags import tagged
 
 
@@ -142,6 +143,12 @@ def _tags(op: ops.OpTagsAdd | ops.OpTagsRemove, snapshot: Snapshot) -> LockPlan:
             return {op.kind: _names("exclusive", found.uuid)}
 
 
+def _targets(
+    op: ops.OpNodesCommand | ops.OpNodesCopyFile, snapshot: Snapshot
+) -> LockPlan:
+    return {"node": _names("shared", *(node.uuid for node in targets(op, snapshot)))}
+
+
 def _delay(op: ops.OpTestDelay, snapshot: Snapshot) -> LockPlan:
     if not op.on_nodes and not op.locks:
         return {}
@@ -195,5 +202,7 @@ _RULES: dict[type[ops.Opcode], Callable[..., LockPlan]] = {
     ops.OpNodeRemove: _remove_node,
     ops.OpTagsAdd: _tags,
     ops.OpTagsRemove: _tags,
+    ops.OpNodesCommand: _targets,
+    ops.OpNodesCopyFile: _targets,
     ops.OpTestDelay: _delay,
 }

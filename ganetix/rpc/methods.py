@@ -10,6 +10,13 @@ from typing import Generic, Literal, TypeVar
 from ganetix.objects.base import Value
 from ganetix.objects.guest import GuestInfo, GuestSpec, StopOutcome
 from ganetix.objects.node import Enrolment
+from ganetix.objects.remote import (
+    CommandEnded,
+    CommandRun,
+    FileOffer,
+    FilePart,
+    FileState,
+)
 from ganetix.objects.replica_calls import (
     MasterAddress,
     MasterBelief,
@@ -382,31 +389,16 @@ CONSOLE_INPUT = Method(
     name="console_input", request=ConsoleInput, result=Nothing, timeout="fast"
 )
 ENROL = Method(name="enrol", request=EnrolCall, result=Enrolment)
-CREATE_CHECK = Method(
-    name="create_check", request=CreateCheck, result=Nothing, idempotent=True
+COMMAND_RUN = Method(
+    name="command_run", request=CommandRun, result=CommandEnded, timeout="endless"
 )
-DISKS_CREATE = Method(
-    name="disks_create", request=DisksCreate, result=Nothing, timeout="slow"
+FILE_OFFER = Method(
+    name="file_offer", request=FileOffer, result=FileState, idempotent=True
 )
-DISK_LIST = Method(name="disk_list", request=Nothing, result=DiskList, idempotent=True)
-OS_LIST = Method(name="os_list", request=Nothing, result=OsList, idempotent=True)
-OS_CREATE = Method(
-    name="os_create", request=OsCreate, result=Nothing, timeout="endless"
+FILE_WRITE = Method(
+    name="file_write", request=FilePart, result=Nothing, idempotent=True
 )
-CONSOLE_TAIL = Method(
-    name="console_tail",
-    request=ConsoleTailRequest,
-    result=ConsoleText,
-    timeout="fast",
-    idempotent=True,
-)
-CONSOLE_ATTACH = Method(
-    name="console_attach", request=ConsoleAttach, result=Nothing, timeout="endless"
-)
-CONSOLE_INPUT = Method(
-    name="console_input", request=ConsoleInput, result=Nothing, timeout="fast"
-)
-ENROL = Method(name="enrol", request=EnrolCall, result=Enrolment)
+FILE_COMMIT = Method(name="file_commit", request=FileOffer, result=Nothing)
 REPLICA_STATUS = Method(
     name="replica_status",
     request=Nothing,
@@ -480,6 +472,10 @@ METHODS: dict[str, Method[object, object]] = {
         CONSOLE_ATTACH,
         CONSOLE_INPUT,
         ENROL,
+        COMMAND_RUN,
+        FILE_OFFER,
+        FILE_WRITE,
+        FILE_COMMIT,
         REPLICA_STATUS,
         REPLICA_PROMISE,
         REPLICA_APPEND,

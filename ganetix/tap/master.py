@@ -32,7 +32,8 @@ from ganetix.jobs.queue import JobQueue
 from ganetix.jobs.values import SubmitRequest
 from ganetix.locking.manager import LockManager
 from ganetix.log import LoggedService
-from ganetix.objects import new_uuid
+from ganetix.node.files import LocalFiles
+from ganetix.objects import Node, new_uuid
 from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 from ganetix.opcodes import AnyOpcode, OpNodeEnrol
 from ganetix.query.service import QueryService
@@ -57,6 +58,7 @@ from ganetix.units.recovery import Recovery
 from ganetix.units.worker import LogicalUnits
 
 SOCKET_MODE = 0o660
+FILE_THREADS = 2
 COLLECTOR_THRESHOLDS = (1000, 10, 2000)
 URGENT_SLOTS = 16
 WIPE_AFTER_SECONDS = 1.0
@@ -122,16 +124,20 @@ class MasterDaemon(LoggedService):
         self._ca = load_authority(paths)
         make_missing(paths)
         self._pool = Pool(reactor, "state", 1)
+        self._files = Pool(reactor, "files", FILE_THREADS)
         engine = wrap_engine(SqliteEngine(paths.state_db, self._pool.offload))
         self._store = StateStore(engine, reactor)
         self._config = ConfigStore(self._store, reactor)
-        self._rpc = NodeRpc(reactor, creators_of(load_credentials(paths)))
+        creators = creators_of(load_credentials(paths))
+        self._rpc = NodeRpc(reactor, creators, self._is_wanted)
         self._distributor = SsconfDistributor(self._config, self._rpc, reactor)
+        self._rpc.reachability.on_return(self._distributor.hasten)
         services = Services(
             config=self._config,
             rpc=self._rpc,
             clock=reactor,
             distribution=self._distributor,
+            files=LocalFiles(paths, self._files.offload),
             version=ganetix.__version__,
             ca_fingerprint=self._ca.fingerprint,
             new_uuid=new_uuid,
@@ -178,6 +184,7 @@ class MasterDaemon(LoggedService):
         super().startService()
         raise_file_limit()
         self._pool.start()
+        self._files.start()
         self._starting = Deferred.fromCoroutine(self._start())
         _ = self._starting.addErrback(self._failed)
 
@@ -238,6 +245,7 @@ class MasterDaemon(LoggedService):
         await self._rpc.close()
         await self._store.close()
         self._pool.stop()
+        self._files.stop()
         if self._is_destroyed:
             wipe(self._paths)
         await super().stopService()
@@ -245,6 +253,16 @@ class MasterDaemon(LoggedService):
     def _end_for_good(self) -> None:
         self._is_destroyed = True
         self._reactor.callLater(WIPE_AFTER_SECONDS, self._reactor.stop)
+
+    def _is_wanted(self, node: Node) -> bool:
+        """Whether a node is to be probed that could not be reached."""
+        snapshot = self._config.snapshot()
+        if node.uuid in snapshot.tokens:
+            return True
+        known = snapshot.nodes.get(node.uuid)
+        if known is None or known.offline:
+            return False
+        return (known.primary_ip, known.port) == (node.primary_ip, node.port)
 
     def _submit(self, op: AnyOpcode) -> Deferred[int]:
         submitted = self._queue.submit([SubmitRequest(ops=(op,))])

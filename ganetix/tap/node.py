@@ -117,6 +117,7 @@ class NodeDaemon(LoggedService):
                 node_name(paths, identity.uuid),
             ),
             offload=offload,
+            runner=runner,
             relay_enrol=self._relay_enrol,
             on_left=lambda: self._leave(),
         )

@@ -13,6 +13,7 @@ from ganetix.bootstrap.dirs import make_directories
 from ganetix.errors import StateFault, Unavailable
 from ganetix.interfaces import Offload
 from ganetix.netutils.bind import listen_endpoint
+from ganetix.node.commands import NoCommands
 from ganetix.node.service import NodeService
 from ganetix.node.sim import SimHost, SimResources
 from ganetix.objects.node import Enrolment, EnrolRequest
@@ -63,6 +64,7 @@ class SimNode:
             storages=host.storages,
             os_provider=host.os_provider,
             offload=offload,
+            runner=NoCommands(),
             relay_enrol=_no_master_here,
             on_left=self._leave,
             read_host=host.read,

@@ -23,6 +23,7 @@ from ganetix.flow.offload import inline_offload
 from ganetix.hypervisor.fake import FakeHypervisor
 from ganetix.interfaces import Say
 from ganetix.jobs.work import Outcome
+from ganetix.node.files import LocalFiles
 from ganetix.node.info import HostState
 from ganetix.node.os import OsProvider
 from ganetix.node.service import NodeService
@@ -109,6 +110,7 @@ class SimNode:
                 (SHIPPED_OS,), self.runner, inline_offload, node.name
             ),
             offload=inline_offload,
+            runner=self.runner,
             relay_enrol=lambda _: Deferred[Enrolment](),
             on_left=self._leave,
             read_host=lambda: HostState(
@@ -156,6 +158,7 @@ class SimCluster:
             rpc=self.rpc,
             clock=self.clock,
             distribution=_Settled(),
+            files=LocalFiles(self.nodes["node1"].paths, inline_offload),
             version=VERSION,
             ca_fingerprint="",
             new_uuid=lambda: uuid_of(f"new {next(numbers)}"),

@@ -13,6 +13,7 @@ from ganetix.config.snapshot import Change, Snapshot
 from ganetix.interfaces import INodeRpc
 from ganetix.jobs.work import Outcome, Progress
 from ganetix.objects import Node
+from ganetix.objects.remote import FileOffer
 from ganetix.opcodes import Opcode
 from ganetix.rpc.methods import Method
 
@@ -46,6 +47,16 @@ class Distribution(Protocol):
         """Write all anew on all nodes; names of those that did not take it."""
 
 
+class Files(Protocol):
+    """Files of the master's own host."""
+
+    def describe(self, path: str) -> Deferred[FileOffer]:
+        """A file as it is now."""
+
+    def read(self, path: str, offset: int) -> Deferred[bytes]:
+        """The next bytes from an offset; none at the end."""
+
+
 @dataclass(frozen=True)
 class Services:
     """The world of units: what stays the same from job to job.
@@ -58,6 +69,7 @@ class Services:
     rpc: INodeRpc
     clock: IReactorTime
     distribution: Distribution
+    files: Files
     version: str
     ca_fingerprint: str
     new_uuid: Callable[[], str]

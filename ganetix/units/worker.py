@@ -38,6 +38,7 @@ from ganetix.units.instance_run import (
 from ganetix.units.node import NodeAdd, NodeEnrol, NodeRemove
 from ganetix.units.node_modify import NodeModify, NodePowercycle
 from ganetix.units.reach import ReachRpc
+from ganetix.units.remote import NodesCommand, NodesCopyFile
 from ganetix.units.tags import TagsEdit
 from ganetix.units.test import TestDelay
 
@@ -64,6 +65,8 @@ UNITS: dict[type[ops.Opcode], Unit[Any, Any, Any]] = {
     ops.OpNodeModify: NodeModify(),
     ops.OpNodePowercycle: NodePowercycle(),
     ops.OpNodeRemove: NodeRemove(),
+    ops.OpNodesCommand: NodesCommand(),
+    ops.OpNodesCopyFile: NodesCopyFile(),
     ops.OpTagsAdd: TagsEdit(with_tags),
     ops.OpTagsRemove: TagsEdit(without_tags),
     ops.OpTestDelay: TestDelay(),

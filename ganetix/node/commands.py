@@ -1,0 +1,71 @@
+"""Shell commands that an administrator has run on nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred, fail
+
+from ganetix.errors import NotAllowed
+from ganetix.node.calls import handler, while_attended
+from ganetix.objects.remote import MOST_LINES, CommandEnded, CommandRun
+from ganetix.process import ProcessResult, Runner, search_path
+from ganetix.rpc.methods import COMMAND_RUN
+
+if TYPE_CHECKING:
+    from ganetix.rpc.server import Call, Handler
+
+SHELL = "/bin/sh"
+
+
+class NoCommands:
+    """A :class:`Runner` of hosts that are none: it runs nothing."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        timeout_seconds: float,
+        stdin: bytes = b"",
+        on_line: Callable[[str], None] | None = None,
+        cwd: str | None = None,
+        check: bool = True,
+        max_output: int = 1 << 20,
+    ) -> Deferred[ProcessResult]:
+        """Refuse."""
+        return fail(NotAllowed("a simulated node runs no commands"))
+
+
+class CommandCalls:
+    """Runs commands; one whose caller goes away is ended."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def handlers(self) -> Iterable[tuple[str, Handler]]:
+        """The methods' names and what does them."""
+        yield handler(COMMAND_RUN, self._run)
+
+    async def _run(self, request: CommandRun, call: Call) -> CommandEnded:
+        lines = 0
+
+        def tell(line: str) -> None:
+            nonlocal lines
+            lines += 1
+            if lines <= MOST_LINES:
+                call.say(line)
+
+        running = self._runner.run(
+            (SHELL, "-c", request.command),
+            env={"PATH": search_path(), "HOME": "/root", "LC_ALL": "C.UTF-8"},
+            timeout_seconds=request.timeout_seconds,
+            on_line=tell,
+            cwd="/",
+            check=False,
+            max_output=1,
+        )
+        ended = await while_attended(call, running)
+        status = ended.status if ended.status >= 0 else 128 - ended.status
+        return CommandEnded(status=status, hidden_lines=max(0, lines - MOST_LINES))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twisted.internet import reactor
+from twisted.internet.interfaces import IReactorPluggableNameResolver
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import TestCase
 
@@ -59,7 +60,8 @@ class ResolveTests(TestCase):
 
     async def test_localhost(self) -> None:
         """Every system knows one name."""
-        self.assertEqual(await resolve(reactor, "localhost", 4), "127.0.0.1")
-        found = await resolve_all(reactor, "localhost", 4)
+        names = IReactorPluggableNameResolver(reactor)
+        self.assertEqual(await resolve(names, "localhost", 4), "127.0.0.1")
+        found = await resolve_all(names, "localhost", 4)
         self.assertEqual(found[0], "127.0.0.1")
         self.assertEqual(len(set(found)), len(found))

@@ -15,6 +15,8 @@ from ganetix.bootstrap.dirs import make_directories, write_file, write_secret
 from ganetix.bootstrap.ssconf import write_first_ssconf
 from ganetix.bootstrap.token import Token, decode
 from ganetix.errors import NotAllowed, RemoteFailure, StateFault, WrongState
+from ganetix.flow.offload import inline_offload
+from ganetix.interfaces import Offload
 from ganetix.netutils.interfaces import is_own_address, own_addresses
 from ganetix.objects import Node
 from ganetix.objects.node import Enrolment
@@ -31,18 +33,23 @@ async def join(
     now: float,
     *,
     is_own: Callable[[str], bool] = is_own_address,
+    offload: Offload = inline_offload,
 ) -> Enrolment:
     """Check the token here, then become a node by it.
 
-    Blocking file writes: for a process that does nothing else.
-
     :param reactor: provides ``IReactorTCP`` and ``IReactorTime``
+    :param offload: writes the files; at once in a process that does nothing else
     """
     token = usable_token(paths, token_text, now, is_own=is_own)
-    return await join_with(reactor, paths, token)
+    return await join_with(reactor, paths, token, offload)
 
 
-async def join_with(reactor: IReactorTCP, paths: Paths, token: Token) -> Enrolment:
+async def join_with(
+    reactor: IReactorTCP,
+    paths: Paths,
+    token: Token,
+    offload: Offload = inline_offload,
+) -> Enrolment:
     """Make a key, have it certified by the token's cluster, and keep what came back.
 
     The node's certificate is written last: with it the host is a node.
@@ -50,12 +57,16 @@ async def join_with(reactor: IReactorTCP, paths: Paths, token: Token) -> Enrolme
     key = pki.make_key()
     enrolment = await _ask(reactor, token, key)
     certificate = _checked(enrolment, token, key)
-    try:
+
+    def keep() -> None:
         make_directories(paths)
         write_file(paths.ca_certificate, enrolment.ca_certificate.encode())
         write_secret(paths.node_key, pki.key_pem(key))
         write_first_ssconf(paths, enrolment.ssconf, enrolment.ssconf_serial)
         write_file(paths.node_certificate, pki.pem(certificate))
+
+    try:
+        await offload(keep)
     except OSError as error:
         raise StateFault(f"cannot write {error.filename}: {error.strerror}") from None
     return enrolment

@@ -26,9 +26,10 @@ SLOW_SECONDS = 0.5
 """A node that takes longer than this no longer counts as one of those ``AT_ONCE``."""
 
 FREE_NODES = 20
-PACE_SECONDS = 0.003
+PACE_SECONDS = 0.001
 MOST_PACE_SECONDS = 3.0
-"""In a burst of changes the nodes are told again after so long for each but a few."""
+"""In a burst the nodes are told again after so long for each but a few of them, then
+after twice as long, and so on up to the most."""
 
 
 class _Target:
@@ -89,6 +90,7 @@ class SsconfDistributor:
         self._seen: Snapshot | None = None
         self._look: IDelayedCall | None = None
         self._next_look = 0.0
+        self._pause = 0.0
         self._targets: dict[str, _Target] = {}
         self._due: dict[str, None] = {}
         self._gate = Gate(clock, AT_ONCE, SLOW_SECONDS)
@@ -183,12 +185,20 @@ class SsconfDistributor:
         if files != self._edition.files:
             number = self._edition.number + 1
             self._edition = Edition(number, files, ssconf_serial(snapshot))
-            pace = PACE_SECONDS * max(0, len(online) - FREE_NODES)
-            self._next_look = self._clock.seconds() + min(pace, MOST_PACE_SECONDS)
+            self._pace(max(0, len(online) - FREE_NODES))
         for uuid in self._targets.keys() - online.keys():
             self._drop(uuid)
         for uuid, node in online.items():
             self._aim(uuid, node)
+
+    def _pace(self, nodes: int) -> None:
+        """Let the next changes wait for more to come, the longer the burst lasts."""
+        now = self._clock.seconds()
+        is_burst = now < self._next_look + self._pause
+        shortest = nodes * PACE_SECONDS
+        pause = max(shortest, 2 * self._pause) if is_burst else shortest
+        self._pause = min(pause, MOST_PACE_SECONDS)
+        self._next_look = now + self._pause
 
     def _begin(self, wait: _Wait) -> None:
         wait.number = self._edition.number

@@ -23,7 +23,7 @@ class RpcRequest(Request):
         """Called by Twisted when the headers are there, before the body."""
         most = wire.MOST_REQUEST_BYTES
         channel: Any = self.channel
-        self.peer = peer_of(self)
+        self.peer = _peer_on(channel)
         if not channel.site.rpc.is_candidate(self.peer):
             most = MOST_STRANGER_BYTES
         if length is None:
@@ -51,11 +51,23 @@ class RpcRequest(Request):
             Request.process(self)
 
 
+def _peer_on(channel: Any) -> PeerIdentity | None:
+    """Who is at the other end of a connection; found out at its first request."""
+    known: tuple[PeerIdentity | None] | None = getattr(channel, "ganetix_peer", None)
+    if known is None:
+        known = channel.ganetix_peer = (_peer_by_certificate(channel),)
+    return known[0]
+
+
 def peer_of(request: Request) -> PeerIdentity | None:
     """Whom the certificate speaks for that the request's sender proved to hold."""
     if isinstance(request, RpcRequest) and request.peer is not None:
         return request.peer
-    transport: Any = getattr(request.channel, "transport", None)
+    return _peer_by_certificate(request.channel)
+
+
+def _peer_by_certificate(channel: object) -> PeerIdentity | None:
+    transport: Any = getattr(channel, "transport", None)
     if not hasattr(transport, "getPeerCertificate"):
         return None
     certificate = transport.getPeerCertificate()

@@ -12,10 +12,10 @@ from twisted.internet.defer import Deferred
 
 from ganetix.api.client import ApiClient, connect
 from ganetix.api.types import QueryRequest
-from ganetix.bootstrap.dirs import write_file
 from ganetix.bootstrap.join import join
 from ganetix.errors import StateFault
 from ganetix.flow.settle import settle
+from ganetix.interfaces import Offload
 from ganetix.jobs.values import SubmitRequest
 from ganetix.objects.base import Value
 from ganetix.objects.node import DEFAULT_PORT
@@ -59,15 +59,18 @@ def joined_below(root: Path) -> tuple[SimPlace, ...]:
     return tuple(found)
 
 
-async def join_with(reactor: Any, root: Path, place: SimPlace, token: str) -> int:
+async def join_with(
+    reactor: Any, root: Path, place: SimPlace, token: str, offload: Offload
+) -> int:
     """Let a node join with its token; the job that admits it."""
     paths = place.paths(root)
     try:
         paths.root.mkdir(exist_ok=True)
-        write_file(paths.root / PLACE_FILE, msgspec.json.encode(place))
+        (paths.root / PLACE_FILE).write_bytes(msgspec.json.encode(place))
     except OSError as error:
         raise StateFault(f"{error.filename}: {error.strerror}") from None
-    return (await join(reactor, paths, token, time.time())).job_id
+    enrolment = await join(reactor, paths, token, time.time(), offload=offload)
+    return enrolment.job_id
 
 
 async def join_all(
@@ -76,6 +79,7 @@ async def join_all(
     master: Paths,
     places: Sequence[SimPlace],
     serve: Callable[[SimPlace], Awaitable[None]],
+    offload: Offload,
 ) -> None:
     """Make them all members; groups that are missing are made first.
 
@@ -87,7 +91,8 @@ async def join_all(
 
     async def enter(place: SimPlace) -> None:
         issued = await client.issue_token(place.name, TOKEN_SECONDS)
-        admissions.append(await join_with(reactor, root, place, issued.token))
+        job_id = await join_with(reactor, root, place, issued.token, offload)
+        admissions.append(job_id)
         await serve(place)
 
     try:

@@ -193,14 +193,21 @@ class SimDaemon(LoggedService):
             self._log.info("{count} nodes join", count=len(missing) + len(tokens))
         if missing and options.master is not None:
             await join_all(
-                self._reactor, self._root, options.master, missing, self._serve
+                self._reactor,
+                self._root,
+                options.master,
+                missing,
+                self._serve,
+                self._pool.offload,
             )
         await self._enter(tokens)
         self._log.info("{count} simulated nodes serve", count=len(self._nodes))
 
     async def _enter(self, tokens: Sequence[SimToken]) -> None:
         async def enter(token: SimToken) -> None:
-            await join_with(self._reactor, self._root, token.place, token.text)
+            await join_with(
+                self._reactor, self._root, token.place, token.text, self._pool.offload
+            )
             await self._serve(token.place)
 
         await bounded(AT_ONCE, enter, tokens)

@@ -7,13 +7,14 @@ whatever becomes of either node in between.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec.structs import replace
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from ganetix.errors import HypervisorFault, WrongState
+from ganetix.errors import CommandFailed, HypervisorFault, WrongState
 from ganetix.hypervisor.kvm_argv import qemu_argv
 from ganetix.hypervisor.kvm_guest import KvmGuest, KvmHost
 from ganetix.hypervisor.kvm_start import GuestStart
@@ -24,6 +25,7 @@ from ganetix.objects import GuestInfo, GuestSpec, Value
 
 POLL_SECONDS = 0.1
 SAY_SECONDS = 2.0
+HANG_SECONDS = 5.0
 CANCEL_SECONDS = 10.0
 ACCEPT_SECONDS = 10.0
 MIB = 1 << 20
@@ -113,6 +115,47 @@ class GuestArrival(GuestStart):
         return int(sockets[0].port)
 
 
+class Connection:
+    """A migration on its way to a receiver, which may hang.
+
+    QEMU may hang with it, guest and all: in the greeting, for instance, it waits
+    without end. Then the connection is cut, which fails the migration.
+    """
+
+    def __init__(
+        self, host: KvmHost, client: QmpClient, address: str, port: int
+    ) -> None:
+        self._host = host
+        self._client = client
+        self._receiver = (address, port)
+
+    async def progress(self) -> _Migration:
+        """How far the migration is."""
+        for cut in (self._yank, self._kill):
+            try:
+                return await self._client.query(
+                    "query-migrate", _Migration, timeout_seconds=HANG_SECONDS
+                )
+            except QmpLost:
+                raise
+            except HypervisorFault:
+                await cut()
+        return await self._client.query("query-migrate", _Migration)
+
+    async def _yank(self) -> None:
+        """Have QEMU shut the connection, which it can do once the greeting is over."""
+        await self._client.execute(
+            "yank", {"instances": [{"type": "migration"}]}, out_of_band=True
+        )
+
+    async def _kill(self) -> None:
+        """Have the kernel end the connection."""
+        address, port = self._receiver
+        command = ["ss", "-K", "dst", address, "dport", "=", f":{port}"]
+        with suppress(CommandFailed):
+            await self._host.runner.run(command, timeout_seconds=HANG_SECONDS)
+
+
 class GuestDeparture:
     """A running guest, being sent away."""
 
@@ -133,7 +176,8 @@ class GuestDeparture:
         await client.execute("migrate-set-capabilities", _CAPABILITIES)
         await use_tls(client, directory, receiver_uuid)
         await client.execute("migrate", {"uri": _uri(address, port)})
-        outcome = await self._finish(client, info.name)
+        connection = Connection(self._host, client, address, port)
+        outcome = await self._finish(connection, info.name)
         if outcome.status != "completed":
             await _run_on(client)
             called_back = "it was called back"
@@ -143,12 +187,10 @@ class GuestDeparture:
             raise HypervisorFault(f"{info.name} could not be moved: {reason}")
         await self._host.records.put(replace(record, moving="left"))
 
-    async def _finish(self, client: QmpClient, name: str) -> _Migration:
+    async def _finish(self, connection: Connection, name: str) -> _Migration:
         clock = self._host.reactor
         say_at = clock.seconds() + SAY_SECONDS
-        while (
-            state := await client.query("query-migrate", _Migration)
-        ).status in _UNDER_WAY:
+        while (state := await connection.progress()).status in _UNDER_WAY:
             if clock.seconds() >= say_at:
                 sent, left = state.ram.transferred, state.ram.remaining
                 self._say(f"{name}: {sent // MIB} MiB sent, {left // MIB} MiB to go")

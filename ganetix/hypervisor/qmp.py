@@ -54,10 +54,14 @@ class _Error(Value, frozen=True, kw_only=True, rename={"kind": "class"}):
     desc: str = ""
 
 
+class _Greeting(Value, frozen=True, kw_only=True):
+    capabilities: tuple[str, ...] = ()
+
+
 class _Message(Value, frozen=True, kw_only=True, rename={"greeting": "QMP"}):
     """Any line that QEMU sends: greeting, answer or event."""
 
-    greeting: object = None
+    greeting: _Greeting | None = None
     id: int | None = None
     result: msgspec.Raw = msgspec.field(default=msgspec.Raw(b"{}"), name="return")
     error: _Error | None = None
@@ -95,14 +99,18 @@ class QmpClient(LineOnlyReceiver):
         arguments: Mapping[str, object] | None = None,
         *,
         timeout_seconds: float = ANSWER_SECONDS,
+        out_of_band: bool = False,
     ) -> msgspec.Raw:
         """Have a command executed; its result as JSON text.
 
         Fails with ``QmpRefused``, ``QmpLost``, or, if no answer comes in time,
         ``HypervisorFault``.
+
+        :param out_of_band: at once, even while QEMU hangs in an earlier command; only
+            few commands can be executed so
         """
         try:
-            answer = self._send(command, arguments)
+            answer = self._send(command, arguments, out_of_band)
             return await answer.addTimeout(timeout_seconds, self._clock)
         except TimeoutError as error:
             raise HypervisorFault(
@@ -144,7 +152,9 @@ class QmpClient(LineOnlyReceiver):
             self._lose("QEMU's monitor sends something that is not QMP")
             return
         if message.greeting is not None and not self.greeted.called:
-            _ = self._send("qmp_capabilities", None).addCallbacks(
+            wanted = [c for c in message.greeting.capabilities if c == "oob"]
+            arguments = {"enable": wanted} if wanted else None
+            _ = self._send("qmp_capabilities", arguments).addCallbacks(
                 lambda _: self._greet(None), self._greet
             )
         elif message.event:
@@ -165,12 +175,16 @@ class QmpClient(LineOnlyReceiver):
             on_lost()
 
     def _send(
-        self, command: str, arguments: Mapping[str, object] | None
+        self,
+        command: str,
+        arguments: Mapping[str, object] | None,
+        out_of_band: bool = False,
     ) -> Deferred[msgspec.Raw]:
         if self.is_lost or self.transport is None:
             return fail(QmpLost("QEMU's monitor closed the connection"))
         self._last_id += 1
-        request: dict[str, object] = {"execute": command, "id": self._last_id}
+        verb = "exec-oob" if out_of_band else "execute"
+        request: dict[str, object] = {verb: command, "id": self._last_id}
         if arguments:
             request["arguments"] = arguments
         number = self._last_id

@@ -8,12 +8,14 @@ import time
 from collections.abc import Awaitable
 from pathlib import Path
 
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from ganetix.bootstrap import pki
 from ganetix.bootstrap.dirs import make_directories, write_file, write_secret
 from ganetix.errors import GanetixError, HypervisorFault
+from ganetix.hypervisor.qmp import connect_qmp
 from ganetix.objects import GuestInfo, GuestSpec
 from ganetix.paths import Paths
 from ganetix.test.functional.test_kvm import MISSING, KvmPlace, pause
@@ -99,6 +101,19 @@ class KvmMoveTests(TestCase):
             self.guest.uuid, ADDRESS, port, node_uuid(receiver), self.said.append
         )
 
+    async def slow_down(self) -> None:
+        """Have the guest take many seconds on its way."""
+        socket = str(self.here.paths.guest_run(self.guest.uuid) / "qmp")
+        client = await connect_qmp(reactor, socket)
+        await client.execute("migrate-set-parameters", {"max-bandwidth": 2 << 20})
+        client.disconnect()
+
+    async def arriving_pid(self) -> int:
+        """The process that waits for the guest."""
+        info = await self.there.hypervisor.info(self.guest.uuid)
+        assert info is not None and info.pid is not None
+        return info.pid
+
     async def fault_of(self, sending: Awaitable[None]) -> str:
         """Why the guest was not moved; it runs on."""
         try:
@@ -154,27 +169,39 @@ class KvmMoveTests(TestCase):
         self.assertIn("Connection refused", text)
 
     async def test_call_back(self) -> None:
-        """A guest is called back while it is being sent to a node that hangs."""
-        port = await self.receive()
-        arriving = await self.there.hypervisor.info(self.guest.uuid)
-        assert arriving is not None and arriving.pid is not None
-        os.kill(arriving.pid, signal.SIGSTOP)
-        sending = self.send(port)
-        await pause(0.5)
+        """A guest is called back while it is being sent."""
+        await self.slow_down()
+        sending = self.send(await self.receive())
+        await pause(1)
         self.assertTrue(await self.here.hypervisor.cancel_send(self.guest.uuid))
-        text = await self.fault_of(sending)
-        self.assertIn("called back", text)
-        os.kill(arriving.pid, signal.SIGCONT)
+        self.assertIn("called back", await self.fault_of(sending))
+
+    async def test_receiver_hangs_at_once(self) -> None:
+        """A receiver that never says a word is left."""
+        port = await self.receive()
+        os.kill(await self.arriving_pid(), signal.SIGSTOP)
+        sending = self.send(port)
+        await self.fault_of(sending)
+        os.kill(await self.arriving_pid(), signal.SIGCONT)
+
+    async def test_receiver_hangs(self) -> None:
+        """A receiver that hangs half-way does not keep the guest from being called
+        back."""
+        await self.slow_down()
+        sending = self.send(await self.receive())
+        await pause(1)
+        os.kill(await self.arriving_pid(), signal.SIGSTOP)
+        await pause(1)
+        self.assertTrue(await self.here.hypervisor.cancel_send(self.guest.uuid))
+        await self.fault_of(sending)
+        os.kill(await self.arriving_pid(), signal.SIGCONT)
 
     async def test_receiver_dies(self) -> None:
         """If the receiver dies half-way the guest runs on where it was."""
-        port = await self.receive()
-        arriving = await self.there.hypervisor.info(self.guest.uuid)
-        assert arriving is not None and arriving.pid is not None
-        os.kill(arriving.pid, signal.SIGSTOP)
-        sending = self.send(port)
+        await self.slow_down()
+        sending = self.send(await self.receive())
         await pause(0.5)
-        os.kill(arriving.pid, signal.SIGKILL)
+        os.kill(await self.arriving_pid(), signal.SIGKILL)
         await self.fault_of(sending)
         info = await self.there.hypervisor.info(self.guest.uuid)
         self.assertEqual(info and info.state, "crashed")

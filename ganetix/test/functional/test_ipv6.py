@@ -7,10 +7,13 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IReactorTime, IReactorUNIX
 from twisted.trial.unittest import SkipTest, TestCase
 
+from ganetix.api.client import connect
 from ganetix.bootstrap.token import decode
+from ganetix.jobs.values import SubmitRequest
+from ganetix.opcodes import OpNodeModify
 from ganetix.testing.cluster import Output, RealCluster
 from ganetix.testing.netns import NetLab, missing_for_netlab
 
@@ -214,3 +217,39 @@ class JoinTests(LabCase):
         said = await self.cluster.run("gnt-job", "info", str(job_id))
         self.assertIn("no interface of it has the address 10.67.0.99", said.out)
         self.assertEqual(await self.listed("node", "name"), [["node1"]])
+
+    async def test_moving(self) -> None:
+        """A node is moved once it has its new address, and keeps its certificate."""
+        await self.cluster.join("node2")
+        new = "fd67:6e78::72"
+        said = await self._modify(OpNodeModify(name="node2", primary_ip=new))
+        self.assertIn(f"cannot be used at {new}", said)
+        await self.gnt("gnt-cluster", "verify")
+        said = await self._modify(
+            OpNodeModify(name="node2", primary_ip=self.lab.ipv6("node1"))
+        )
+        self.assertIn("node node1's", said)
+        self.lab.ip("node2", "addr", "add", f"{new}/64", "dev", "eth0", "nodad")
+
+        async def is_moved() -> bool:
+            # An address that did not answer is remembered for a moment.
+            return not await self._modify(OpNodeModify(name="node2", primary_ip=new))
+
+        await self.cluster.until(is_moved, "node2 is moved")
+        old = f"{self.lab.ipv6('node2')}/64"
+        self.lab.ip("node2", "addr", "del", old, "dev", "eth0")
+        await self.add_instance("web", "node2")
+        await self.gnt("gnt-cluster", "verify")
+        known = self.cluster.paths("node2").ssconf("node_primary_ips").read_text()
+        self.assertIn(f"node2 {new}\n", known)
+
+    async def _modify(self, op: OpNodeModify) -> str:
+        """Change a node; why that failed, empty if it did not."""
+        socket = self.cluster.paths().master_socket
+        client = await connect(IReactorUNIX(reactor), socket)
+        try:
+            (job_id,) = await client.submit([SubmitRequest(ops=(op,))])
+            (job,) = await client.follow_many([job_id])
+            return "" if job.error is None else job.error.message
+        finally:
+            client.close()

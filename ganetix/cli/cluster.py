@@ -5,15 +5,27 @@ from __future__ import annotations
 from ganetix.cli.cluster_destroy import add_destroy
 from ganetix.cli.cluster_info import add_getmaster, add_info
 from ganetix.cli.cluster_init import add_init
+from ganetix.cli.cluster_modify import (
+    add_modify,
+    add_redist_conf,
+    add_rename,
+    add_version,
+)
 from ganetix.cli.cluster_queue import add_queue
 from ganetix.cli.cluster_remote import add_command, add_copyfile
 from ganetix.cli.cluster_verify import add_verify
 from ganetix.cli.parser import Program
+from ganetix.cli.tags import add_cluster_tags
 
 COMMANDS = (
     add_init,
     add_info,
     add_getmaster,
+    add_version,
+    add_modify,
+    add_rename,
+    add_redist_conf,
+    add_cluster_tags,
     add_queue,
     add_verify,
     add_command,

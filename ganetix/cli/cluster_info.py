@@ -10,13 +10,18 @@ from ganetix.cli.parser import Options, Program, add_json_option
 from ganetix.cli.streams import printable
 
 if TYPE_CHECKING:
+    from ganetix.api.types import Cell
     from ganetix.cli.asking import Asking
 
 
 def add_info(made: Program) -> None:
     """``info``."""
     info = made.look(
-        "info", show_info, "show the cluster at a glance", examples=["info --json"]
+        "info",
+        show_info,
+        "show the cluster at a glance, and all its parameters",
+        "Sizes among the parameters are in MiB, times in seconds.",
+        examples=["info", "info --json"],
     )
     add_json_option(info)
 
@@ -36,7 +41,7 @@ async def show_info(session: Asking, options: Options) -> None:
     """Show the cluster."""
     import msgspec
 
-    from ganetix.cli.output import print_json, show_cell, show_time
+    from ganetix.cli.output import print_json, show_time
 
     info = await (await session.client()).cluster_info()
     if options.json:
@@ -52,6 +57,8 @@ async def show_info(session: Asking, options: Options) -> None:
         "Instances": info.instances,
         "Jobs": f"{info.jobs_running} running, {info.jobs_queued} queued",
         "Revision": info.revision,
+        "Serial number": info.serial_no,
+        "Tags": ",".join(info.tags) or "-",
         "Running since": show_time(info.started),
     }
     if info.drain is not None:
@@ -61,9 +68,17 @@ async def show_info(session: Asking, options: Options) -> None:
     if info.parameters:
         session.streams.out("Parameters:")
     for name, cell in info.parameters.items():
-        session.streams.out(f"  {name}: {show_cell(cell, 'other')}")
+        session.streams.out(f"  {name}: {_parameter(cell)}")
     for fault in info.faults:
         session.streams.out(f"Fault: {fault}")
+
+
+def _parameter(cell: Cell) -> str:
+    from ganetix.cli.output import show_cell
+
+    if isinstance(cell, dict):
+        return ", ".join(f"{key}={value}" for key, value in cell.items())
+    return show_cell(cell, "other")
 
 
 async def show_master(session: Asking, options: Options) -> None:

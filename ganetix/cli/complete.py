@@ -47,17 +47,25 @@ def candidates(program: str, words: Sequence[str], streams: Streams) -> list[str
         return []
     if action.choices is not None:
         return _matching([str(choice) for choice in action.choices], current)
-    kind = getattr(action, "completes", None)
+    kind = getattr(action, "completes", "")
+    socket_path = _root(before, streams)
     if kind in ("node", "group", "instance", "os", "job"):
-        names = names_of(kind, _root(before, streams))
-        return [name for name in _matching(names, current) if name not in after]
-    return []
+        found = names_of(kind, socket_path)
+    else:
+        found = _tags(kind, after, socket_path)
+    return [name for name in _matching(found, current) if name not in after]
 
 
-def names_of(kind: str, socket_path: Path) -> list[str]:
-    """All names of a kind that the master knows; none if it does not answer."""
+def names_of(
+    kind: str, socket_path: Path, field: str = "", names: Sequence[str] = ()
+) -> list[str]:
+    """All names of a kind that the master knows; none if it does not answer.
+
+    :param field: instead of the names; of a list its members
+    :param names: of these objects only
+    """
     try:
-        return _ask(kind, socket_path)
+        return _ask(kind, socket_path, field or _FIELD.get(kind, "name"), names)
     except (OSError, EOFError, ValueError, KeyError):
         return []
 
@@ -115,14 +123,25 @@ def _root(words: Sequence[str], streams: Streams) -> Path:
     return Paths.from_environment(given, streams.environ).master_socket
 
 
-def _ask(kind: str, socket_path: Path) -> list[str]:
+def _tags(kind: str, words: Sequence[str], socket_path: Path) -> list[str]:
+    """Of ``tags:KIND`` all tags in use there, of ``own-tags:KIND`` the object's own."""
+    what, _, owner = kind.partition(":")
+    if what == "tags" or owner == "cluster":
+        return names_of(owner, socket_path, "tags")
+    if what == "own-tags":
+        named = [word for word in words if not word.startswith("-")]
+        return names_of(owner, socket_path, "tags", named[:1])
+    return []
+
+
+def _ask(kind: str, socket_path: Path, field: str, names: Sequence[str]) -> list[str]:
     import json
 
     from ganetix.api.boxes import packed, read_box
     from ganetix.api.chunks import put_chunks, take_chunks
     from ganetix.errors import BadParameter
 
-    request = {"kind": kind, "fields": [_FIELD.get(kind, "name")], "limit": 200}
+    request = {"kind": kind, "fields": [field], "names": list(names), "limit": 200}
     box = {b"_command": b"Query", b"_ask": b"1"}
     put_chunks(box, b"request", json.dumps(request).encode())
     with socket.socket(socket.AF_UNIX) as master:
@@ -135,4 +154,6 @@ def _ask(kind: str, socket_path: Path) -> list[str]:
         result = json.loads(take_chunks(answer, b"result"))
     except BadParameter:
         return []
-    return [str(row["cells"][0]) for row in result["rows"]]
+    cells = [row["cells"][0] for row in result["rows"]]
+    lists = (cell if isinstance(cell, list) else [str(cell)] for cell in cells)
+    return [name for names in lists for name in names]

@@ -17,6 +17,7 @@ from ganetix.cli.parser import (
     completes,
     duration,
 )
+from ganetix.cli.tags import add_tag_commands
 
 if TYPE_CHECKING:
     from ganetix.cli.asking import Asking
@@ -38,6 +39,7 @@ def program() -> Program:
     _add_states(made)
     _add_remove(made)
     _add_console(made)
+    add_tag_commands(made, "instance")
     return made
 
 

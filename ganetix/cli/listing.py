@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from ganetix.cli.asking import Asking
     from ganetix.cli.parser import Options
 
+FAMILIES = ("hv/", "be/", "nd/", "capacity/")
+"""What the names of parameters begin with."""
+
 
 def field_names(options: Options) -> tuple[str, ...]:
     """What ``-o`` says."""
@@ -53,15 +56,22 @@ async def print_info(
     kind: QueryKind,
     names: Sequence[str],
     group: str | None = None,
+    live: bool = True,
 ) -> None:
-    """All fields of some objects, as records."""
+    """All fields of some objects, as records; live ones only if that is wanted."""
     from ganetix.api.types import QueryRequest
     from ganetix.cli.output import print_records
 
     client = await session.client()
-    every = (field.name for field in await client.fields(kind))
-    # All of a hypervisor's parameters stand together under hvparams already.
-    fields = tuple(name for name in every if not name.startswith("hv/"))
+    every = await client.fields(kind)
+    # All parameters stand together under params already, with their origins.
+    fields = tuple(
+        field.name
+        for field in every
+        if not field.name.startswith(FAMILIES)
+        and (live or not field.live)
+        and (options.json or field.name != "hvparams")
+    )
     request = QueryRequest(kind=kind, fields=fields, names=tuple(names), group=group)
     result = await session.query(request)
     print_records(session.streams, result, options)

@@ -17,6 +17,7 @@ from ganetix.cli.parser import (
     completes,
     duration,
 )
+from ganetix.cli.tags import add_tag_commands
 
 if TYPE_CHECKING:
     from ganetix.cli.asking import Asking
@@ -70,6 +71,7 @@ def program() -> Program:
     )
     completes(remove.add_argument("name", metavar="NODE", help="its name"), "node")
     add_job_options(remove)
+    add_tag_commands(made, "node")
     add_group_commands(made, "group-")
     return made
 

@@ -116,9 +116,17 @@ def _print_field(streams: Streams, field: FieldInfo, cell: Cell, row: QueryRow) 
         return
     streams.out(f"{field.name}:")
     for key, value in cell.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and set(value) == {"value", "origin"}:
+            value = f"{_plain(value['value'])} ({value['origin']})"
+        elif isinstance(value, dict):
             value = ", ".join(f"{name}={inner}" for name, inner in value.items())
         streams.out(printable(f"  {key}: {value}"))
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={inner}" for name, inner in value.items())
+    return "-" if value == "" else f"{value}"
 
 
 def print_fields(streams: Streams, fields: Sequence[FieldInfo]) -> None:

@@ -50,6 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     "api": CORE | {"config", "jobs", "query", "state", "scheduler", "locking"},
     "cli": PURE
     | {"api.client", "api.link", "api.types", "api.chunks", "api.boxes", "api.quick"}
+    | {"api.words"}
     | {"bootstrap", "flow", "hypervisor.params", "netutils", "state.sqlite"},
 }
 UNBOUND = {"tap", "testing", "test"}

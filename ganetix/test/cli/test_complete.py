@@ -80,6 +80,43 @@ class CompletionTests(ServedMasterTestCase):
         await self.complete("gnt-group", "add", "--depends", "")
         self.assertEqual(kinds, ["instance", "node", "job", "job", "job"])
 
+    async def test_tags(self) -> None:
+        """To add, all tags of the kind; to remove, the object's own."""
+        requests: list[QueryRequest] = []
+
+        def answer(request: QueryRequest) -> object:
+            requests.append(request)
+            rows = tuple(QueryRow(cells=(tags,)) for tags in (["env:a", "b"], []))
+            field = FieldInfo(name="tags", title="T", doc="d")
+            return succeed(QueryResult(fields=(field,), rows=rows))
+
+        self.master._queries = answer  # type: ignore[assignment]
+        tags = await self.complete("gnt-node", "add-tags", "node1", "e")
+        self.assertEqual(tags, ["env:a"])
+        await self.complete("gnt-node", "remove-tags", "--submit", "node1", "")
+        tags = await self.complete("gnt-cluster", "remove-tags", "b", "")
+        self.assertEqual(tags, ["env:a"])
+        self.assertEqual(
+            [(request.kind, request.names) for request in requests],
+            [("node", ()), ("node", ("node1",)), ("cluster", ())],
+        )
+
+    async def test_groups_and_nodes(self) -> None:
+        """Where a group is wanted, and where nodes."""
+        kinds = []
+
+        def answer(request: QueryRequest) -> object:
+            kinds.append(request.kind)
+            field = FieldInfo(name="name", title="N", doc="d")
+            return succeed(QueryResult(fields=(field,), rows=()))
+
+        self.master._queries = answer  # type: ignore[assignment]
+        await self.complete("gnt-cluster", "modify", "--default-group", "")
+        await self.complete("gnt-group", "modify", "")
+        await self.complete("gnt-group", "assign-nodes", "rack1", "")
+        await self.complete("gnt-node", "group-del", "")
+        self.assertEqual(kinds, ["group", "group", "node", "group"])
+
     async def test_many_names(self) -> None:
         """An answer of many boxes' length is read whole."""
         rows = tuple(QueryRow(cells=(f"{n:0>250}",)) for n in range(1000))

@@ -1,0 +1,483 @@
+"""Tests of the commands that change cluster, groups and tags."""
+
+from __future__ import annotations
+
+import json
+
+from twisted.internet.defer import Deferred, succeed
+
+from ganetix.api.types import (
+    Cell,
+    ClusterInfo,
+    FieldInfo,
+    QueryRequest,
+    QueryResult,
+    QueryRow,
+)
+from ganetix.cli.settings import given_pairs
+from ganetix.errors import ConfigConflict, NodeUnreachable, WrongState
+from ganetix.opcodes import (
+    OpClusterModify,
+    OpClusterRedistribute,
+    OpClusterRename,
+    Opcode,
+    OpGroupAdd,
+    OpGroupAssignNodes,
+    OpGroupModify,
+    OpGroupRemove,
+    OpGroupRename,
+    OpTagsAdd,
+    OpTagsRemove,
+    parameters,
+)
+from ganetix.opcodes.tags import TaggedKind
+from ganetix.test.cli.support import CommandTestCase
+
+INFO = ClusterInfo(
+    name="test.example",
+    uuid="u",
+    version="0.1.0",
+    master_node="node1",
+    primary_ip_version=4,
+    default_group="default",
+    revision=7,
+    started=0.0,
+    nodes=2,
+    groups=1,
+    instances=3,
+    jobs_queued=0,
+    jobs_running=0,
+    parameters={"be/memory": 128, "capacity/max_inst_spec": {"vcpus": 4}},
+    serial_no=12,
+    tags=("prod",),
+)
+
+
+class ModifyTestCase(CommandTestCase):
+    """Jobs succeed at once; changes are told."""
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        """Every change comes to two lines."""
+        await super().setUp()
+        result = {
+            "changes": [
+                {"name": "be/vcpus", "before": None, "after": 2},
+                {"name": "ipv6_secondary", "before": False, "after": True},
+                {"name": "enabled_hypervisors", "before": ["kvm"], "after": []},
+                {"name": "master_ip", "before": "", "after": "192.0.2.9"},
+                {
+                    "name": "capacity/max_inst_spec",
+                    "before": None,
+                    "after": {"vcpus": 2},
+                },
+            ]
+        }
+        for kind in (OpClusterModify, OpGroupModify):
+            self.master.results[kind] = result
+
+    def asked(self) -> Opcode:
+        """The one opcode that was submitted."""
+        (request,) = self.master.submitted
+        (op,) = request.ops
+        return op
+
+    async def refused(self, line: str, text: str) -> None:
+        """A command line that is wrong: one line says why, and nothing is sent."""
+        self.assertEqual(await self.run_line(line), 2, line)
+        *_, message = self.err.splitlines()
+        self.assertIn(text, message)
+        self.assertEqual(self.master.submitted, [])
+
+
+class ClusterTests(ModifyTestCase):
+    """``gnt-cluster``."""
+
+    async def test_every_option(self) -> None:
+        """Each option is its field; the rest is absent."""
+        await self.run_line(
+            "gnt-cluster modify --default-group rack2 --candidate-pool-size 5"
+            " --enabled-hypervisors kvm,fake --enabled-disk-templates file"
+            " -H kvm:accel=tcg,tcg_tb_size=default -H fake:accel=kvm"
+            " -B memory=1.5G,vcpus=2,auto_balance=no"
+            " --nic-parameters mode=bridged,link=br0 --mac-prefix aa:00:01"
+            " --node-parameters reserved_memory=2G,cpu_speed=1.5"
+            " --max-inst-spec memory=4G,disk=50G,vcpus=2 --default-template file"
+            " --max-cpu-ratio 6 --max-disk-usage 0.9 --capacity-checks no"
+            " --default-iallocator hail --master-ip 192.0.2.9 --master-netdev eth0"
+            " --master-netmask 24 --ipv6-secondary yes --remote-commands no"
+            " --cache-time 30m --watcher-interval 60 --expect-serial 12"
+        )
+        self.assertEqual(
+            self.asked(),
+            OpClusterModify(
+                default_group="rack2",
+                candidate_pool_size=5,
+                enabled_hypervisors=("kvm", "fake"),
+                enabled_disk_templates=("file",),
+                hvparams={
+                    "kvm": {"accel": "tcg", "tcg_tb_size": None},
+                    "fake": {"accel": "kvm"},
+                },
+                beparams={"memory_mib": 1536, "vcpus": 2, "auto_balance": False},
+                nic_mode="bridged",
+                nic_link="br0",
+                mac_prefix="aa:00:01",
+                ndparams={"reserved_memory_mib": 2048, "cpu_speed": 1.5},
+                capacity={
+                    "max_inst_spec": {
+                        "memory_mib": 4096,
+                        "disk_mib": 51200,
+                        "vcpus": 2,
+                    },
+                    "default_template": "file",
+                    "max_cpu_ratio": 6.0,
+                    "max_disk_usage": 0.9,
+                    "capacity_checks": False,
+                },
+                default_iallocator="hail",
+                master_ip="192.0.2.9",
+                master_netdev="eth0",
+                master_netmask=24,
+                ipv6_secondary=True,
+                remote_commands=False,
+                cache_seconds=1800,
+                watcher_seconds=60,
+                expected_serial=12,
+            ),
+        )
+
+    async def test_reset_and_none(self) -> None:
+        """``default`` inherits again, ``none`` switches off."""
+        await self.run_line(
+            "gnt-cluster modify -B memory=default --max-inst-spec default"
+            " --max-cpu-ratio default --master-ip none --master-netdev none"
+            " --master-netmask none"
+        )
+        self.assertEqual(
+            self.asked(),
+            OpClusterModify(
+                beparams={"memory_mib": None},
+                capacity={"max_inst_spec": None, "max_cpu_ratio": None},
+                master_ip="",
+                master_netdev="",
+                master_netmask=0,
+            ),
+        )
+
+    async def test_prints_changes(self) -> None:
+        """What changed is printed, old and new."""
+        self.assertEqual(
+            await self.run_line("gnt-cluster modify --ipv6-secondary yes"), 0
+        )
+        self.assertEqual(
+            self.out,
+            "be/vcpus: default -> 2\n"
+            "ipv6_secondary: no -> yes\n"
+            "enabled_hypervisors: kvm -> none\n"
+            "master_ip: none -> 192.0.2.9\n"
+            "capacity/max_inst_spec: default -> vcpus=2\n",
+        )
+
+    async def test_no_change(self) -> None:
+        """A change to what is so already is told, and no error."""
+        self.master.results[OpClusterModify] = {"changes": []}
+        line = "gnt-cluster modify --candidate-pool-size 10"
+        self.assertEqual(await self.run_line(line), 0)
+        self.assertIn("nothing was changed", self.err)
+
+    async def test_bad_values(self) -> None:
+        """Wrong values are refused with the option, the value and what is allowed."""
+        for options, text in (
+            ("", "nothing to change"),
+            ("--expect-serial 3", "nothing to change"),
+            ("--candidate-pool-size 0", "candidate_pool_size: 0 is not between 1"),
+            ("--candidate-pool-size x", "invalid int value: 'x'"),
+            ("-B ram=1G", "-B: 'ram' is not one of memory, vcpus, auto_balance"),
+            ("-B memory=much", "-B: memory: 'much' is not a size"),
+            ("-B vcpus=1.5", "-B: vcpus: '1.5' is not a whole number"),
+            ("-B vcpus=0", "vcpus: 0 is not between 1 and 1024"),
+            ("-B auto_balance=maybe", "auto_balance: 'maybe' is not yes or no"),
+            ("-B memory", "-B: 'memory' is not KEY=VALUE"),
+            ("-H accel=tcg", "-H: 'accel=tcg' is not HYPERVISOR:KEY=VALUE"),
+            ("-H xen:a=b", "hypervisor 'xen' is not known; there are: fake, kvm"),
+            ("-H kvm:colour=red", "hypervisor kvm has no parameter 'colour'"),
+            ("-H kvm:tcg_tb_size=0", "tcg_tb_size is 0; it may be 1 to 4096"),
+            ("--nic-parameters mode=tap", "mode: 'tap' is not one of user, bridged"),
+            ("--nic-parameters speed=1", "'speed' is not one of mode, link"),
+            ("--mac-prefix 01:00:00", "mac_prefix: '01:00:00' is not three bytes"),
+            ("--enabled-hypervisors ,", "enabled_hypervisors: at least one"),
+            ("--max-inst-spec memory=default", "--max-inst-spec: give any of"),
+            ("--max-inst-spec vcpus=0", "max_inst_spec: vcpus: 0"),
+            ("--max-cpu-ratio many", "--max-cpu-ratio: max_cpu_ratio: 'many'"),
+            ("--max-cpu-ratio nan", "max_cpu_ratio: nan is not between"),
+            ("--max-disk-usage 2", "max_disk_usage: 2 is not between 0.01 and 1"),
+            ("--capacity-checks perhaps", "'perhaps' is not yes or no"),
+            ("--master-netmask 200", "--master-netmask: '200' is not between 1"),
+            ("--remote-commands 1", "--remote-commands: '1' is not yes or no"),
+            ("--cache-time 0", "cache_seconds: 0 is not between 1 and 86400 s"),
+            ("--cache-time 1.5", "1.5 s is not a whole number of seconds"),
+            ("--watcher-interval 1h", "watcher_seconds: 3600 is not between 10"),
+        ):
+            with self.subTest(options=options):
+                await self.refused(f"gnt-cluster modify {options}", text)
+
+    async def test_conflict(self) -> None:
+        """Who is second is told in one line."""
+        self.master.failures[OpClusterModify] = ConfigConflict("changed since")
+        line = "gnt-cluster modify --candidate-pool-size 3 --expect-serial 1"
+        self.assertEqual(await self.run_line(line), 1)
+        self.assertIn("changed since", self.err)
+        self.assertEqual(self.out, "")
+
+    async def test_rename(self) -> None:
+        """A name goes to the master; a bad one does not."""
+        await self.refused(
+            "gnt-cluster rename Not_A_Name", "'Not_A_Name' is not a name"
+        )
+        await self.run_line("gnt-cluster rename new.example.org")
+        self.assertEqual(self.asked(), OpClusterRename(name="new.example.org"))
+
+    async def test_redistribute(self) -> None:
+        """Success is counted; nodes that did not take it are named, with status 1."""
+        self.master.results[OpClusterRedistribute] = {"nodes": 3, "offline": []}
+        self.assertEqual(await self.run_line("gnt-cluster redist-conf"), 0)
+        self.assertIn("3 nodes have the current", self.out)
+        fault = NodeUnreachable("ssconf did not reach node2")
+        self.master.failures[OpClusterRedistribute] = fault
+        self.assertEqual(await self.run_line("gnt-cluster redist-conf"), 1)
+        self.assertIn("did not reach node2", self.err)
+
+    async def test_version(self) -> None:
+        """Versions of the program and of the master."""
+        self.master.info = INFO
+        self.assertEqual(await self.run_line("gnt-cluster version"), 0)
+        self.assertIn("Software version: 0.1.0\n", self.out)
+        self.assertIn("Master's version: 0.1.0\n", self.out)
+        await self.run_line("gnt-cluster version --json")
+        self.assertEqual(json.loads(self.out)["master"], "0.1.0")
+
+    async def test_version_without_master(self) -> None:
+        """Without a master the own version is shown all the same, with status 1."""
+        await self.stop_listening()
+        self.assertEqual(await self.run_line("gnt-cluster version"), 1)
+        self.assertIn("Software version: 0.1.0\n", self.out)
+        self.assertIn("the master's version is not known", self.err)
+        await self.listen()
+
+    async def test_info(self) -> None:
+        """Info shows the serial number, tags and every parameter."""
+        self.master.info = INFO
+        await self.run_line("gnt-cluster info")
+        self.assertIn("Serial number: 12\nTags: prod\n", self.out)
+        self.assertIn("  be/memory: 128\n", self.out)
+        self.assertIn("  capacity/max_inst_spec: vcpus=4\n", self.out)
+
+
+class GroupTests(ModifyTestCase):
+    """``gnt-group``, and the same in ``gnt-node``."""
+
+    async def test_two_spellings(self) -> None:
+        """Every command of gnt-group is there as gnt-node group-…, with one outcome."""
+        for words, op in (
+            ("add -B memory=1G rack2", OpGroupAdd(name="rack2", beparams=MEMORY)),
+            ("modify -B memory=1G rack2", OpGroupModify(name="rack2", beparams=MEMORY)),
+            ("rename rack2 row2", OpGroupRename(name="rack2", new_name="row2")),
+            ("remove rack2", OpGroupRemove(name="rack2")),
+            (
+                "assign-nodes rack2 node1 node2",
+                OpGroupAssignNodes(name="rack2", nodes=("node1", "node2")),
+            ),
+        ):
+            self.master.results[OpGroupAssignNodes] = {"moved": ["node1"]}
+            for spelling in ("gnt-group ", "gnt-node group-"):
+                with self.subTest(words=words, spelling=spelling):
+                    self.master.submitted.clear()
+                    self.assertEqual(await self.run_line(f"{spelling}{words}"), 0)
+                    self.assertEqual(self.asked(), op)
+
+    async def test_group_del(self) -> None:
+        """gnt-node knows removal as group-del too."""
+        await self.run_line("gnt-node group-del rack2")
+        self.assertEqual(self.asked(), OpGroupRemove(name="rack2"))
+
+    async def test_modify(self) -> None:
+        """Options of a group, and what they came to."""
+        await self.run_line(
+            "gnt-group modify --alloc-policy last_resort --min-candidates 2"
+            " -H kvm:accel=default --node-parameters spindle_count=4"
+            " --max-cpu-ratio default --expect-serial 3 rack2"
+        )
+        self.assertEqual(
+            self.asked(),
+            OpGroupModify(
+                name="rack2",
+                alloc_policy="last_resort",
+                min_candidates=2,
+                hvparams={"kvm": {"accel": None}},
+                ndparams={"spindle_count": 4},
+                capacity={"max_cpu_ratio": None},
+                expected_serial=3,
+            ),
+        )
+        self.assertIn("be/vcpus: default -> 2\n", self.out)
+
+    async def test_bad_values(self) -> None:
+        """Wrong values are refused before anything is sent."""
+        for line, text in (
+            ("modify rack2", "nothing to change"),
+            ("modify --min-candidates -1 rack2", "min_candidates: -1 is not between 0"),
+            ("modify --alloc-policy never rack2", "invalid choice: 'never'"),
+            ("add two.words,here", "name: 'two.words,here' is not a name"),
+            ("rename rack2 a/b", "new_name: 'a/b' is not a name"),
+            ("assign-nodes rack2", "the following arguments are required: NODE"),
+        ):
+            with self.subTest(line=line):
+                await self.refused(f"gnt-group {line}", text)
+
+    async def test_split_is_refused(self) -> None:
+        """What the master refuses is one line; --force goes along."""
+        self.master.failures[OpGroupAssignNodes] = WrongState("would split db1")
+        self.assertEqual(await self.run_line("gnt-group assign-nodes rack2 node1"), 1)
+        self.assertIn("would split db1", self.err)
+        self.master.failures.clear()
+        self.master.submitted.clear()
+        self.master.results[OpGroupAssignNodes] = {"moved": []}
+        await self.run_line("gnt-group assign-nodes --force rack2 node1")
+        op = OpGroupAssignNodes(name="rack2", nodes=("node1",), force=True)
+        self.assertEqual(self.asked(), op)
+        self.assertIn("nothing was changed", self.err)
+
+    async def test_info_shows_origins(self) -> None:
+        """Each parameter is shown with its value and where that comes from."""
+        requests: list[QueryRequest] = []
+        fields = tuple(
+            FieldInfo(name=name, title=name, doc="d", live=name == "mfree")
+            for name in ("name", "mfree", "be/memory", "params")
+        )
+        params = {
+            "be/memory": {"value": 512, "origin": "group rack2"},
+            "nic/link": {"value": "", "origin": "default"},
+        }
+
+        def answer(request: QueryRequest) -> Deferred[QueryResult]:
+            requests.append(request)
+            row = QueryRow(cells=("rack2", params))
+            return succeed(QueryResult(fields=(fields[0], fields[3]), rows=(row,)))
+
+        self.master.field_infos = {"group": fields}
+        self.master._queries = answer
+        await self.run_line("gnt-group info rack2")
+        self.assertEqual(requests[0].fields, ("name", "params"))
+        self.assertEqual(
+            self.out,
+            "name: rack2\nparams:\n  be/memory: 512 (group rack2)\n"
+            "  nic/link: - (default)\n",
+        )
+        await self.run_line("gnt-group info --live rack2")
+        self.assertEqual(requests[1].fields, ("name", "mfree", "params"))
+
+
+MEMORY: dict[str, int | bool | None] = {"memory_mib": 1024}
+
+
+class TagTests(ModifyTestCase):
+    """Tags, by four programs."""
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        """The cluster and every object have two tags."""
+        await super().setUp()
+        self.requests: list[QueryRequest] = []
+
+        def answer(request: QueryRequest) -> Deferred[QueryResult]:
+            self.requests.append(request)
+            cells: dict[str, Cell] = {
+                "name": f"{request.kind}1",
+                "tags": ["env:prod", "old"],
+            }
+            row = QueryRow(cells=tuple(cells[name] for name in request.fields))
+            fields = tuple(
+                FieldInfo(name=name, title=name, doc="d") for name in request.fields
+            )
+            return succeed(QueryResult(fields=fields, rows=(row,)))
+
+        self.master._queries = answer
+
+    async def test_all_programs(self) -> None:
+        """Each program lists, adds and removes tags of its objects."""
+        named: tuple[tuple[TaggedKind, str], ...] = (
+            ("cluster", ""),
+            ("group", "rack1"),
+            ("node", "node1"),
+            ("instance", "web1"),
+        )
+        for kind, name in named:
+            program = f"gnt-{kind}"
+            with self.subTest(program=program):
+                self.master.submitted.clear()
+                await self.run_line(f"{program} add-tags {name} a b:c")
+                op: Opcode = OpTagsAdd(kind=kind, name=name, tags=("a", "b:c"))
+                self.assertEqual(self.asked(), op)
+                self.master.submitted.clear()
+                await self.run_line(f"{program} remove-tags {name} a")
+                op = OpTagsRemove(kind=kind, name=name, tags=("a",))
+                self.assertEqual(self.asked(), op)
+                await self.run_line(f"{program} list-tags {name}")
+                self.assertEqual(self.out, "env:prod\nold\n")
+                self.assertEqual(self.requests[-1].names, (name,) if name else ())
+
+    async def test_search_all(self) -> None:
+        """gnt-cluster searches all objects, the others their own kind."""
+        self.assertEqual(await self.run_line("gnt-cluster search-tags ^env"), 0)
+        self.assertEqual(
+            self.out,
+            "/cluster env:prod\n/groups/group1 env:prod\n/nodes/node1 env:prod\n"
+            "/instances/instance1 env:prod\n",
+        )
+        await self.run_line("gnt-node search-tags --json d$")
+        self.assertEqual(
+            json.loads(self.out),
+            [
+                {"path": "/nodes/node1", "kind": "node", "name": "node1", "tag": tag}
+                for tag in ("env:prod", "old")
+            ],
+        )
+
+    async def test_search_in_vain(self) -> None:
+        """Nothing found is status 1; what is no pattern is wrong usage."""
+        self.assertEqual(await self.run_line("gnt-cluster search-tags nowhere"), 1)
+        self.assertEqual(self.out, "")
+        await self.refused(
+            "gnt-cluster search-tags a(", "PATTERN: 'a(' is not a regular expression"
+        )
+
+    async def test_bad_tags(self) -> None:
+        """What is no tag is refused before anything is sent."""
+        await self.refused(
+            "gnt-node add-tags node1 a,b", "'a,b' is not a tag: 1 to 128"
+        )
+        await self.refused("gnt-node add-tags node1", "arguments are required: TAG")
+
+
+class TableTests(CommandTestCase):
+    """The tables of parameters, as options show them."""
+
+    async def test_help_names_every_parameter(self) -> None:
+        """The help texts name each parameter that there is."""
+        from ganetix.cli.main import parser_of
+
+        text = " ".join(parser_of("gnt-cluster").format_help().split())
+        modify = parser_of("gnt-cluster")._subparsers
+        assert modify is not None
+        for action in modify._group_actions:
+            assert isinstance(action.choices, dict)
+            text = " ".join(action.choices["modify"].format_help().split())
+        for table in (parameters.BACKEND, parameters.NODE, parameters.SIZE):
+            for parameter in table.values():
+                self.assertIn(f"{parameter.name}=", text)
+        for field in (*parameters.CAPACITY, "max_inst_spec"):
+            self.assertIn(f"--{field.replace('_', '-')}", text)
+
+    async def test_pairs(self) -> None:
+        """Names are typed, fields are meant."""
+        given = given_pairs("-B", "memory=1G,vcpus=default", parameters.BACKEND)
+        self.assertEqual(given, {"memory_mib": 1024, "vcpus": None})

@@ -24,7 +24,7 @@ MOST_UPDATES = 200
 """Jobs that are told of at once; the others come next."""
 
 FEW_JOBS = 8
-GATHER_SECONDS = 0.01
+GATHER_SECONDS = 0.05
 """Who watches more than a few jobs gets their changes of so long a time together."""
 
 Find = Callable[[Sequence[int]], Awaitable[Sequence["LiveJob | Job"]]]

@@ -23,6 +23,7 @@ class Claim:
     """
 
     __slots__ = (
+        "_withdraw",
         "hold",
         "owner",
         "place",
@@ -48,7 +49,11 @@ class Claim:
         self.place: Place | None = None
         self.hold: Hold | None = None
         self.timer: IDelayedCall | None = None
-        self.waiter: Deferred[Hold] = Deferred(lambda _: withdraw(self))
+        self._withdraw = withdraw
+        self.waiter: Deferred[Hold] = Deferred(self._cancelled)
+
+    def _cancelled(self, _waiter: Deferred[Hold]) -> None:
+        self._withdraw(self)
 
     def stop_timer(self) -> None:
         """Let the time-out not happen any more."""

@@ -126,6 +126,8 @@ def _print_field(streams: Streams, field: FieldInfo, cell: Cell, row: QueryRow) 
 def _plain(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name}={inner}" for name, inner in value.items())
+    if isinstance(value, bool):
+        return "Y" if value else "N"
     return "-" if value == "" else f"{value}"
 
 

@@ -32,7 +32,7 @@ def check_tags(tags: Sequence[str]) -> None:
 class TagsChange(Opcode, frozen=True, kw_only=True):
     """Tags of one object; the cluster needs no ``name``."""
 
-    SUBJECT: ClassVar[str] = "name"
+    SUBJECT: ClassVar[str] = "whose"
     kind: TaggedKind
     name: str = ""
     tags: tuple[str, ...]
@@ -43,6 +43,11 @@ class TagsChange(Opcode, frozen=True, kw_only=True):
             raise ValueError(f"name: missing; which {self.kind}?")
         if self.name and self.kind == "cluster":
             raise ValueError(f"name: {self.name!r}: the cluster is not named here")
+
+    @property
+    def whose(self) -> str:
+        """The object's name, or that it is the cluster."""
+        return self.name or "cluster"
 
 
 class OpTagsAdd(TagsChange, frozen=True, kw_only=True):

@@ -58,7 +58,7 @@ class ClusterRename:
     async def act(self, op: OpClusterRename, context: Context, plan: str) -> Outcome:
         """Rename it, and wait until all nodes know."""
         await context.commit(partial(renamed, op))
-        context.say(f"cluster {plan} is {op.name} now")
+        context.say(f"cluster {plan} is named {op.name} now")
         if behind := await context.services.distribution.settled():
             context.progress.warn(f"ssconf did not reach {', '.join(behind)} yet")
         return Outcome(result={"before": plan, "after": op.name})

@@ -357,6 +357,7 @@ class GroupTests(ModifyTestCase):
         params = {
             "be/memory": {"value": 512, "origin": "group rack2"},
             "nic/link": {"value": "", "origin": "default"},
+            "be/auto_balance": {"value": True, "origin": "cluster"},
         }
 
         def answer(request: QueryRequest) -> Deferred[QueryResult]:
@@ -371,7 +372,7 @@ class GroupTests(ModifyTestCase):
         self.assertEqual(
             self.out,
             "name: rack2\nparams:\n  be/memory: 512 (group rack2)\n"
-            "  nic/link: - (default)\n",
+            "  nic/link: - (default)\n  be/auto_balance: Y (cluster)\n",
         )
         await self.run_line("gnt-group info --live rack2")
         self.assertEqual(requests[1].fields, ("name", "mfree", "params"))

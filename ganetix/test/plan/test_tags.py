@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.config.snapshot import Edits
 from ganetix.errors import NoResources, NotFound
-from ganetix.opcodes import OpTagsAdd, OpTagsRemove
+from ganetix.opcodes import OpTagsAdd, OpTagsRemove, summary
 from ganetix.opcodes.tags import MOST_TAGS, TAGGED_KINDS
 from ganetix.plan.tags import tagged, with_tags, without_tags
 from ganetix.testing.config import apply, make_instance, make_node, make_snapshot
@@ -74,6 +74,13 @@ class TagTests(SynchronousTestCase):
                     ValueError, OpTagsAdd, kind="cluster", tags=("a", bad)
                 )
                 self.assertIn("is not a tag: 1 to 128 letters", str(error))
+
+    def test_summary(self) -> None:
+        """Lists of jobs name the object that is tagged."""
+        op = OpTagsAdd(kind="node", name="node1", tags=("a",))
+        self.assertEqual(summary(op), "TAGS_ADD(node1)")
+        op = OpTagsAdd(kind="cluster", tags=("a",))
+        self.assertEqual(summary(op), "TAGS_ADD(cluster)")
 
     def test_bad_requests(self) -> None:
         """No tags, no name, or a name for the cluster are refused."""

@@ -6,8 +6,9 @@ from collections.abc import Generator
 
 import numpy as np
 
+from ganetix.plan.capacity.candidates import Candidates
+from ganetix.plan.capacity.changes import Changes
 from ganetix.plan.capacity.guest import Guest
-from ganetix.plan.capacity.hardware import Ints
 from ganetix.plan.capacity.model import TWO_NODES, TieredRequest
 from ganetix.plan.capacity.redundancy import Redundancy
 from ganetix.plan.capacity.size import Size
@@ -45,7 +46,7 @@ class Filling:
         self.state = state
         self.request = request
         self.placed: list[int] = []
-        self.nodes: Ints = np.zeros(0, dtype=np.int64)
+        self.candidates = Candidates(state, np.zeros(0, dtype=np.int64))
         self.refusal = ""
         self.is_failing = False
         self.redundancy = Redundancy(state)
@@ -87,7 +88,7 @@ class Filling:
         if request.template in TWO_NODES:
             sizes = np.bincount(hardware.group[usable], minlength=len(hardware.groups))
             usable = [node for node in usable if sizes[hardware.group[node]] > 1]
-        self.nodes = np.array(usable, dtype=np.int64)
+        self.candidates = Candidates(state, np.array(usable, dtype=np.int64))
         if not usable and not self.is_failing:
             pair = request.template in TWO_NODES
             self.refusal = "Not enough online nodes" if pair else "No online nodes"
@@ -103,7 +104,7 @@ class Filling:
             disks=(size.disk,),
             disk_spindles=size.spindles,
         )
-        return Trial(self.state, guest, self.nodes)
+        return Trial(self.candidates, guest)
 
     def outcome(self, size: Size) -> tuple[bool, Counts]:
         """Whether one more of a size fits, and what fails, leaving out redundancy."""
@@ -141,9 +142,14 @@ class Filling:
     def _place(self, trial: Trial, limit: int | None) -> Generator[None, None, Counts]:
         """Place without a look at redundancy."""
         done = 0
+        trial.refresh()
+        if not fits(trial):
+            return counts(trial)
+        changes = Changes(trial)
         while limit is None or done < limit:
             trial.refresh()
-            choice = best(trial)
+            changes.refresh()
+            choice = best(changes)
             yield
             if choice is None:
                 return counts(trial)
@@ -183,9 +189,12 @@ class Filling:
     ) -> Generator[None, None, Counts]:
         """Place one by one, each leaving the cluster redundant."""
         done = 0
+        trial.refresh()
+        changes = Changes(trial)
         while limit is None or done < limit:
             trial.refresh()
-            choice, rejected = yield from best_redundant(trial, self.redundancy)
+            changes.refresh()
+            choice, rejected = yield from best_redundant(changes, self.redundancy)
             if choice is None:
                 trial.refresh()
                 return with_rejected(counts(trial), rejected)

@@ -1,7 +1,7 @@
-"""The best pair of nodes for a guest with a primary and a secondary.
+"""Where a guest with a primary and a secondary fits, and the best pair of nodes.
 
-The score of each pair comes from the statistics of the state by replacing one node's
-values after the other's, which costs the same however many nodes there are.
+Of all pairs only a few are scored: a score is nearly the sum of what the primary and
+the secondary add, and a lower bound of that kind leaves out nearly all others.
 """
 
 from __future__ import annotations
@@ -11,10 +11,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ganetix.plan.capacity.hardware import NONE, Floats, Ints
-from ganetix.plan.capacity.score import Spread, weigh
+from ganetix.plan.capacity.bounds import Bounds
+from ganetix.plan.capacity.changes import Changes
+from ganetix.plan.capacity.hardware import Flags, Ints
+from ganetix.plan.capacity.pair_scores import PairScores
 from ganetix.plan.capacity.state import FAILING, RESERVE, UNALLOCATED
-from ganetix.plan.capacity.trial import FITS, MODE, Trial
+from ganetix.plan.capacity.trial import FITS, MODE, Codes, Trial
+
+FEW = 1200
+"""So many pairs are scored at once rather than thought about."""
+
+MANY = 1 << 17
+"""More than these are scored in parts."""
 
 
 class Choice(NamedTuple):
@@ -25,166 +33,196 @@ class Choice(NamedTuple):
     score: float
 
 
-class PairScores:
-    """Scores of pairs in a state, for one trial; nodes by their place in the trial."""
-
-    def __init__(self, trial: Trial) -> None:
-        state, nodes = trial.state, trial.nodes
-        spread = Spread(state)
-        count = spread.count
-        self.trial = trial
-        self.spread = spread
-        self.before = state.columns[:, state.hardware.position[nodes]]
-        self.sums = spread.sums[:, None]
-        self.square = float(count * count)
-        change = trial.after_primary - self.before[:7]
-        self.variances = self._replaced(
-            spread.variances[:7, None],
-            self.sums[:7],
-            change,
-            self._powers(trial.after_primary, self.before[:7]),
-        )
-        self.deviations: Floats = np.sqrt(self.variances)
-        self.sums_after = self.sums[4:7] + change[4:7]
-        after, before = trial.after_secondary[4:7], self.before[4:7]
-        self.changes = after - before
-        self.powers = self._powers(after, before)
-        numbers = state.numbers[:, nodes]
-        self._free, self._reserve = numbers[UNALLOCATED], numbers[RESERVE]
-        self._failing = numbers[FAILING]
-        self._some_fail = bool(self._failing.any())
-
-    def _powers(self, after: Floats, before: Floats) -> Floats:
-        return float(self.spread.count) * (after * after - before * before)
-
-    def _replaced(
-        self, variances: Floats, sums: Floats, changes: Floats, powers: Floats
-    ) -> Floats:
-        """Variances after a value changed; ``powers`` are n times those of squares."""
-        step = ((powers - (2.0 * sums) * changes) - changes * changes) / self.square
-        return np.maximum(0.0, variances + step)
-
-    def scores(self, primaries: Ints, secondaries: Ints) -> Floats:
-        """Scores of pairs, infinite where one does not fit; both of one group.
-
-        The arguments are broadcast against each other.
-        """
-        trial, spread, state = self.trial, self.spread, self.trial.state
-        reserved = trial.guest.reserved_memory
-        owed = state.peers[
-            trial.nodes[secondaries], state.hardware.place[trial.nodes[primaries]]
-        ]
-        reserve = np.maximum(self._reserve[secondaries], owed + reserved)
-        after = reserve / state.hardware.memory[trial.nodes[secondaries]]
-        before = self.before[7][secondaries]
-        changes = after - before
-        deviations = [self.deviations[row][primaries] for row in range(4)]
-        for row in range(3):
-            deviations.append(
-                np.sqrt(
-                    self._replaced(
-                        self.variances[4 + row][primaries],
-                        self.sums_after[row][primaries],
-                        self.changes[row][secondaries],
-                        self.powers[row][secondaries],
-                    )
-                )
-            )
-        deviations.append(
-            np.sqrt(
-                self._replaced(
-                    spread.variances[7],
-                    spread.sums[7],
-                    changes,
-                    self._powers(after, before),
-                )
-            )
-        )
-        found = weigh(
-            deviations,
-            reserved_sum=spread.reserved_sum + changes,
-            failing_sum=self._failing_sums(primaries, secondaries, reserve),
-            offline=(spread.offline_load, spread.offline_primaries),
-        )
-        risky = (self._free[secondaries] <= reserve) & (self._failing[secondaries] == 0)
-        unfit = (
-            (trial.primary_codes[primaries] != FITS)
-            | (trial.secondary_codes[secondaries] != FITS)
-            | (primaries == secondaries)
-        )
-        if trial.is_strict:
-            unfit = unfit | risky
-        return np.where(unfit, np.inf, found)
-
-    def _failing_sums(
-        self, primaries: Ints, secondaries: Ints, reserve: Ints
-    ) -> Floats | float:
-        """The sum of instances on nodes that keep too little free, for each pair."""
-        if not self._some_fail and self.trial.is_strict:
-            return self.spread.failing_sum
-        load = self.before[5]
-        left = self._free[primaries] - self.trial.guest.used_memory
-        fails = left <= self._reserve[primaries]
-        was = self._failing[primaries] * load[primaries]
-        found = self.spread.failing_sum + (fails * (load[primaries] + 1) - was)
-        fails = self._free[secondaries] <= reserve
-        was = self._failing[secondaries] * load[secondaries]
-        found = found + (fails * (load[secondaries] + 1) - was)
-        return np.asarray(found, dtype=np.float64)
+Place = tuple[float, int, int]
+"""The score of a pair and its places, the primary's first."""
 
 
-def best_pair(trial: Trial) -> Choice | None:
+def best_pair(changes: Changes) -> Choice | None:
     """The pair with the lowest score; of equals the last primary's last secondary."""
-    if not len(trial.nodes):
+    trial = changes.trial
+    primaries = np.flatnonzero(trial.primary_codes == FITS)
+    secondaries = np.flatnonzero(trial.secondary_codes == FITS)
+    if not len(primaries) or not len(secondaries):
         return None
-    scores = PairScores(trial)
-    best: Choice | None = None
-    place = (NONE, NONE)
-    for group in np.unique(trial.group):
-        members = np.flatnonzero(trial.group == group)
-        primaries = members[trial.primary_codes[members] == FITS]
-        secondaries = members[trial.secondary_codes[members] == FITS]
-        if not len(primaries) or not len(secondaries):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scores = PairScores(changes)
+        found = None
+        if len(primaries) * len(secondaries) > FEW:
+            found = _bounded(scores, primaries, secondaries)
+        if found is None:
+            found = _best_of(scores, primaries, secondaries)
+    if found is None:
+        return None
+    score, primary, secondary = found
+    return Choice(int(trial.nodes[primary]), int(trial.nodes[secondary]), score)
+
+
+def _best_of(scores: PairScores, primaries: Ints, secondaries: Ints) -> Place | None:
+    """The best of all pairs of some primaries and some secondaries."""
+    candidates = scores.trial.candidates
+    best: Place | None = None
+    for group in range(candidates.groups):
+        ours, theirs = primaries, secondaries
+        if candidates.groups > 1:
+            ours = primaries[candidates.group[primaries] == group]
+            theirs = secondaries[candidates.group[secondaries] == group]
+        if not len(ours) or not len(theirs):
             continue
-        with np.errstate(divide="ignore", invalid="ignore"):
-            block = scores.scores(primaries[:, None], secondaries[None, :])
-        low = float(block.min())
-        if low == np.inf or (best is not None and low > best.score):
-            continue
-        row, column = divmod(int(np.flatnonzero(block == low)[-1]), block.shape[1])
-        at = (int(primaries[row]), int(secondaries[column]))
-        if best is None or low < best.score or at > place:
-            place = at
-            best = Choice(int(trial.nodes[at[0]]), int(trial.nodes[at[1]]), low)
+        rows = max(1, MANY // len(theirs))
+        for start in range(0, len(ours), rows):
+            found = _best_in_block(scores, ours[start : start + rows], theirs)
+            best = _better(best, found)
     return best
+
+
+def _best_in_block(
+    scores: PairScores, primaries: Ints, secondaries: Ints
+) -> Place | None:
+    block = scores.scores(primaries[:, None], secondaries[None, :])
+    block[np.isnan(block)] = np.inf
+    low = float(block.min())
+    if low == np.inf:
+        return None
+    last = int(np.flatnonzero(block == low)[-1])
+    row, column = divmod(last, len(secondaries))
+    return low, int(primaries[row]), int(secondaries[column])
+
+
+def _better(one: Place | None, other: Place | None) -> Place | None:
+    """The lower score; of equals the later primary, then the later secondary."""
+    if one is None or other is None:
+        return other if one is None else one
+    if one[0] != other[0]:
+        return one if one[0] < other[0] else other
+    return max(one, other)
+
+
+def _bounded(scores: PairScores, primaries: Ints, secondaries: Ints) -> Place | None:
+    """The best pair by way of bounds; None if these do not help."""
+    candidates = scores.trial.candidates
+    bounds = Bounds(scores, primaries, secondaries)
+    if not bounds.are_sound:
+        return None
+    first = int(bounds.likely_primary)
+    partners = secondaries
+    if candidates.groups > 1:
+        partners = partners[candidates.group[partners] == candidates.group[first]]
+    row = scores.scores(np.array(first), partners)
+    upper = float(row.min())
+    if upper == np.inf:
+        return None
+    ours, theirs = bounds.below(upper)
+    if len(ours) * len(theirs) > FEW:
+        found = _best_of_kinds(scores, bounds, ours, theirs)
+        if found is not None:
+            return found
+    return _best_of(scores, ours, theirs)
+
+
+def _best_of_kinds(
+    scores: PairScores, bounds: Bounds, primaries: Ints, secondaries: Ints
+) -> Place | None:
+    """The best pair where many nodes are equal in all their numbers.
+
+    Pairs of equal nodes have equal scores, but for those whose secondary keeps more
+    free for the primary than for any other; these score worse. None if that does not
+    decide.
+    """
+    trial = scores.trial
+    state, group = trial.state, trial.candidates.group
+    if not bounds.reserve_costs:
+        return None
+    kind_of_primary = state.kinds[trial.nodes[primaries]]
+    kind_of_secondary = state.kinds[trial.nodes[secondaries]]
+    ours = _last_of_kind(primaries, kind_of_primary)
+    theirs = _last_of_kind(secondaries, kind_of_secondary)
+    if len(ours) * len(theirs) > len(primaries) * len(secondaries) // 4:
+        return None
+    is_rest = ~np.isin(secondaries, theirs)
+    rest = _last_of_kind(secondaries[is_rest], kind_of_secondary[is_rest])
+    theirs = np.concatenate((theirs, rest))
+    rows, columns = np.nonzero(group[ours][:, None] == group[theirs][None, :])
+    found = scores.scores(ours[rows], theirs[columns], without_peers=True)
+    low = float(found.min())
+    if low == np.inf:
+        return None
+    tied = found == low
+    kinds = state.kinds[trial.nodes]
+    tied_primaries, tied_secondaries = (
+        kinds[ours[rows[tied]]],
+        kinds[theirs[columns[tied]]],
+    )
+    for primary in primaries[np.isin(kind_of_primary, tied_primaries)][::-1]:
+        wanted = tied_secondaries[tied_primaries == kinds[primary]]
+        partners = secondaries[np.isin(kind_of_secondary, wanted)]
+        partners = partners[partners != primary]
+        owed = state.peers[
+            trial.nodes[partners], trial.candidates.place_in_group[primary]
+        ]
+        reserved = trial.guest.reserved_memory
+        free_of = owed + reserved <= np.maximum(scores.reserve[partners], reserved)
+        partners = partners[free_of]
+        if len(partners):
+            return low, int(primary), int(partners[-1])
+    return None
+
+
+def _last_of_kind(places: Ints, kinds: Ints) -> Ints:
+    """The last place of each kind, in order."""
+    if not len(places):
+        return places
+    last = np.zeros(int(kinds.max()) + 1, dtype=np.int64)
+    last[kinds] = places
+    is_last: Flags = last[kinds] == places
+    found: Ints = places[is_last]
+    return found
 
 
 def pair_counts(trial: Trial) -> list[int]:
     """How many pairs fail in each mode, by its code; last how many fit."""
-    counts = [0] * (FITS + 1)
-    for group in np.unique(trial.group):
-        members = np.flatnonzero(trial.group == group)
-        codes = trial.primary_codes[members]
-        others = len(members) - 1
-        for mode, number in enumerate(trial.counts(codes)[:FITS]):
-            counts[mode] += number * others
-        fitting = members[codes == FITS]
-        if not len(fitting) or not others:
-            continue
-        for mode, number in enumerate(trial.counts(trial.secondary_codes[members])):
-            counts[mode] += number * len(fitting)
-        for mode, number in enumerate(trial.counts(trial.secondary_codes[fitting])):
-            counts[mode] -= number
-        refused = _too_much_owed(trial, fitting, members)
+    candidates = trial.candidates
+    primaries = _by_group(trial, trial.primary_codes)
+    secondaries = _by_group(trial, trial.secondary_codes)
+    fit = trial.primary_codes == FITS
+    both = _by_group(trial, np.where(fit, trial.secondary_codes, FITS + 1))
+    others = (candidates.sizes - 1)[:, None]
+    found = (primaries[:, :FITS] * others).sum(axis=0)
+    fitting = primaries[:, FITS]
+    counts = (secondaries[:, : FITS + 1] * fitting[:, None]).sum(axis=0)
+    counts -= both[:, : FITS + 1].sum(axis=0)
+    counts[:FITS] += found
+    if counts[FITS]:
+        refused = sum(
+            _too_much_owed(trial, members[fit[members]], members)
+            for members in candidates.members
+        )
         counts[FITS] -= refused
         counts[MODE["Mem"]] += refused
-    return counts
+    return [int(number) for number in counts]
+
+
+def _by_group(trial: Trial, codes: Codes) -> Ints:
+    """How often each code occurs in each group."""
+    candidates = trial.candidates
+    width = FITS + 2
+    found = np.bincount(
+        candidates.group * width + codes, minlength=candidates.groups * width
+    )
+    return found.reshape(candidates.groups, width)
 
 
 def _too_much_owed(trial: Trial, primaries: Ints, members: Ints) -> int:
     """Pairs that fail only for what the secondary keeps free for the primary."""
-    if not trial.is_strict:
-        return 0
+    refused = owed_too_much(trial, primaries, members)
+    return 0 if refused is None else int(np.count_nonzero(refused[1]))
+
+
+def owed_too_much(
+    trial: Trial, primaries: Ints, members: Ints
+) -> tuple[Ints, Ints] | None:
+    """Secondaries, and for each of them and each primary whether that is so."""
+    if not trial.is_strict or not len(primaries):
+        return None
     state = trial.state
     secondaries = members[trial.secondary_codes[members] == FITS]
     nodes = trial.nodes[secondaries]
@@ -192,21 +230,22 @@ def _too_much_owed(trial: Trial, primaries: Ints, members: Ints) -> int:
     spare = numbers[UNALLOCATED] - trial.guest.reserved_memory
     near = (numbers[FAILING] == 0) & (spare <= numbers[RESERVE])
     if not near.any():
-        return 0
-    places = state.hardware.place[trial.nodes[primaries]]
-    owed = state.peers[nodes[near]][:, places]
-    return int(np.count_nonzero(owed >= spare[near][:, None]))
+        return None
+    owed = state.peers[nodes[near]]
+    if len(primaries) < owed.shape[1]:
+        owed = owed[:, trial.candidates.place_in_group[primaries]]
+    return secondaries[near], owed >= spare[near][:, None]
 
 
-def pair_places(trial: Trial) -> Iterator[tuple[int, int]]:
-    """All pairs of nodes where a trial's guest fits."""
-    for group in np.unique(trial.group):
-        members = np.flatnonzero(trial.group == group)
-        primaries = members[trial.primary_codes[members] == FITS]
-        secondaries = members[trial.secondary_codes[members] == FITS]
-        for primary in primaries.tolist():
-            for secondary in secondaries.tolist():
-                if primary != secondary and not _too_much_owed(
-                    trial, np.array([primary]), np.array([secondary])
-                ):
-                    yield int(trial.nodes[primary]), int(trial.nodes[secondary])
+def pair_places(trial: Trial) -> Iterator[tuple[Ints, Ints]]:
+    """All pairs of nodes where a trial's guest fits: a primary and its secondaries."""
+    for members in trial.candidates.members:
+        fitting = members[trial.secondary_codes[members] == FITS]
+        for primary in members[trial.primary_codes[members] == FITS]:
+            alone = np.array([primary])
+            refused = owed_too_much(trial, alone, members)
+            places = fitting[fitting != primary]
+            if refused is not None:
+                places = np.setdiff1d(places, refused[0][refused[1][:, 0]])
+            if len(places):
+                yield trial.nodes[alone], trial.nodes[places]

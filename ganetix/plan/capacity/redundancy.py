@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Container, Generator
 
 from ganetix.plan.capacity.model import MOVABLE
-from ganetix.plan.capacity.singles import best_single
+from ganetix.plan.capacity.rehome import best_refuge
 from ganetix.plan.capacity.state import (
     DISK,
     FREE_SPINDLES,
     UNALLOCATED,
     ClusterState,
 )
-from ganetix.plan.capacity.trial import Trial
 
 
 class Redundancy:
@@ -84,19 +83,17 @@ class Redundancy:
         nodes = members[members != node]
         for number in movable:
             state.lift(number)
-            trial = Trial(
-                state, guests[number], nodes, is_strict=False, obeys_policy=False
+            refuge = best_refuge(
+                state, guests[number], nodes, scored=members, obeys_policy=False
             )
-            choice = best_single(trial, members)
-            if choice is None:
+            if refuge is None:
                 return False
-            state.put(number, choice.primary)
+            state.put(number, refuge)
         for number in sorted(others, key=lambda number: -guests[number].memory):
-            trial = Trial(state, guests[number], nodes, is_strict=False)
-            choice = best_single(trial)
-            if choice is None:
+            refuge = best_refuge(state, guests[number], nodes)
+            if refuge is None:
                 return False
-            state.add(guests[number], choice.primary)
+            state.add(guests[number], refuge)
         return True
 
     def _fails_over(self, number: int) -> bool:

@@ -45,6 +45,7 @@ class Spread:
             self.positions = hardware.position[nodes[hardware.is_online[nodes]]]
             columns = state.columns[:, self.positions]
             self.failing_sum = float(state.failing_loads[nodes].sum())
+        self.columns = columns
         self.count = columns.shape[1]
         self.sums, self.variances = spread_of(columns)
         self.reserved_sum = float(self.sums[RESERVED]) if self.count else 0.0

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+import numpy as np
+
+from ganetix.plan.capacity.changes import Changes
 from ganetix.plan.capacity.hardware import NONE
 from ganetix.plan.capacity.model import FAILURE_MODES, FailureMode
 from ganetix.plan.capacity.pairs import Choice, best_pair, pair_counts, pair_places
@@ -15,28 +18,32 @@ Counts = tuple[int, ...]
 """How often each mode of FAILURE_MODES was met."""
 
 
-def best(trial: Trial) -> Choice | None:
+def best(changes: Changes) -> Choice | None:
     """The best place for a trial's guest; None if it fits nowhere."""
-    return best_pair(trial) if trial.guest.is_pair else best_single(trial)
+    if changes.trial.guest.is_pair:
+        return best_pair(changes)
+    return best_single(changes)
 
 
 def counts(trial: Trial) -> Counts:
     """What stands against a trial's guest, over all places."""
     if trial.guest.is_pair:
         return tuple(pair_counts(trial)[:FITS])
-    return tuple(trial.counts(trial.primary_codes)[:FITS])
+    found = np.bincount(trial.primary_codes, minlength=FITS + 1)
+    return tuple(int(number) for number in found[:FITS])
 
 
 def best_redundant(
-    trial: Trial, redundancy: Redundancy
+    changes: Changes, redundancy: Redundancy
 ) -> Generator[None, None, tuple[Choice | None, int]]:
     """The best node that leaves the cluster redundant, and how many better ones do not.
 
     Only for guests that need one node.
     """
+    trial = changes.trial
     state = trial.state
     rejected = 0
-    for choice in singles_by_score(trial):
+    for choice in singles_by_score(changes):
         mark = state.mark()
         state.add(trial.guest, choice.primary)
         holds = yield from redundancy.steps()
@@ -75,7 +82,11 @@ def any_redundant(
     """None if some place leaves the cluster redundant, else how many there were."""
     state = trial.state
     if trial.guest.is_pair:
-        places = list(pair_places(trial))
+        places = [
+            (int(primaries[0]), secondary)
+            for primaries, secondaries in pair_places(trial)
+            for secondary in secondaries.tolist()
+        ]
     else:
         choices = trial.nodes[trial.primary_codes == FITS].tolist()
         places = [(node, NONE) for node in choices]

@@ -12,6 +12,8 @@ from ganetix.errors import Bug
 IP_FAMILY = {4: int(socket.AF_INET), 6: 10}
 """Address families by IP version, by the numbers that Linux gives them."""
 
+_REVISIONS_AN_EPOCH = 10**12
+
 
 def ssconf_files(snapshot: Snapshot) -> dict[str, str]:
     """Contents by name: one value a line, lists sorted, each line ended.
@@ -29,7 +31,8 @@ def ssconf_files(snapshot: Snapshot) -> dict[str, str]:
         "cluster_uuid": _text([cluster.uuid]),
         "master_node": _text([master.name]),
         "master_node_uuid": _text([master.uuid]),
-        "master_ip": _text([master.primary_ip]),
+        "master_epoch": _text([str(cluster.epoch)]),
+        "master_ip": _text([cluster.master_ip or master.primary_ip]),
         "master_candidates": _text(node.name for node in candidates),
         "master_candidates_ips": _text(node.primary_ip for node in candidates),
         "master_candidates_certs": _text(
@@ -54,8 +57,12 @@ def ssconf_files(snapshot: Snapshot) -> dict[str, str]:
 
 
 def ssconf_serial(snapshot: Snapshot) -> int:
-    """A number that is greater for whatever comes later."""
-    return snapshot.revision
+    """A number that is greater for whatever comes later.
+
+    A new master's files are newer than all of the last one's, whose revisions may be
+    greater if some were lost.
+    """
+    return (snapshot.cluster.epoch - 1) * _REVISIONS_AN_EPOCH + snapshot.revision
 
 
 def is_same_ssconf(old: Snapshot, new: Snapshot) -> bool:

@@ -23,10 +23,12 @@ class Cluster(ConfigObject, frozen=True, kw_only=True):
     none. ``remote_commands`` lets administrators run commands and copy files on all
     nodes, ``ipv6_secondary`` secondary addresses be IPv6. ``cache_seconds`` is the
     longest life of cached state, ``watcher_seconds`` the pause between repair rounds.
+    ``epoch`` grows with each master: it is the number of the present one's.
     """
 
     primary_ip_version: IpVersion = 4
     master_node: str
+    epoch: int = 1
     default_group: str
     enabled_hypervisors: tuple[str, ...] = ("kvm",)
     enabled_disk_templates: tuple[str, ...] = ("file", "diskless")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -36,12 +36,13 @@ ANSWER_SECONDS = 2.0
 
 HEARTBEAT_SECONDS = 1.0
 RETRY_SECONDS = 1.0
-PART_SECONDS = 30.0
+PART_SECONDS = 10.0
 MOST_BYTES = 1 << 20
 PAGE_ROWS = 250
 _BEYOND = "\U0010ffff"
 
 T = TypeVar("T")
+Awaited = Deferred[Any]
 
 
 class Links(Protocol):
@@ -53,10 +54,10 @@ class Links(Protocol):
     def append(self, uuid: str, request: ReplicaAppend) -> Deferred[ReplicaTaken]:
         """Add batches."""
 
-    def part(self, uuid: str, request: ReplicaPart) -> Deferred[object]:
+    def part(self, uuid: str, request: ReplicaPart) -> Awaited:
         """Send a part of a snapshot."""
 
-    def forget(self, uuid: str, claim: Claim) -> Deferred[object]:
+    def forget(self, uuid: str, claim: Claim) -> Awaited:
         """Have the replica removed."""
 
 
@@ -139,7 +140,6 @@ class Follower:
         while True:
             try:
                 await self._follow()
-                continue
             except CancelledError:
                 raise
             except StaleEpoch as error:
@@ -155,7 +155,7 @@ class Follower:
             await deferLater(self._clock, RETRY_SECONDS)
 
     async def _follow(self) -> None:
-        """Meet the candidate, and send until it turns out to be elsewhere."""
+        """Meet the candidate, and send until something fails."""
         host = self._host
         status = await self._timed(self._links.status(self.uuid, host.claim))
         self._check(status)
@@ -163,8 +163,8 @@ class Follower:
             self.held = status.position.revision
         else:
             await self._snapshot()
-        while await self._send():
-            pass
+        while True:
+            await self._send()
 
     def _check(self, status: ReplicaStatus) -> None:
         claim, host = self._host.claim, self._host
@@ -180,13 +180,13 @@ class Follower:
             )
             raise CancelledError
 
-    async def _send(self) -> bool:
-        """Send what there is, or a sign of life; whether it fitted."""
+    async def _send(self) -> None:
+        """Send what there is, or a sign of life."""
         host = self._host
         groups = host.log.after(self.held, host.head, MOST_BYTES)
         if groups is None:
             await self._snapshot()
-            return True
+            return
         if not groups and self.is_met:
             await self._more()
             groups = host.log.after(self.held, host.head, MOST_BYTES) or []
@@ -195,11 +195,9 @@ class Follower:
         self._wait()
         taken = await self._timed(self._links.append(self.uuid, request))
         if not taken.matched:
-            self.is_met = False
-            return False
+            raise StateFault(f"it turned out to be at {taken.position}")
         self.held = taken.position.revision
         self._heard()
-        return True
 
     async def _more(self) -> None:
         """Wait until there is something to send, or it is time for a sign of life."""

@@ -37,6 +37,7 @@ class SsconfTests(ConfigTestCase):
                 "cluster_uuid": "c\n",
                 "master_node": "node1\n",
                 "master_node_uuid": "n1\n",
+                "master_epoch": "1\n",
                 "master_ip": "192.0.2.1\n",
                 "master_candidates": "node1\nnode3\n",
                 "master_candidates_ips": "192.0.2.1\n192.0.2.3\n",

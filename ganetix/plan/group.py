@@ -131,6 +131,14 @@ def check_removable(snapshot: Snapshot, name: str) -> NodeGroup:
     return group
 
 
+def candidates_missing(snapshot: Snapshot, group_uuid: str) -> int:
+    """How many master candidates a group lacks of its minimum."""
+    nodes = snapshot.nodes_of(group_uuid)
+    master = snapshot.cluster.master_node
+    present = sum(node.master_candidate or node.uuid == master for node in nodes)
+    return max(0, snapshot.groups[group_uuid].min_candidates - present)
+
+
 def nodes_of_instance(instance: Instance) -> tuple[str, ...]:
     """UUIDs of all nodes that hold a part of an instance."""
     return (instance.primary_node,)

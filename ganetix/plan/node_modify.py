@@ -12,6 +12,7 @@ from ganetix.objects import GuestInfo, Node
 from ganetix.objects.base import Value
 from ganetix.opcodes import OpNodeModify
 from ganetix.plan.candidates import balance, promoted
+from ganetix.plan.group import check_splits, splits_of
 from ganetix.plan.node import placed
 from ganetix.plan.roles import Wish, changed_role, role_of
 from ganetix.rpc.methods import NodeInfo, NodeVerify
@@ -66,6 +67,11 @@ def changed_node(op: OpNodeModify, snapshot: Snapshot) -> NodeChange:
     lines: list[str] = []
     if op.group is not None:
         after = replace(after, group=snapshot.group(op.group).uuid)
+        splits = splits_of({before.uuid: after.group}, snapshot)
+        check_splits(splits, force=op.force)
+        lines += (
+            f"instance {name} is split over two groups now" for name in splits.new
+        )
         lines += _group_lines(snapshot, before, after)
     if op.ndparams:
         after = replace(after, ndparams=_merged(op, before))

@@ -9,6 +9,7 @@ from typing import Literal
 from ganetix.config.snapshot import Snapshot
 from ganetix.objects import GuestInfo, Instance, Node
 from ganetix.objects.base import Value
+from ganetix.plan.group import candidates_missing
 from ganetix.plan.node import MAX_CLOCK_SKEW_SECONDS
 from ganetix.rpc.methods import DiskInfo, NodeVerify
 
@@ -20,6 +21,7 @@ CERTIFICATE_WARNING_SECONDS = 30 * 86400.0
 ERROR_CODES: dict[str, str] = {
     "ECLUSTERSTATE": "the state medium of the master cannot be written",
     "ECLUSTERUNFINISHED": "a creation or removal was cut short and left something",
+    "EGROUPCANDIDATES": "the group has fewer master candidates than it should have",
     "EGROUPEMPTY": "the default group has no nodes",
     "EINSTANCEDISKMISSING": "a disk of the instance is not on its node",
     "EINSTANCEDOWN": "the instance should run and does not",
@@ -89,6 +91,21 @@ def verify(
         findings.append(
             Finding(code="EGROUPEMPTY", kind="group", name=name, message=message)
         )
+    if missing := candidates_missing(snapshot, group_uuid):
+        group = snapshot.groups[group_uuid]
+        message = (
+            f"it should have {group.min_candidates} master candidates at least, and"
+            f" lacks {missing}"
+        )
+        findings.append(
+            Finding(
+                level="warning",
+                code="EGROUPCANDIDATES",
+                kind="group",
+                name=group.name,
+                message=message,
+            )
+        )
     for node in nodes:
         if node.uuid in failures:
             reason = failures[node.uuid]
@@ -116,7 +133,8 @@ def verify(
 
 
 def _noun(action: str) -> str:
-    return {"create": "creation", "remove": "removal"}[action]
+    nouns = {"create": "creation", "remove": "removal", "migrate": "migration"}
+    return nouns.get(action, action)
 
 
 def _node_findings(

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from ganetix.config.snapshot import Edits, Snapshot
 from ganetix.errors import NodeUnreachable
 from ganetix.jobs.work import Outcome
+from ganetix.objects import Node
 from ganetix.opcodes import OpClusterModify, OpClusterRedistribute, OpClusterRename
 from ganetix.plan.cluster_modify import (
     ClusterChange,
@@ -94,5 +95,8 @@ def say_promotions(context: Context, edits: Edits) -> None:
     """Name the nodes that become master candidates by a change."""
     nodes = context.snapshot.nodes
     for each in edits.put:
-        if each.uuid in nodes:
+        before = nodes.get(each.uuid)
+        if before is None or not isinstance(each, Node):
+            continue
+        if each.master_candidate and not before.master_candidate:
             context.say(f"node {each.name} becomes a master candidate")

@@ -147,6 +147,8 @@ class GroupAssignNodes:
         for name in plan.splits.old:
             context.progress.warn(f"instance {name} stays split over two groups")
 
+        say_promotions(context, plan.edits)
+
         def change(now: Snapshot) -> Edits:
             newest = assigned(op, now)
             if newest.moves != plan.moves:

@@ -26,6 +26,7 @@ from ganetix.plan.group import (
     Placed,
     Splits,
     assigned,
+    candidates_missing,
     changed_group,
     check_removable,
     check_splits,
@@ -226,6 +227,14 @@ class ChangeTests(SynchronousTestCase):
         start = apply(world(), Edits(put=(cluster,)))
         edits = modified(OpGroupModify(name="rack1", min_candidates=1), start)
         self.assertEqual([each.name for each in edits.put], ["rack1", "node3"])
+
+    def test_missing_candidates(self) -> None:
+        """A group that cannot have its minimum of candidates lacks some."""
+        start = apply(
+            world(), modified(OpGroupModify(name="rack1", min_candidates=3), world())
+        )
+        self.assertEqual(candidates_missing(start, uuid_of("rack1")), 2)
+        self.assertEqual(candidates_missing(start, uuid_of("default")), 0)
 
     def test_bad_parameters(self) -> None:
         """What does not fit is refused; the group is named where it matters."""

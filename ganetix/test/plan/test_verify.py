@@ -7,12 +7,18 @@ import hashlib
 from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
-from ganetix.config.snapshot import Snapshot
+from ganetix.config.snapshot import Edits, Snapshot
 from ganetix.objects import GuestInfo, GuestState, Instance
 from ganetix.objects.intent import InstanceIntent
 from ganetix.plan.verify import ERROR_CODES, Expected, Finding, NodeReport, verify
 from ganetix.rpc.methods import DiskInfo, NodeVerify
-from ganetix.testing.config import make_instance, make_node, make_snapshot, uuid_of
+from ganetix.testing.config import (
+    apply,
+    make_instance,
+    make_node,
+    make_snapshot,
+    uuid_of,
+)
 
 NODE = make_node("node1")
 NOW = 1_000_000.0
@@ -89,6 +95,18 @@ class VerifyTests(SynchronousTestCase):
         (finding,) = self.found("connection refused", WEB)
         self.assertEqual((finding.code, finding.name), ("ENODERPC", "node1"))
         self.assertIn("connection refused", finding.message)
+
+    def test_too_few_candidates(self) -> None:
+        """A group that lacks candidates of its minimum is a warning."""
+        snapshot = make_snapshot(NODE)
+        group = replace(snapshot.group(None), min_candidates=3)
+        snapshot = apply(snapshot, Edits(put=(group,)))
+        (finding,) = self.found(report(), snapshot=snapshot)
+        self.assertEqual(
+            (finding.level, finding.code, finding.name),
+            ("warning", "EGROUPCANDIDATES", "default"),
+        )
+        self.assertIn("3 master candidates at least, and lacks 2", finding.message)
 
     def test_guest_missing(self) -> None:
         """An instance that should run and does not is named with its node."""

@@ -178,6 +178,16 @@ class GroupTests(SimTests):
         error = self.refused(WrongState, ops.OpGroupRemove(name="rack1"))
         self.assertIn("still has nodes: node2, node3", error)
 
+    def test_assign_promotes(self) -> None:
+        """A node that comes into a group that lacks a candidate may become one."""
+        self.result(ops.OpClusterModify(candidate_pool_size=1))
+        self.sim.edit_node("node1", master_candidate=True)
+        self.sim.edit_node("node2", master_candidate=False)
+        self.result(ops.OpGroupModify(name="rack1", min_candidates=1))
+        self.result(ops.OpGroupAssignNodes(name="rack1", nodes=("node2",)))
+        self.assertTrue(self.sim.snapshot.node("node2").master_candidate)
+        self.assertIn("node node2 becomes a master candidate", self.progress.lines)
+
     def test_no_node_is_called(self) -> None:
         """Changing groups asks no node anything."""
         self.result(ops.OpGroupAssignNodes(name="rack1", nodes=("node2",)))

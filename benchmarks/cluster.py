@@ -119,14 +119,16 @@ class Rehearsal:
         while not condition():
             for name, daemon in self.daemons.items():
                 if daemon.poll() is not None:
-                    raise SystemExit(f"{name} has ended: {self.tail(name)}")
+                    raise SystemExit(f"{name} has ended: {self.complaint(name)}")
             if time.monotonic() > end:
                 raise SystemExit(f"not in {LIMIT_SECONDS:g} s: {what}")
             time.sleep(POLL_SECONDS)
 
-    def tail(self, plugin: str) -> str:
-        """The end of a daemon's log."""
-        return (self.base / f"{plugin}.log").read_text()[-2000:]
+    def complaint(self, plugin: str) -> str:
+        """What a daemon's log says of its end."""
+        lines = (self.base / f"{plugin}.log").read_text().splitlines()
+        grave = [line for line in lines if " critical " in line or " error " in line]
+        return "\n".join(grave[-5:] or lines[-5:])
 
     def environment(self) -> dict[str, str]:
         """The environment of all processes."""
@@ -178,7 +180,9 @@ class Rehearsal:
     def remove(self) -> None:
         """End everything, and remove all files."""
         for name in tuple(self.daemons):
-            self.daemons.pop(name).kill()
+            daemon = self.daemons.pop(name)
+            daemon.kill()
+            daemon.wait(30)
         shutil.rmtree(self.base, ignore_errors=True)
         shutil.rmtree(self.sims, ignore_errors=True)
 

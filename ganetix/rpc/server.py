@@ -208,6 +208,8 @@ async def final_line(handler: Handler, value: object, call: Call) -> bytes:
 class RpcSite(Site):
     """HTTP for ``RpcResource``: bounded, without an access log."""
 
+    noisy = False
+
     def __init__(self, clock: IReactorTime, rpc: RpcResource) -> None:
         Site.__init__(
             self,

@@ -9,7 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from ganetix.errors import GanetixError, NodeUnreachable, NotFound
+from ganetix.errors import GanetixError, NodeOffline, NodeUnreachable, NotFound
 from ganetix.interfaces import INodeRpc, Say
 from ganetix.objects import Node, new_uuid
 from ganetix.rpc import wire
@@ -86,6 +86,8 @@ class FakeNodeRpc:
     async def _call(
         self, node: Node, method: Method[Q, R], request: Q, say: Say | None
     ) -> R:
+        if node.offline:
+            raise NodeOffline(f"node {node.name} is marked offline", node=node.uuid)
         self.calls.append(RecordedCall(node.uuid, method.name, request))
         self._counts[method.name] += 1
         fault = self._faults.pop((method.name, self._counts[method.name]), None)

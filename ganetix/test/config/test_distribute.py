@@ -34,6 +34,7 @@ class _Nodes:
     def __init__(self) -> None:
         self.calls: list[tuple[str, SsconfWrite]] = []
         self.down: set[str] = set()
+        self.other: set[str] = set()
         self.slow: dict[str, Deferred[SsconfWritten] | None] = {}
         self.cancelled: list[str] = []
 
@@ -48,6 +49,9 @@ class _Nodes:
         )
         if node.name in self.slow:
             self.slow[node.name] = answer
+        elif node.name in self.other and request.base:
+            self.other.discard(node.name)
+            answer.callback(SsconfWritten(needs_all=True))
         elif node.name in self.down:
             answer.errback(NodeUnreachable(f"node {node.name} does not answer"))
         else:
@@ -247,6 +251,114 @@ class DistributorTests(_WithDistributor):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
+class PatchTests(_WithDistributor):
+    """What travels."""
+
+    def requests(self) -> dict[str, SsconfWrite]:
+        """The last request to each node."""
+        last = dict(self.nodes.calls)
+        self.nodes.calls.clear()
+        return last
+
+    def test_only_changes(self) -> None:
+        """Only files that changed are sent, the same request to all nodes."""
+        self.add_group()
+        self.clock.advance(0)
+        first, second, third = self.requests().values()
+        self.assertEqual(set(first.files), {"nodegroups"})
+        self.assertNotEqual(first.base, "")
+        self.assertTrue(first is second is third)
+
+    def test_question(self) -> None:
+        """A node of which nothing is known is asked whether it has all."""
+        self.put(make_node(4))
+        self.clock.advance(0)
+        request = self.requests()["node4"]
+        self.assertEqual(request.files, {})
+        self.assertNotEqual(request.base, "")
+
+    def test_other_base(self) -> None:
+        """A node that has other files than was thought gets all."""
+        self.nodes.other.add("node2")
+        self.add_group()
+        self.clock.advance(0)
+        requests = self.requests()
+        self.assertEqual(requests["node2"].base, "")
+        self.assertIn("node_list", requests["node2"].files)
+        self.assertNotIn("node_list", requests["node3"].files)
+
+    def test_catches_up(self) -> None:
+        """A node that missed changes gets them in one patch."""
+        self.nodes.down.add("node2")
+        self.add_group()
+        self.clock.advance(0)
+        self.put(make_instance(1))
+        self.clock.advance(0)
+        self.nodes.down.clear()
+        self.requests()
+        self.clock.advance(1)
+        request = self.requests()["node2"]
+        self.assertEqual(set(request.files), {"nodegroups", "instance_list"})
+
+
+class PaceTests(_WithDistributor):
+    """A hundred nodes, and changes in quick succession."""
+
+    def setUp(self) -> None:
+        """They all know."""
+        super().setUp()
+        self.put(*(make_node(n) for n in range(10, 110)))
+        self.clock.pump([0, 60])
+        self.nodes.take()
+
+    def burst(self, seconds: float) -> int:
+        """Make ten changes a second for so long; how often the nodes were told."""
+        for _ in range(int(seconds * 10)):
+            self.add_group()
+            self.clock.advance(0.1)
+        return self.nodes.take().count("node50")
+
+    def test_at_once(self) -> None:
+        """A change that comes alone is told at once."""
+        self.add_group()
+        self.clock.advance(0)
+        self.assertEqual(len(self.nodes.take()), 103)
+
+    def test_burst(self) -> None:
+        """In a burst they are told ever more seldom, and of the last change too."""
+        self.assertLess(self.burst(30), 20)
+        self.clock.advance(3)
+        self.nodes.take()
+        self.assertEqual(self.successResultOf(self.distributor.settled()), ())
+
+    def test_after_a_burst(self) -> None:
+        """When it is over, a change is told at once again."""
+        self.burst(30)
+        self.clock.pump([3, 10])
+        self.nodes.take()
+        self.add_group()
+        self.clock.advance(0)
+        self.assertEqual(len(self.nodes.take()), 103)
+
+    def test_waits_for_its_turn(self) -> None:
+        """Who waits in a burst is told when the nodes were told what is true now."""
+        self.add_group()
+        self.clock.advance(0)
+        self.add_group()
+        settled = self.distributor.settled()
+        self.assertNoResult(settled)
+        self.clock.advance(0.3)
+        self.assertEqual(self.successResultOf(settled), ())
+
+    def test_slow_nodes(self) -> None:
+        """Nodes that hang do not keep the others from being told."""
+        slow = {f"node{n}": None for n in range(10, 10 + AT_ONCE)}
+        self.nodes.slow.update(slow)
+        self.add_group()
+        self.clock.pump([0, 0.5])
+        self.assertEqual(len(set(self.nodes.take())), 103)
+
+
 class SettledTests(_WithDistributor):
     """Waiting until the nodes know."""
 
@@ -276,6 +388,31 @@ class SettledTests(_WithDistributor):
         settled = self.distributor.settled()
         self.assertEqual(self.successResultOf(settled), ("node2",))
         self.assertEqual(sorted(self.nodes.take()), ["node2", "node3"])
+
+    def test_one_group(self) -> None:
+        """Who waits for one group's nodes does not wait for another's."""
+        far = make_group(9)
+        self.put(far, replace(make_node(7), group=far.uuid))
+        self.clock.advance(0)
+        self.nodes.slow["node7"] = None
+        self.add_group()
+        near = self.config.snapshot().node("node1").group
+        self.assertEqual(self.successResultOf(self.distributor.settled(near)), ())
+        far_settled = self.distributor.settled(far.uuid)
+        self.assertNoResult(far_settled)
+        self.nodes.answer("node7")
+        self.assertEqual(self.successResultOf(far_settled), ())
+
+    def test_returned(self) -> None:
+        """A node that answers again is told at once."""
+        self.nodes.down.add("node2")
+        self.add_group()
+        self.clock.advance(0)
+        self.nodes.take()
+        self.nodes.down.clear()
+        self.distributor.hasten(self.config.snapshot().node("node2"))
+        self.distributor.hasten(self.config.snapshot().node("node3"))
+        self.assertEqual(self.nodes.take(), ["node2"])
 
     def test_older_push(self) -> None:
         """A node that acknowledges an older version is waited for further on."""

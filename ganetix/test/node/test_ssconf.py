@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import stat
+from typing import ClassVar
 
 from ganetix.bootstrap.ssconf import forget_ssconf, ssconf_names, write_ssconf
 from ganetix.errors import BadParameter, StateFault, WrongState
+from ganetix.objects.ssconf import ssconf_digest
 from ganetix.rpc.methods import SSCONF_WRITE, SsconfWrite
 from ganetix.test.node.support import NodeCase
 
@@ -77,3 +79,69 @@ class SsconfTests(NodeCase):
         self.assertEqual(ssconf_names(self.paths), frozenset())
         write_ssconf(self.paths, {"cluster_name": "c2\n"}, 1)
         self.assertEqual(self.text("cluster_name"), "c2\n")
+
+
+class PatchTests(NodeCase):
+    """What changed, for a node that has the rest."""
+
+    OLD: ClassVar[dict[str, str]] = {"a": "1\n", "b": "2\n"}
+
+    def setUp(self) -> None:
+        """A node that has two files."""
+        super().setUp()
+        self.ask(SSCONF_WRITE, SsconfWrite(files=self.OLD, serial_no=5))
+
+    def sends(
+        self, serial_no: int, removed: tuple[str, ...] = (), **files: str
+    ) -> bool:
+        """Send a patch; whether the node took it."""
+        base = ssconf_digest({name: text.encode() for name, text in self.OLD.items()})
+        request = SsconfWrite(
+            files=files, removed=removed, base=base, serial_no=serial_no
+        )
+        return not self.ask(SSCONF_WRITE, request).needs_all
+
+    def texts(self) -> dict[str, str]:
+        """All files and what they hold."""
+        names = ssconf_names(self.paths)
+        return {name: self.paths.ssconf(name).read_text() for name in names}
+
+    def test_writes_what_changed(self) -> None:
+        """Files come, change and go; the rest stays as it is."""
+        kept = self.paths.ssconf("a").stat().st_ino
+        self.assertTrue(self.sends(6, b="new\n", c="3\n"))
+        self.assertEqual(self.texts(), {"a": "1\n", "b": "new\n", "c": "3\n"})
+        self.assertEqual(self.paths.ssconf("a").stat().st_ino, kept)
+
+    def test_removes(self) -> None:
+        """A file that is named as removed goes."""
+        self.assertTrue(self.sends(6, removed=("a",)))
+        self.assertEqual(self.texts(), {"b": "2\n"})
+
+    def test_nothing_changed(self) -> None:
+        """The same files with a newer serial number: older ones are refused then."""
+        self.assertTrue(self.sends(9))
+        request = SsconfWrite(files=self.OLD, serial_no=8)
+        self.refusal(SSCONF_WRITE, request, WrongState)
+
+    def test_other_base(self) -> None:
+        """A node whose files are others, for whatever reason, asks for all."""
+        self.paths.ssconf("a").write_text("an administrator was here\n")
+        self.assertFalse(self.sends(6, b="new\n"))
+        self.assertEqual(self.texts()["b"], "2\n")
+
+    def test_refuses_older(self) -> None:
+        """A patch that comes late is refused."""
+        request = SsconfWrite(
+            files={},
+            base=ssconf_digest({"a": b"1\n", "b": b"2\n"}),
+            serial_no=4,
+        )
+        self.refusal(SSCONF_WRITE, request, WrongState)
+
+    def test_bad_names(self) -> None:
+        """A name that might be a path is refused when it is to be removed, too."""
+        base = ssconf_digest({"a": b"1\n", "b": b"2\n"})
+        for name in ("../passwd", "x/y"):
+            request = SsconfWrite(files={}, removed=(name,), base=base, serial_no=6)
+            self.refusal(SSCONF_WRITE, request, BadParameter)

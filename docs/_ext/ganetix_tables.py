@@ -18,7 +18,9 @@ from sphinx.util.docutils import SphinxDirective
 from ganetix.cli.main import PROGRAMS, parser_of
 from ganetix.errors import GanetixError
 from ganetix.hypervisor.params import HV_PARAMETERS
+from ganetix.objects import BackendParams, CapacityParams, NodeParams
 from ganetix.opcodes import AnyOpcode
+from ganetix.opcodes.parameters import BACKEND, CAPACITY, NODE, SIZE
 from ganetix.rpc.methods import METHODS, TIMEOUT_SECONDS
 
 WORDS = {"str": "text", "int": "integer", "float": "number", "bool": "true or false"}
@@ -252,6 +254,32 @@ class HypervisorTable(Generated):
         return "\n".join(parts)
 
 
+class ParameterTables(Generated):
+    """All parameters that inherit, by family."""
+
+    def text(self) -> str:
+        """A section a family."""
+        parts: list[str] = []
+        for title, family, built_in in (
+            ("Backend parameters (be)", BACKEND, BackendParams()),
+            ("Node parameters (nd)", NODE, NodeParams()),
+            ("Capacity (capacity)", CAPACITY, CapacityParams()),
+            ("Capacity: max_inst_spec", SIZE, CapacityParams().max_inst_spec),
+        ):
+            rows = [
+                (
+                    f"``{one.name}``",
+                    f"``{msgspec.json.encode(getattr(built_in, field)).decode()}``",
+                    one.allowed,
+                    one.doc,
+                )
+                for field, one in family.items()
+            ]
+            parts.append(titled(title, "-"))
+            parts.append(table(("parameter", "default", "allowed", "meaning"), rows))
+        return "\n".join(parts)
+
+
 def setup(app: Sphinx) -> dict[str, object]:
     """Tell Sphinx of the directives."""
     app.add_directive("ganetix-opcodes", OpcodeTable)
@@ -260,4 +288,5 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.add_directive("ganetix-fields", FieldTable)
     app.add_directive("ganetix-commands", CommandTable)
     app.add_directive("ganetix-hypervisors", HypervisorTable)
+    app.add_directive("ganetix-parameters", ParameterTables)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

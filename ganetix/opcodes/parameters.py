@@ -28,6 +28,19 @@ class Parameter(Value, frozen=True, kw_only=True):
     high: float = 0
     doc: str
 
+    @property
+    def allowed(self) -> str:
+        """What values there are, in words."""
+        match self.kind:
+            case "bool":
+                return "yes or no"
+            case "word":
+                return "a word"
+            case "mib":
+                return f"{self.low:g} to {self.high:.0f} MiB"
+            case "count" | "number":
+                return f"{self.low:g} to {self.high:g}"
+
     def check(self, what: str, value: object) -> None:
         """Raise ``ValueError`` unless this is a value the parameter can have."""
         where = f"{what}: {self.name}"

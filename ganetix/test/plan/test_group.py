@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
@@ -86,6 +86,7 @@ class SplitTests(SynchronousTestCase):
         """One that was split before is not blamed on the moves."""
         self.assertEqual(self.split({"n1": "c"}, "n1", "n3"), Splits(old=("db1",)))
 
+    @settings(deadline=None)
     @given(
         st.dictionaries(NODES, GROUPS),
         st.lists(st.lists(NODES, min_size=1, max_size=2, unique=True), max_size=4),

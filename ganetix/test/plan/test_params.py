@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 from twisted.trial.unittest import SynchronousTestCase
@@ -89,6 +89,7 @@ def world() -> Snapshot:
 class MechanismTests(SynchronousTestCase):
     """Tests for ``effective`` and ``origins``."""
 
+    @settings(deadline=None)
     @given(LAYERS)
     def test_the_last_decides(self, layers: list[Layer]) -> None:
         """Each parameter has the value and the origin of the last layer with it."""
@@ -100,6 +101,7 @@ class MechanismTests(SynchronousTestCase):
             last = [layer for layer in layers if name in layer.given][-1]
             self.assertEqual((each.value, each.origin), (last.given[name], last.origin))
 
+    @settings(deadline=None)
     @given(LAYERS)
     def test_nothing_is_lost(self, layers: list[Layer]) -> None:
         """What any layer gives has a value."""

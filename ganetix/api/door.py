@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
 import ganetix
+from ganetix.api.candidates import candidate_infos
 from ganetix.api.console import RelayedConsole, console_tail
 from ganetix.api.master import ConsoleSession, TakeOutput, Watch
 from ganetix.api.types import (
@@ -29,6 +30,7 @@ from ganetix.jobs.values import (
 )
 from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 from ganetix.query.service import QueryService
+from ganetix.state.replicate import Replicator
 from ganetix.state.store import StateStore
 
 IssueToken = Callable[[str, float], "Deferred[IssuedToken]"]
@@ -49,6 +51,7 @@ class Door:
         rpc: INodeRpc,
         issue_token: IssueToken,
         enrol: Enrol,
+        replicator: Replicator | None = None,
     ) -> None:
         self._config = config
         self._store = store
@@ -57,6 +60,7 @@ class Door:
         self._rpc = rpc
         self._issue_token = issue_token
         self._enrol = enrol
+        self._replicator = replicator
         self._started = clock.seconds()
 
     def submit(self, requests: Sequence[SubmitRequest]) -> Deferred[tuple[int, ...]]:
@@ -152,6 +156,10 @@ class Door:
                 tags=cluster.tags,
                 drain=self._queue.info().drain,
                 faults=(self._store.fault,) if self._store.fault else (),
+                epoch=cluster.epoch,
+                candidates=candidate_infos(snapshot, self._replicator)
+                if self._replicator
+                else (),
             )
         )
 

@@ -63,6 +63,19 @@ class QueryResult(Value, frozen=True, kw_only=True):
     rows: tuple[QueryRow, ...]
 
 
+class CandidateInfo(Value, frozen=True, kw_only=True):
+    """A master candidate: the last revision it holds, whether it is in step.
+
+    ``problem`` is a printable line that says why it does not follow.
+    """
+
+    name: str
+    revision: int
+    in_step: bool
+    is_master: bool = False
+    problem: str = ""
+
+
 class ClusterInfo(Value, frozen=True, kw_only=True):
     """What ``gnt-cluster info`` shows; ``faults`` are printable lines."""
 
@@ -84,3 +97,5 @@ class ClusterInfo(Value, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     drain: Drain | None = None
     faults: tuple[str, ...] = ()
+    epoch: int = 1
+    candidates: tuple[CandidateInfo, ...] = ()

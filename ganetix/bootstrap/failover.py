@@ -137,6 +137,9 @@ class Failover:
         last = own.history[-1]
         votes = await self._ask(online, self._vote)
         statuses = await self._ask(online, self._status, self._due(snapshot, own))
+        for uuid in sorted(statuses, key=lambda u: names[u]):
+            problem = self._problems.get(uuid, "no answer")
+            self._say(state_line(names[uuid], statuses[uuid], problem))
         if words.no_voting:
             self._say(NO_VOTING)
         check_votes(votes, self._own, last.master, names, words)
@@ -147,9 +150,6 @@ class Failover:
                     f"the master daemon of {names[uuid]} runs: stop it first"
                 )
         known_epoch = max((v.epoch for v in votes.values() if v is not None), default=0)
-        for uuid in sorted(statuses, key=lambda u: names[u]):
-            problem = self._problems.get(uuid, "no answer")
-            self._say(state_line(names[uuid], statuses[uuid], problem))
         newest = self._weigh(answering, names, words, known_epoch)
         number = next_number([*answering.values()], known_epoch)
         # Nobody has heard of anything later than this node's own epoch.

@@ -14,6 +14,7 @@ from ganetix.cli.cluster_modify import (
 from ganetix.cli.cluster_queue import add_queue
 from ganetix.cli.cluster_remote import add_command, add_copyfile
 from ganetix.cli.cluster_verify import add_verify
+from ganetix.cli.failover import add_master_failover, add_master_ping
 from ganetix.cli.parser import Program
 from ganetix.cli.tags import add_cluster_tags
 
@@ -30,6 +31,8 @@ COMMANDS = (
     add_verify,
     add_command,
     add_copyfile,
+    add_master_failover,
+    add_master_ping,
     add_destroy,
 )
 

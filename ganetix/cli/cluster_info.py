@@ -10,7 +10,7 @@ from ganetix.cli.parser import Options, Program, add_json_option
 from ganetix.cli.streams import printable
 
 if TYPE_CHECKING:
-    from ganetix.api.types import Cell
+    from ganetix.api.types import Cell, ClusterInfo
     from ganetix.cli.asking import Asking
 
 
@@ -56,6 +56,7 @@ async def show_info(session: Asking, options: Options) -> None:
         "Nodes": f"{info.nodes} in {info.groups} groups",
         "Instances": info.instances,
         "Jobs": f"{info.jobs_running} running, {info.jobs_queued} queued",
+        "Epoch": info.epoch,
         "Revision": info.revision,
         "Serial number": info.serial_no,
         "Tags": ",".join(info.tags) or "-",
@@ -65,12 +66,25 @@ async def show_info(session: Asking, options: Options) -> None:
         shown["Queue"] = drain_text(info.drain)
     for name, value in shown.items():
         session.streams.out(printable(f"{name}: {value}"))
+    _show_candidates(session, info)
     if info.parameters:
         session.streams.out("Parameters:")
     for name, cell in info.parameters.items():
         session.streams.out(f"  {name}: {_parameter(cell)}")
     for fault in info.faults:
         session.streams.out(f"Fault: {fault}")
+
+
+def _show_candidates(session: Asking, info: ClusterInfo) -> None:
+    """Print how far each master candidate has come."""
+    if info.candidates:
+        session.streams.out("Master candidates:")
+    for each in info.candidates:
+        role = "master" if each.is_master else "in step"
+        state = role if each.in_step else "OUT OF STEP"
+        problem = f" ({each.problem})" if each.problem else ""
+        line = f"  {each.name}: revision {each.revision}, {state}{problem}"
+        session.streams.out(printable(line))
 
 
 def _parameter(cell: Cell) -> str:

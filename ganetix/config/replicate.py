@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
 
+import msgspec
 from twisted.internet.defer import Deferred, fail
+from zope.interface import implementer
 
 from ganetix.config.snapshot import Snapshot
-from ganetix.errors import NodeUnreachable
-from ganetix.interfaces import INodeRpc
-from ganetix.objects import Node
+from ganetix.errors import NodeUnreachable, Unavailable
+from ganetix.interfaces import INodeRpc, Say
+from ganetix.objects import Cluster, Node
 from ganetix.objects.replica import Claim
 from ganetix.objects.replica_calls import (
     ReplicaAppend,
@@ -25,8 +30,81 @@ from ganetix.rpc.methods import (
     REPLICA_PART,
     REPLICA_STATUS,
     SECRETS_WRITE,
+    Method,
     Nothing,
 )
+from ganetix.state.replicate_rows import LOCAL, epochs_in, promise_in
+from ganetix.state.sqlite_replica import peek
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+
+def why_not_master(path: Path, own: str) -> str | None:
+    """Why a master must not be started on this state store; None if it may.
+
+    Blocking; before the store is opened. Fails with ``StateFault``.
+
+    :param own: this node's UUID
+    """
+    seen = peek(path, ("cluster", "node", "meta", LOCAL))
+    if seen is None:
+        return None
+    epochs = epochs_in(seen.rows) or ()
+    promise = promise_in(seen.rows) or Claim()
+    masters = [each.master for each in epochs[-1:]]
+    if not masters:
+        masters = [
+            msgspec.json.decode(row.data or b"", type=Cluster).master_node
+            for row in seen.rows
+            if row.kind == "cluster"
+        ]
+    since = max((each.since for each in epochs[-1:]), default=0.0)
+    master = masters[0] if masters else ""
+    if epochs and promise.number > epochs[-1].number:
+        master, since = promise.master, promise.since
+    if master == own:
+        return None
+    if not master:
+        return "this node holds no state of the cluster yet: it is a new candidate"
+    names = {
+        row.key: msgspec.json.decode(row.data or b"", type=Node).name
+        for row in seen.rows
+        if row.kind == "node"
+    }
+    was_master = own in (each.master for each in epochs)
+    return not_master(names.get(master, master), since, was_master)
+
+
+def not_master(name: str, since: float, was_master: bool = True) -> str:
+    """The line that says who is master instead."""
+    what = "no longer master" if was_master else "not the master"
+    when = datetime.fromtimestamp(since, UTC)
+    return (
+        f"this node is {what}: {name} is since {when:%Y-%m-%d %H:%M:%S} UTC; run"
+        f" ganetix-master there, or 'gnt-cluster master-failover' here to take over"
+    )
+
+
+@implementer(INodeRpc)
+class Fence:
+    """Node RPC that ends with the master's role: then nobody is called any more."""
+
+    def __init__(self, rpc: INodeRpc) -> None:
+        self._rpc = rpc
+        self._why: str | None = None
+
+    def close(self, why: str) -> None:
+        """Call nobody any more."""
+        self._why = why
+
+    def call(
+        self, node: Node, method: Method[Q, R], request: Q, say: Say | None = None
+    ) -> Deferred[R]:
+        """Call one method on one node, while this node is the master."""
+        if self._why is not None:
+            return fail(Unavailable(self._why))
+        return self._rpc.call(node, method, request, say)
 
 
 class Secrets:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -34,7 +35,10 @@ def forget_membership(paths: Paths) -> None:
 
 
 class LeaveCalls:
-    """Does ``node_leave``; ``on_left`` is called once the node is no member."""
+    """Does ``node_leave``; ``on_left`` is called once the node is no member.
+
+    :param forget_state: removes a replica of the state, and the master's secrets
+    """
 
     _log = Logger()
 
@@ -46,6 +50,7 @@ class LeaveCalls:
         ssconf_turns: Turns,
         offload: Offload,
         on_left: Callable[[], None],
+        forget_state: Callable[[], Deferred[None]] = lambda: succeed(None),
     ) -> None:
         self._paths = paths
         self._providers = providers
@@ -53,6 +58,7 @@ class LeaveCalls:
         self._ssconf_turns = ssconf_turns
         self._offload = offload
         self._on_left = on_left
+        self._forget_state = forget_state
 
     def handlers(self) -> Iterable[tuple[str, Handler]]:
         """The methods of this subject."""
@@ -67,6 +73,7 @@ class LeaveCalls:
             raise WrongState(f"guests run on this node: {', '.join(sorted(alive))}")
         if self._turns.busy:
             raise WrongState("guests are being made or removed on this node")
+        await self._forget_state()
         await self._ssconf_turns.run(
             SSCONF_TURN, lambda: self._offload(lambda: forget_membership(self._paths))
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, IReactorUNIX
 
 from ganetix.interfaces import IHypervisor, IOsProvider, IStorage, Offload
@@ -19,7 +20,10 @@ from ganetix.node.files import FileCalls, LocalFiles
 from ganetix.node.guests import GuestCalls
 from ganetix.node.info import InfoCalls, ReadHost, read_host
 from ganetix.node.leave import DelayCalls, LeaveCalls
+from ganetix.node.master_address import MasterAddressCalls
 from ganetix.node.providers import Providers
+from ganetix.node.replica import ReplicaCalls
+from ganetix.node.replica_store import FileMedium, ReplicaStore
 from ganetix.node.ssconf import SsconfCalls
 from ganetix.node.turns import Turns
 from ganetix.node.verify import HasAddress, VerifyCalls
@@ -38,6 +42,8 @@ class NodeService:
     :param runner: runs administrators' commands
     :param relay_enrol: passes a joining node's request to the master on this host
     :param on_left: called once this node is no member any more
+    :param replica_offload: runs what the replica of the state store does, one thing at
+        a time, in order; ``offload`` if it does the same
     """
 
     def __init__(
@@ -55,16 +61,28 @@ class NodeService:
         on_left: Callable[[], None] = lambda: None,
         read_host: ReadHost = read_host,
         has_address: HasAddress = is_own_address,
+        replica_offload: Offload | None = None,
     ) -> None:
         providers = Providers(hypervisors, storages)
         turns, ssconf_turns = Turns(), Turns()
         clock = IReactorTime(reactor)
         self._consoles = ConsoleCalls(IReactorUNIX(reactor), providers, offload)
+        medium = FileMedium(paths.state_db, replica_offload or offload)
+        replica = ReplicaStore(node_uuid, medium)
+        self._replica = ReplicaCalls(paths, node_uuid, replica, offload)
         self._subjects: tuple[Subject, ...] = (
             InfoCalls(clock, node_uuid, providers, read_host, offload),
             VerifyCalls(clock, paths, providers, offload, has_address),
             SsconfCalls(paths, ssconf_turns, offload),
-            LeaveCalls(paths, providers, turns, ssconf_turns, offload, on_left),
+            LeaveCalls(
+                paths,
+                providers,
+                turns,
+                ssconf_turns,
+                offload,
+                on_left,
+                self._replica.leave,
+            ),
             GuestCalls(providers, turns, offload),
             CreateCalls(providers, turns, os_provider, read_host, offload),
             DiskCalls(providers, turns),
@@ -72,6 +90,8 @@ class NodeService:
             EnrolCalls(relay_enrol),
             CommandCalls(runner),
             FileCalls(LocalFiles(paths, offload)),
+            self._replica,
+            MasterAddressCalls(runner, offload, has_address),
             DelayCalls(clock),
         )
 
@@ -86,3 +106,7 @@ class NodeService:
     def close(self) -> None:
         """End console sessions; guests and what is under way are let be."""
         self._consoles.close()
+
+    def finish(self) -> Deferred[None]:
+        """Close the replica of the state, after what is under way."""
+        return self._replica.close()

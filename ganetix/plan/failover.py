@@ -161,6 +161,8 @@ def state_line(name: str, status: ReplicaStatus | None, problem: str) -> str:
         if status.promise.number > at.epoch
         else ""
     )
+    if status.is_serving:
+        promised += ", its master daemon runs"
     return f"{name}: revision {at.revision} of epoch {at.epoch}{promised}"
 
 

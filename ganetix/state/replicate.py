@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import ClassVar, Protocol
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from ganetix.errors import StateFault
@@ -43,6 +44,7 @@ from ganetix.state.replicate_rows import (
 from ganetix.state.rows import Batch, Row
 
 FORGET_SECONDS = 10.0
+GREETING_PAUSE_SECONDS = 0.02
 
 
 class CandidateState(Value, frozen=True, kw_only=True):
@@ -125,6 +127,11 @@ class Replicator:
         return Position(epoch=self.history[-1].number, revision=self.head)
 
     @property
+    def is_deposed(self) -> bool:
+        """Whether somebody else commands."""
+        return self._why_deposed is not None
+
+    @property
     def members(self) -> tuple[str, ...]:
         """Those whose word counts, by the last record."""
         return self._ledger.record.members
@@ -184,6 +191,24 @@ class Replicator:
         self._has_started = True
         self.set_candidates(wanted)
         self.changed()
+
+    def earlier_masters(self) -> tuple[str, ...]:
+        """The UUIDs of those who commanded before this node, each once."""
+        masters = dict.fromkeys(each.master for each in self.history)
+        return tuple(uuid for uuid in masters if uuid != self._own)
+
+    async def greet(self, seconds: float) -> None:
+        """Wait until each candidate has answered or is known not to, or so long."""
+        until = self._clock.seconds() + seconds
+        while self._clock.seconds() < until and self._why_deposed is None:
+            if all(follower.was_asked for follower in self._followers.values()):
+                return
+            await deferLater(self._clock, GREETING_PAUSE_SECONDS)
+
+    def meet_again(self) -> None:
+        """Ask the candidates anew what they have: the secrets have changed."""
+        for follower in self._followers.values():
+            follower.meet_again()
 
     def set_candidates(self, wanted: Collection[str]) -> None:
         """These are the configuration's candidates now, with or without this node."""

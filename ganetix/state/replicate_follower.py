@@ -99,6 +99,8 @@ class Follower:
         self._links = links
         self.held = 0
         self.is_met = False
+        self.was_asked = False
+        self._must_meet = False
         self.problem = "not asked yet"
         self.snapshot_from: int | None = None
         self._waits_since: float | None = None
@@ -130,6 +132,11 @@ class Follower:
         if self._running is not None:
             self._running.cancel()
 
+    def meet_again(self) -> None:
+        """Ask it anew what it has, before the next that is sent."""
+        self._must_meet = True
+        self.nudge()
+
     def nudge(self) -> None:
         """There is something to send."""
         if self._wake is not None:
@@ -140,6 +147,7 @@ class Follower:
         while True:
             try:
                 await self._follow()
+                continue
             except CancelledError:
                 raise
             except StaleEpoch as error:
@@ -158,12 +166,14 @@ class Follower:
         """Meet the candidate, and send until something fails."""
         host = self._host
         status = await self._timed(self._links.status(self.uuid, host.claim))
+        self.was_asked = True
         self._check(status)
         if is_prefix(host.history, host.head, status.position):
             self.held = status.position.revision
         else:
             await self._snapshot()
-        while True:
+        self._must_meet = False
+        while not self._must_meet:
             await self._send()
 
     def _check(self, status: ReplicaStatus) -> None:
@@ -291,6 +301,7 @@ class Follower:
                 "replication to node {node} fails: {why}", node=self.name, why=why
             )
         self.is_met = False
+        self.was_asked = True
         self.problem = why
         self._wait()
         self._host.changed()

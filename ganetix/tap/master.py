@@ -23,8 +23,18 @@ from ganetix.bootstrap import enrol
 from ganetix.bootstrap.pki import load_authority
 from ganetix.cli.quantities import parse_seconds
 from ganetix.config.distribute import SsconfDistributor
+from ganetix.config.master_address import AddressKeeper
+from ganetix.config.replicate import (
+    Fence,
+    RpcLinks,
+    Secrets,
+    candidates_of,
+    not_master,
+    why_not_master,
+)
+from ganetix.config.snapshot import Snapshot
 from ganetix.config.store import ConfigStore
-from ganetix.errors import GanetixError, WrongState
+from ganetix.errors import GanetixError, StateFault, WrongState
 from ganetix.hypervisor.params import HV_PARAMETERS, effective_hvparams
 from ganetix.interfaces import IStateEngine
 from ganetix.jobs.archive import AutoArchive
@@ -33,13 +43,17 @@ from ganetix.jobs.values import SubmitRequest
 from ganetix.locking.manager import LockManager
 from ganetix.log import LoggedService
 from ganetix.node.files import LocalFiles
+from ganetix.node.replica import read_secrets, secrets_digest
 from ganetix.objects import Node, new_uuid
 from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
+from ganetix.objects.replica import Claim
 from ganetix.opcodes import AnyOpcode, OpNodeEnrol
 from ganetix.query.service import QueryService
 from ganetix.rpc.client import NodeRpc, creators_of
+from ganetix.rpc.identity import peer_identity
 from ganetix.rpc.tls import load_credentials
 from ganetix.scheduler.scheduler import Scheduler
+from ganetix.state.replicate import Replicator
 from ganetix.state.sqlite import SqliteEngine
 from ganetix.state.store import StateStore
 from ganetix.tap.common import (
@@ -62,6 +76,8 @@ FILE_THREADS = 2
 COLLECTOR_THRESHOLDS = (1000, 10, 2000)
 URGENT_SLOTS = 16
 WIPE_AFTER_SECONDS = 1.0
+GREETING_SECONDS = 3.0
+FAREWELL_SECONDS = 0.5
 
 WrapEngine = Callable[[IStateEngine], IStateEngine]
 
@@ -121,20 +137,34 @@ class MasterDaemon(LoggedService):
         if was_destroyed(paths):
             wipe(paths)
             raise WrongState("the cluster that was here is destroyed; its files too")
+        credentials = load_credentials(paths)
+        identity = peer_identity(credentials.certificate)
+        if identity is None:
+            raise StateFault(f"{paths.node_certificate} is no node's certificate")
+        if why := why_not_master(paths.state_db, identity.uuid):
+            raise WrongState(why)
         self._ca = load_authority(paths)
         make_missing(paths)
         self._pool = Pool(reactor, "state", 1)
         self._files = Pool(reactor, "files", FILE_THREADS)
         engine = wrap_engine(SqliteEngine(paths.state_db, self._pool.offload))
-        self._store = StateStore(engine, reactor)
-        self._config = ConfigStore(self._store, reactor)
-        creators = creators_of(load_credentials(paths))
+        creators = creators_of(credentials)
         self._rpc = NodeRpc(reactor, creators, self._is_wanted)
-        self._distributor = SsconfDistributor(self._config, self._rpc, reactor)
+        self._fence = rpc = Fence(self._rpc)
+        self._links = RpcLinks(self._rpc, self._secrets)
+        self._replicator = Replicator(
+            reactor, identity.uuid, self._links, self._links.name_of, self._deposed
+        )
+        self._store = StateStore(engine, reactor, self._replicator)
+        self._config = ConfigStore(self._store, reactor)
+        self._address = AddressKeeper(
+            reactor, self._config, self._rpc, self._replicator.earlier_masters
+        )
+        self._distributor = SsconfDistributor(self._config, rpc, reactor)
         self._rpc.reachability.on_return(self._distributor.hasten)
         services = Services(
             config=self._config,
-            rpc=self._rpc,
+            rpc=rpc,
             clock=reactor,
             distribution=self._distributor,
             files=LocalFiles(paths, self._files.offload),
@@ -166,11 +196,12 @@ class MasterDaemon(LoggedService):
             queries=QueryService(
                 reactor,
                 self._config,
-                self._rpc,
+                rpc,
                 self._queue,
                 {name: effective_hvparams(name) for name in HV_PARAMETERS},
             ),
-            rpc=self._rpc,
+            rpc=rpc,
+            replicator=self._replicator,
             issue_token=self._issue_token,
             enrol=self._enrol,
         )
@@ -178,6 +209,7 @@ class MasterDaemon(LoggedService):
         self._listener: IListeningPort | None = None
         self._starting: Deferred[None] | None = None
         self._is_destroyed = False
+        self._why_deposed = ""
 
     def startService(self) -> None:
         """Load the state, go on with queued jobs, and listen."""
@@ -191,6 +223,7 @@ class MasterDaemon(LoggedService):
     async def _start(self) -> None:
         await self._store.open()
         await self._config.load()
+        await self._find_candidates()
         await self._queue.load()
         # What is loaded stays. The collector need not go through all of it each time:
         # that kept the reactor waiting for 30 ms and more. For the same reason it goes
@@ -211,6 +244,7 @@ class MasterDaemon(LoggedService):
         self._distributor.start()
         self._recovery.start()
         self._archiving.start()
+        self._address.start()
         snapshot = self._config.snapshot()
         self._log.info(
             "ganetix-master {version}: cluster {cluster} at revision {revision}",
@@ -219,11 +253,47 @@ class MasterDaemon(LoggedService):
             revision=self._store.revision,
         )
 
+    async def _find_candidates(self) -> None:
+        """Follow with the candidates; ``WrongState`` if one of them obeys another."""
+        snapshot = self._config.snapshot()
+        self._links.know(snapshot)
+        self._config.on_change(self._on_change)
+        self._replicator.start(candidates_of(snapshot))
+        await self._replicator.greet(GREETING_SECONDS)
+        if self._replicator.is_deposed:
+            raise WrongState(self._why_deposed)
+
+    def _on_change(self, old: Snapshot, new: Snapshot) -> None:
+        if old.nodes is not new.nodes:
+            self._links.know(new)
+            self._replicator.set_candidates(candidates_of(new))
+
+    def _secrets(self) -> Secrets:
+        files = read_secrets(self._paths)
+        return Secrets(files, secrets_digest(files))
+
+    def _deposed(self, claim: Claim, why: str) -> None:
+        """Command nobody any more, and end as soon as those who wait are told."""
+        if claim.master:
+            name = self._links.name_of(claim.master)
+            self._why_deposed = not_master(name, claim.since)
+        else:
+            self._why_deposed = f"{why}: run 'gnt-cluster master-failover' there"
+        self._fence.close(self._why_deposed)
+        down = self._address.give_up()
+        _ = down.addTimeout(FAREWELL_SECONDS, self._reactor)
+        _ = down.addBoth(lambda _: self._end_deposed())
+
+    def _end_deposed(self) -> None:
+        end_with_failure(self._reactor, self._log, self._why_deposed)
+
     def _failed(self, failure: Failure) -> None:
         if failure.check(CancelledError):
             return
         if not failure.check(GanetixError):
             self._log.failure("start failed", failure)
+        if self._why_deposed:
+            return
         end_with_failure(self._reactor, self._log, failure.getErrorMessage())
 
     def stopService(self) -> Deferred[None]:
@@ -238,12 +308,14 @@ class MasterDaemon(LoggedService):
         self._recovery.stop()
         await self._archiving.stop()
         self._distributor.stop()
+        self._address.stop()
         stopping = Deferred.fromCoroutine(self._queue.stop())
         if not await within(self._reactor, STOP_WITHIN_SECONDS, stopping):
             self._log.warn("stopping while jobs run")
         self._factory.hang_up()
-        await self._rpc.close()
         await self._store.close()
+        await self._replicator.stop()
+        await self._rpc.close()
         self._pool.stop()
         self._files.stop()
         if self._is_destroyed:

@@ -95,6 +95,7 @@ class NodeDaemon(LoggedService):
         self._uuid = identity.uuid
         make_missing(paths)
         self._pool = Pool(reactor, "files", FILE_THREADS)
+        self._replica_pool = Pool(reactor, "replica", 1)
         offload = self._pool.offload
         self._runner = runner = ProcessRunner(reactor)
         self._hypervisors: dict[str, IHypervisor] = {
@@ -120,6 +121,7 @@ class NodeDaemon(LoggedService):
             runner=runner,
             relay_enrol=self._relay_enrol,
             on_left=lambda: self._leave(),
+            replica_offload=self._replica_pool.offload,
         )
         candidates = CandidatesFile(paths.ssconf("master_candidates_certs"))
         self._rpc = RpcResource(reactor, self._service.handlers(), candidates)
@@ -129,6 +131,7 @@ class NodeDaemon(LoggedService):
         """Take over running guests, and listen."""
         super().startService()
         self._pool.start()
+        self._replica_pool.start()
         _ = Deferred.fromCoroutine(self._start()).addErrback(self._failed)
 
     async def _start(self) -> None:
@@ -176,6 +179,8 @@ class NodeDaemon(LoggedService):
         for hypervisor in self._hypervisors.values():
             await hypervisor.close()
         await self._runner.close()
+        await self._service.finish()
+        self._replica_pool.stop()
         self._pool.stop()
         await super().stopService()
 

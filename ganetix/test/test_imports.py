@@ -51,7 +51,8 @@ ALLOWED: dict[str, set[str]] = {
     "cli": PURE
     | {"api.client", "api.link", "api.types", "api.chunks", "api.boxes", "api.quick"}
     | {"api.words"}
-    | {"bootstrap", "flow", "hypervisor.params", "netutils", "state.sqlite"},
+    | {"bootstrap", "flow", "hypervisor.params", "netutils", "state.sqlite"}
+    | {"plan.failover"},
 }
 UNBOUND = {"tap", "testing", "test"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
@@ -16,6 +17,10 @@ MAX_ROUNDS = 100
 _NOTHING = LevelLocks()
 
 
+Priority = Callable[[], int]
+"""The priority to ask with; it may change from level to level."""
+
+
 class Planner(Protocol):
     """Says which locks the opcode needs as things are now; may refuse."""
 
@@ -28,7 +33,7 @@ async def acquire_locks(
     clock: IReactorTime,
     owner: Owner,
     planned: Planner,
-    priority: int,
+    priority: Priority,
     seconds: float | None,
 ) -> None:
     """Acquire level by level what is planned.
@@ -51,7 +56,7 @@ async def acquire_locks(
                 if wanted == _NOTHING:
                     continue
                 left = None if deadline is None else max(deadline - clock.seconds(), 0)
-                got = _acquire_level(locks, owner, level, wanted, priority, left)
+                got = _acquire_level(locks, owner, level, wanted, priority(), left)
                 has_waited = has_waited or not got.called
                 await got
         except LockDeleted:

@@ -389,6 +389,8 @@ class JobQueue:
         live.move(live.job.with_priority(priority))
         if live.task is not None:
             live.task.change_priority(priority)
+        if live.owner is not None:
+            self._locks.change_priority(live.owner, priority)
         try:
             while live.is_starting or live.is_ending:
                 # The record that is on its way has the old priority.

@@ -168,10 +168,13 @@ class Runner:
         def planned() -> LockPlan:
             return self._worker.locks_for(run.op, self._config.snapshot())
 
+        def priority() -> int:
+            return live.job.priority
+
         seconds = patience.timeout(self._random.random())
         try:
             await acquire_locks(
-                self._locks, self._clock, owner, planned, run.priority, seconds
+                self._locks, self._clock, owner, planned, priority, seconds
             )
         except LockTimeout as error:
             live.hindrance = str(error)

@@ -158,6 +158,11 @@ class LockSet:
         self._uncount(request.creates)
         return got
 
+    def change_priority(self, owner: Owner, priority: int) -> None:
+        """Let an owner who waits for a lock do so with another priority."""
+        if (lock := self._awaited.get(owner)) is not None:
+            lock.change_priority(owner, priority)
+
     def awaited_by(self, owner: Owner) -> LockState | None:
         """The lock that this owner waits for just now."""
         lock = self._awaited.get(owner)

@@ -96,6 +96,7 @@ class LockManager:
         done = Deferred.fromCoroutine(self._take(mine.holds, level, request, implied))
         if not done.called:
             mine.acquiring = done
+            mine.requests = (request,) if implied is None else (implied, request)
             _ = done.addBoth(self._acquired, owner, mine)
         elif not mine.holds:
             self._owners.pop(owner, None)
@@ -130,6 +131,16 @@ class LockManager:
             if level in mine.holds:
                 mine.holds.pop(level).release()
         self._owners.pop(owner, None)
+
+    def change_priority(self, owner: Owner, priority: int) -> None:
+        """Let an owner wait with another priority for what it is acquiring."""
+        mine = self._owners.get(owner)
+        if mine is None or mine.acquiring is None:
+            return
+        for request in mine.requests:
+            request.priority = priority
+        for lock_set in self._sets.values():
+            lock_set.change_priority(owner, priority)
 
     def held(self, owner: Owner) -> Mapping[Level, frozenset[str]]:
         """What an owner holds."""
@@ -189,6 +200,7 @@ class LockManager:
 
     def _acquired(self, result: object, owner: Owner, mine: _Possessions) -> object:
         mine.acquiring = None
+        mine.requests = ()
         if not mine.holds and self._owners.get(owner) is mine:
             del self._owners[owner]
         return result
@@ -207,11 +219,12 @@ Holds = dict[Level, SetHold]
 class _Possessions:
     """What one owner holds, and what it is acquiring just now."""
 
-    __slots__ = ("acquiring", "holds")
+    __slots__ = ("acquiring", "holds", "requests")
 
     def __init__(self) -> None:
         self.holds: Holds = {}
         self.acquiring: Deferred[frozenset[str]] | None = None
+        self.requests: tuple[Request, ...] = ()
 
 
 def _out_of_order(owner: Owner, level: Level, why: str) -> LockOrderError:

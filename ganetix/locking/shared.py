@@ -83,6 +83,17 @@ class SharedLock:
             raise self._deleted_error()
         return self._granted(shared, owner) if self._is_free(shared, priority) else None
 
+    def change_priority(self, owner: Owner, priority: int) -> None:
+        """Let an owner who waits do so with another priority, from now on.
+
+        It stands behind those who waited with that priority already.
+        """
+        for claim in [c for c in self._queue if c.owner == owner]:
+            self._queue.remove(claim)
+            claim.priority = priority
+            self._queue.add(claim)
+        self._serve()
+
     def delete(
         self, priority: int = 0, timeout: float | None = None, owner: Owner = None
     ) -> Deferred[None]:

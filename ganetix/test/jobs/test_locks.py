@@ -85,6 +85,15 @@ class JobLockTests(QueueTestCase):
         self.assertEqual(self.queue.locks(), ())
         self.assertEqual(self.worker.started, ["a"])
 
+    def test_change_priority_while_waiting(self) -> None:
+        """A job that waits for a lock waits on with the priority it was given."""
+        for name in "abc":
+            self.plan(name, instance_locks("web"))
+            self.submit(name)
+        self.successResultOf(self.queue.change_priority(3, -10))
+        self.succeed("a")
+        self.assertEqual(self.worker.started, ["a", "c"])
+
     def test_creates(self) -> None:
         """The name of an instance in the making is locked, and stays if it is made."""
         self.plan("a", creates("new"))

@@ -125,6 +125,30 @@ class ManagerTests(SynchronousTestCase):
         self.take("third", "node", ["a"])
         self.locks.release_all("nobody")
 
+    def test_change_priority_while_waiting(self) -> None:
+        """A new priority counts at once, for all of what is being acquired."""
+        self.take("me", "instance", ["a"])
+        self.take("other", "instance", ["b"])
+        for owner in ("first", "late"):
+            _ = self.locks.acquire(owner, "instance", ["a", "b"])
+        self.locks.change_priority("late", -10)
+        self.locks.change_priority("nobody", -10)
+        for owner in ("me", "other"):
+            self.locks.release_all(owner)
+            self.turn()
+        self.assertEqual(set(self.locks.held("late")), {"cluster", "instance"})
+        self.assertEqual(self.locks.held("first"), {})
+
+    def test_change_priority_of_sharer(self) -> None:
+        """Who may share what others hold gets it with a priority before all others."""
+        self.take("me", "instance", ["a"], shared=True)
+        _ = self.locks.acquire("writer", "instance", ["a"])
+        reading = self.locks.acquire("reader", "instance", ["a"], True)
+        self.assertNoResult(reading)
+        self.locks.change_priority("reader", -10)
+        self.turn()
+        self.assertEqual(self.successResultOf(reading), {"a"})
+
     def test_monitor(self) -> None:
         """The monitor lists all locks by level, or those in use."""
         self.take("me", "node", ["b"])

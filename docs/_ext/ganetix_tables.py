@@ -18,9 +18,9 @@ from sphinx.util.docutils import SphinxDirective
 from ganetix.cli.main import PROGRAMS, parser_of
 from ganetix.errors import GanetixError
 from ganetix.hypervisor.params import HV_PARAMETERS
-from ganetix.objects import BackendParams, CapacityParams, NodeParams
+from ganetix.objects import BackendParams, CapacityParams, NicParams, NodeParams
 from ganetix.opcodes import AnyOpcode
-from ganetix.opcodes.parameters import BACKEND, CAPACITY, NODE, SIZE
+from ganetix.opcodes.parameters import BACKEND, CAPACITY, NIC, NODE, SIZE
 from ganetix.rpc.methods import METHODS, TIMEOUT_SECONDS
 
 WORDS = {"str": "text", "int": "integer", "float": "number", "bool": "true or false"}
@@ -262,6 +262,7 @@ class ParameterTables(Generated):
         parts: list[str] = []
         for title, family, built_in in (
             ("Backend parameters (be)", BACKEND, BackendParams()),
+            ("NIC parameters (nic)", NIC, NicParams()),
             ("Node parameters (nd)", NODE, NodeParams()),
             ("Capacity (capacity)", CAPACITY, CapacityParams()),
             ("Capacity: max_inst_spec", SIZE, CapacityParams().max_inst_spec),

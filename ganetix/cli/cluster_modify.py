@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganetix.cli.errors import Failure, checked
-from ganetix.cli.pairs import parse_pairs, refuse_unknown
 from ganetix.cli.parser import (
     Options,
     Parser,
@@ -64,12 +63,6 @@ def add_modify(made: Program) -> None:
         "--enabled-disk-templates",
         metavar="LIST",
         help="with commas between",
-    )
-    modify.add_argument(
-        "--nic-parameters",
-        metavar="KEY=VALUE,…",
-        default="",
-        help="of NICs that are added: mode=user|bridged|none, link=BRIDGE",
     )
     modify.add_argument(
         "--mac-prefix", metavar="PREFIX", help="of MAC addresses, as aa:00:00"
@@ -179,15 +172,11 @@ def modify_request(options: Options) -> OpClusterModify:
     """The opcode; ``ValueError`` names the option that is wrong."""
     from ganetix.opcodes import OpClusterModify
 
-    nic = parse_pairs("--nic-parameters", options.nic_parameters or "mode=")
-    refuse_unknown("--nic-parameters", nic, ("mode", "link"))
     given: dict[str, Any] = {
         "default_group": options.default_group,
         "candidate_pool_size": options.candidate_pool_size,
         "enabled_hypervisors": _names(options.enabled_hypervisors),
         "enabled_disk_templates": _names(options.enabled_disk_templates),
-        "nic_mode": _nic_mode(nic.get("mode") or None),
-        "nic_link": nic.get("link"),
         "mac_prefix": options.mac_prefix,
         "default_iallocator": options.default_iallocator,
         "master_ip": _or_none(options.master_ip),
@@ -279,15 +268,6 @@ def _netmask(text: str | None) -> int | None:
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:4]) <= 128):
         raise ValueError(f"--master-netmask: {text!r} is not between 1 and 128")
     return int(text)
-
-
-def _nic_mode(text: str | None) -> str | None:
-    modes = ("user", "bridged", "none")
-    if text is not None and text not in modes:
-        raise ValueError(
-            f"--nic-parameters: mode: {text!r} is not one of {', '.join(modes)}"
-        )
-    return text
 
 
 def _flag(option: str, text: str | None) -> bool | None:

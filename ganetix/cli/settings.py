@@ -43,6 +43,12 @@ def add_setting_options(parser: Parser, whose: str) -> None:
         help=f"of {whose} under a hypervisor that have no own; may be repeated",
     )
     group.add_argument(
+        "--nic-parameters",
+        metavar="KEY=VALUE,…",
+        default="",
+        help="of NICs that are added: mode=user|bridged|none, link=BRIDGE",
+    )
+    group.add_argument(
         "--node-parameters",
         metavar="KEY=VALUE,…",
         default="",
@@ -80,11 +86,12 @@ def add_setting_options(parser: Parser, whose: str) -> None:
 
 def settings_of(options: Options) -> dict[str, Any]:
     """What these options say, as fields of an opcode; ``ValueError`` if wrong."""
-    from ganetix.opcodes.parameters import BACKEND, NODE
+    from ganetix.opcodes.parameters import BACKEND, NIC, NODE
 
     return {
         "beparams": given_pairs("-B", options.backend_parameters, BACKEND),
         "hvparams": _hypervisors(options.hypervisor_parameters),
+        "nicparams": given_pairs("--nic-parameters", options.nic_parameters, NIC),
         "ndparams": given_pairs("--node-parameters", options.node_parameters, NODE),
         "capacity": _capacity(options),
     }
@@ -107,7 +114,7 @@ def parsed(option: str, parameter: Parameter, text: str) -> Any:
         return None
     if parameter.kind == "bool":
         return yes_no(f"{option}: {parameter.name}", text)
-    if parameter.kind == "word":
+    if parameter.kind in ("word", "interface"):
         return text
     try:
         if parameter.kind == "mib":

@@ -11,7 +11,7 @@ from ganetix.objects.guest import (
     GuestState,
     StopOutcome,
 )
-from ganetix.objects.instance import AdminState, Disk, Instance, Nic, NicMode
+from ganetix.objects.instance import AdminState, Disk, Instance, Nic, NicMode, NicParams
 from ganetix.objects.node import JoinToken, Node
 from ganetix.objects.params import (
     BackendParams,
@@ -46,6 +46,7 @@ __all__ = [
     "JoinToken",
     "Nic",
     "NicMode",
+    "NicParams",
     "Node",
     "NodeGroup",
     "NodeParamValue",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ganetix.objects.base import ConfigObject
-from ganetix.objects.instance import NicMode
+from ganetix.objects.instance import NicMode, NicParams
 from ganetix.objects.params import (
     BackendParams,
     CapacityParams,
@@ -48,3 +48,8 @@ class Cluster(ConfigObject, frozen=True, kw_only=True):
     remote_commands: bool = True
     cache_seconds: int = 3600
     watcher_seconds: int = 60
+
+    @property
+    def nicparams(self) -> NicParams:
+        """What NICs are like that do not say, where a group does not either."""
+        return NicParams(mode=self.nic_mode, link=self.nic_link)

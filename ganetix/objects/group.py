@@ -21,5 +21,6 @@ class NodeGroup(ConfigObject, frozen=True, kw_only=True):
     min_candidates: int = 0
     beparams: dict[str, int | bool] = {}
     hvparams: dict[str, HvParams] = {}
+    nicparams: dict[str, str] = {}
     ndparams: dict[str, NodeParamValue] = {}
     capacity: CapacityOverrides = CapacityOverrides()

@@ -11,6 +11,13 @@ AdminState = Literal["up", "down", "offline"]
 NicMode = Literal["user", "bridged", "none"]
 
 
+class NicParams(Value, frozen=True, kw_only=True):
+    """What a NIC is like that does not say; ``link`` is the bridge if ``bridged``."""
+
+    mode: NicMode = "user"
+    link: str = ""
+
+
 class Disk(Value, frozen=True, kw_only=True):
     """One disk; ``params`` are the template's (``format``: raw or qcow2 …)."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
-from ganetix.objects.instance import NicMode
 from ganetix.opcodes import checks
 from ganetix.opcodes.base import Opcode
 from ganetix.opcodes.settings import Settings
@@ -43,8 +42,6 @@ class OpClusterModify(Settings, frozen=True, kw_only=True):
     candidate_pool_size: int | None = None
     enabled_hypervisors: tuple[str, ...] | None = None
     enabled_disk_templates: tuple[str, ...] | None = None
-    nic_mode: NicMode | None = None
-    nic_link: str | None = None
     mac_prefix: str | None = None
     default_iallocator: str | None = None
     master_ip: str | None = None
@@ -69,8 +66,7 @@ class OpClusterModify(Settings, frozen=True, kw_only=True):
         for field in ("enabled_hypervisors", "enabled_disk_templates"):
             if getattr(self, field) == ():
                 raise ValueError(f"{field}: at least one is needed")
-        for field in ("nic_link", "master_netdev"):
-            checks.interface_name(field, getattr(self, field) or "none")
+        checks.interface_name("master_netdev", self.master_netdev or "none")
         if not self.has_parameters and not any(
             getattr(self, field) is not None
             for field in self.__struct_fields__

@@ -7,18 +7,20 @@ have tables of their own, in ``ganetix.hypervisor.params``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 from ganetix.objects.base import Value
+from ganetix.objects.instance import NicMode
 from ganetix.opcodes import checks
 
-ParameterKind = Literal["mib", "count", "number", "bool", "word"]
+ParameterKind = Literal["mib", "count", "number", "bool", "word", "interface"]
 
 
 class Parameter(Value, frozen=True, kw_only=True):
     """One parameter: ``name`` as people type it, ``field`` as it is stored.
 
-    ``low`` and ``high`` bound numbers, both included.
+    ``low`` and ``high`` bound numbers, both included; ``choices`` are all words that
+    there are, if they are few. The name of an interface may be empty.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Parameter(Value, frozen=True, kw_only=True):
     kind: ParameterKind
     low: float = 0
     high: float = 0
+    choices: tuple[str, ...] = ()
     doc: str
 
     @property
@@ -35,7 +38,9 @@ class Parameter(Value, frozen=True, kw_only=True):
             case "bool":
                 return "yes or no"
             case "word":
-                return "a word"
+                return ", ".join(self.choices) or "a word"
+            case "interface":
+                return "empty or the name of a network interface"
             case "mib":
                 return f"{self.low:g} to {self.high:.0f} MiB"
             case "count" | "number":
@@ -50,6 +55,13 @@ class Parameter(Value, frozen=True, kw_only=True):
         elif self.kind == "word":
             fits = isinstance(value, str) and value.isprintable() and bool(value)
             wanted = "a word"
+            if fits and self.choices:
+                checks.one_of(where, str(value), self.choices)
+        elif self.kind == "interface":
+            fits = isinstance(value, str)
+            wanted = "the name of a network interface"
+            if fits and value:
+                checks.interface_name(where, str(value))
         else:
             numbers = (int, float) if self.kind == "number" else (int,)
             fits = isinstance(value, numbers) and not isinstance(value, bool)
@@ -93,6 +105,23 @@ BACKEND: ParameterTable = _table(
     ),
 )
 """Backend parameters of instances, by field of ``BackendParams``."""
+
+NIC: ParameterTable = _table(
+    Parameter(
+        name="mode",
+        field="mode",
+        kind="word",
+        choices=get_args(NicMode),
+        doc="How a NIC that does not say is connected",
+    ),
+    Parameter(
+        name="link",
+        field="link",
+        kind="interface",
+        doc="The bridge of a NIC in mode bridged that does not say",
+    ),
+)
+"""Parameters of NICs that are added, by field of ``NicParams``."""
 
 NODE: ParameterTable = _table(
     Parameter(
@@ -198,6 +227,7 @@ CAPACITY: ParameterTable = _table(
 
 FAMILIES: Mapping[str, ParameterTable] = {
     "be": BACKEND,
+    "nic": NIC,
     "nd": NODE,
     "capacity": CAPACITY,
 }

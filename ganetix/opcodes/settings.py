@@ -7,6 +7,7 @@ from ganetix.opcodes.base import Opcode
 from ganetix.opcodes.parameters import (
     BACKEND,
     CAPACITY,
+    NIC,
     NODE,
     SIZE,
     check_given,
@@ -24,11 +25,13 @@ class Settings(Opcode, frozen=True, kw_only=True):
 
     beparams: dict[str, int | bool | None] = {}
     hvparams: dict[str, dict[str, HvValue | None]] = {}
+    nicparams: dict[str, str | None] = {}
     ndparams: dict[str, NodeParamValue | None] = {}
     capacity: dict[str, CapacityValue | None] = {}
 
     def __post_init__(self) -> None:
         check_given("beparams", BACKEND, self.beparams)
+        check_given("nicparams", NIC, self.nicparams)
         check_given("ndparams", NODE, self.ndparams)
         plain = dict(self.capacity)
         size = plain.pop("max_inst_spec", None)
@@ -44,5 +47,5 @@ class Settings(Opcode, frozen=True, kw_only=True):
     @property
     def has_parameters(self) -> bool:
         """Whether any parameter is to change."""
-        given = (self.beparams, self.ndparams, self.capacity)
+        given = (self.beparams, self.nicparams, self.ndparams, self.capacity)
         return any(given) or any(self.hvparams.values())

@@ -19,6 +19,7 @@ from ganetix.plan.settings import (
     Change,
     capacity_given,
     check_hypervisors,
+    check_nics,
     check_serial,
     check_template,
     cluster_given,
@@ -30,7 +31,7 @@ from ganetix.plan.settings import (
 from ganetix.storage.params import DISK_TEMPLATES
 
 _AS_GIVEN = (
-    *("candidate_pool_size", "nic_mode", "nic_link", "mac_prefix"),
+    *("candidate_pool_size", "mac_prefix"),
     *("default_iallocator", "master_netdev", "ipv6_secondary", "remote_commands"),
     *("cache_seconds", "watcher_seconds"),
 )
@@ -74,11 +75,14 @@ def changed_cluster(op: OpClusterModify, snapshot: Snapshot) -> ClusterChange:
     if op.master_netmask is not None:
         fields["master_netmask"] = op.master_netmask or None
     size = before.capacity.max_inst_spec
+    nic = whole(before.nicparams, op.nicparams)
     after = replace(
         before,
         **fields,
         beparams=whole(before.beparams, op.beparams),
         hvparams=hypervisors(before.hvparams, op.hvparams),
+        nic_mode=nic.mode,
+        nic_link=nic.link,
         ndparams=whole(before.ndparams, op.ndparams),
         capacity=whole(before.capacity, capacity_given(op.capacity, size)),
     )
@@ -133,8 +137,8 @@ def _enabled(
 
 def _check_whole(before: Cluster, after: Cluster, snapshot: Snapshot) -> None:
     """Refuse values that are each good but do not go together."""
-    if after.nic_mode == "bridged" and not after.nic_link:
-        raise BadParameter("nic link: missing; mode bridged needs the name of a bridge")
+    if after.nicparams != before.nicparams:
+        check_nics(after, snapshot.groups.values())
     if after.master_ip and not after.master_netdev:
         raise BadParameter(
             "master_netdev: missing; a master_ip needs the interface that it is put on"

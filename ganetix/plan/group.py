@@ -21,6 +21,7 @@ from ganetix.plan.candidates import with_promotions
 from ganetix.plan.settings import (
     Change,
     check_hypervisors,
+    check_nics,
     check_serial,
     check_template,
     differences,
@@ -207,12 +208,15 @@ def _with_settings(group: NodeGroup, given: Settings, snapshot: Snapshot) -> Nod
         group,
         beparams=overridden(group.beparams, given.beparams),
         hvparams=hypervisors(group.hvparams, given.hvparams),
+        nicparams=overridden(group.nicparams, given.nicparams),
         ndparams=overridden(group.ndparams, given.ndparams),
         capacity=overrides(group.capacity, given.capacity, snapshot.cluster),
     )
     if "default_template" in given.capacity:
         enabled = snapshot.cluster.enabled_disk_templates
         check_template("capacity", after.capacity.default_template, enabled)
+    if given.nicparams:
+        check_nics(snapshot.cluster, (after,))
     if given.hvparams:
         check_hypervisors(snapshot.cluster, (after,), snapshot)
     return after

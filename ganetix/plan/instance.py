@@ -9,8 +9,9 @@ from ganetix.config.snapshot import Snapshot
 from ganetix.errors import AlreadyExists, BadParameter
 from ganetix.hypervisor.params import check_hvparams
 from ganetix.netutils.address import host_address
-from ganetix.objects import Disk, Instance, Nic
+from ganetix.objects import Disk, Instance, Nic, NicParams
 from ganetix.opcodes import NicRequest, OpInstanceCreate
+from ganetix.plan.params import nic_params
 from ganetix.storage.params import check_disk_params
 
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
@@ -30,10 +31,14 @@ def build_instance(
     """
     check_request(op, snapshot)
     cluster = snapshot.cluster
+    place = snapshot.node(op.node).group if op.node else op.group
+    inherited = nic_params(cluster, snapshot.group(place))
     taken = macs_in_use(snapshot)
     nics: list[Nic] = []
     for request in (NicRequest(),) if op.nics is None else op.nics:
-        nic = _nic(request, snapshot, new_uuid(), taken, random_byte)
+        nic = _nic(
+            request, inherited, cluster.mac_prefix, new_uuid(), taken, random_byte
+        )
         taken.add(nic.mac)
         nics.append(nic)
     backend: dict[str, int | bool] = {}
@@ -102,21 +107,21 @@ def _allowed(what: str, value: str, allowed: tuple[str, ...]) -> None:
 
 def _nic(
     request: NicRequest,
-    snapshot: Snapshot,
+    inherited: NicParams,
+    mac_prefix: str,
     nic_uuid: str,
     taken: set[str],
     random_byte: Callable[[], int],
 ) -> Nic:
-    cluster = snapshot.cluster
-    mode = request.mode or cluster.nic_mode
-    link = request.link if request.link is not None else cluster.nic_link
+    mode = request.mode or inherited.mode
+    link = request.link if request.link is not None else inherited.link
     if mode == "bridged" and not link:
         raise BadParameter("nic: mode bridged needs link=BRIDGE")
     if mode == "bridged" and not _INTERFACE.fullmatch(link):
         raise BadParameter(f"nic: link {link!r} is not the name of a bridge")
     return Nic(
         uuid=nic_uuid,
-        mac=_mac(request.mac, cluster.mac_prefix, taken, random_byte),
+        mac=_mac(request.mac, mac_prefix, taken, random_byte),
         mode=mode,
         link=link if mode == "bridged" else "",
         ip=host_address("nic: ip", request.ip) if request.ip else "",

@@ -20,6 +20,7 @@ from ganetix.objects import (
     HvParams,
     Instance,
     InstanceSize,
+    NicParams,
     Node,
     NodeGroup,
     NodeParams,
@@ -90,6 +91,14 @@ def hypervisor_layers(
     )
 
 
+def nic_layers(cluster: Cluster, group: NodeGroup | None) -> Layers:
+    """What NICs are like that are added in that group."""
+    return (
+        *_cluster_layers(cluster.nicparams),
+        *_layer("group", group, group.nicparams if group else {}),
+    )
+
+
 def node_layers(
     cluster: Cluster, group: NodeGroup | None, node: Node | None = None
 ) -> Layers:
@@ -132,6 +141,11 @@ def hv_params(
     return effective(layers)  # type: ignore[return-value]
 
 
+def nic_params(cluster: Cluster, group: NodeGroup | None) -> NicParams:
+    """What NICs are like that are added in that group."""
+    return NicParams(**effective(nic_layers(cluster, group)))  # type: ignore[arg-type]
+
+
 def node_params(node: Node, snapshot: Snapshot) -> NodeParams:
     """A node's parameters."""
     layers = node_layers(snapshot.cluster, snapshot.groups.get(node.group), node)
@@ -155,7 +169,7 @@ def _layer(
 
 @lru_cache(maxsize=64)
 def _cluster_layers(
-    params: BackendParams | NodeParams | CapacityParams,
+    params: BackendParams | NicParams | NodeParams | CapacityParams,
 ) -> tuple[Layer, Layer]:
     """The built-in values, and those of the cluster that are other ones."""
     built_in = asdict(type(params)())

@@ -23,14 +23,16 @@ from ganetix.objects import (
     HvParams,
     HvValue,
     InstanceSize,
+    NicParams,
     NodeGroup,
     NodeParams,
 )
 from ganetix.objects.base import Value
 from ganetix.opcodes.parameters import CAPACITY, full_name
 from ganetix.opcodes.settings import CapacityValue
+from ganetix.plan.params import nic_params
 
-P = TypeVar("P", BackendParams, NodeParams, CapacityParams)
+P = TypeVar("P", BackendParams, NicParams, NodeParams, CapacityParams)
 V = TypeVar("V")
 
 Shown = dict[str, object]
@@ -42,8 +44,6 @@ _CLUSTER_NAMES: Mapping[str, str] = {
     "candidate_pool_size": "candidate_pool_size",
     "enabled_hypervisors": "enabled_hypervisors",
     "enabled_disk_templates": "enabled_disk_templates",
-    "nic_mode": "nic/mode",
-    "nic_link": "nic/link",
     "mac_prefix": "mac_prefix",
     "default_iallocator": "default_iallocator",
     "master_ip": "master_ip",
@@ -93,6 +93,7 @@ def cluster_given(cluster: Cluster, groups: Mapping[str, NodeGroup]) -> Shown:
         **cluster_settings(cluster, groups),
         **_family("be", asdict(cluster.beparams)),
         **_hypervisors(cluster.hvparams),
+        **_family("nic", asdict(cluster.nicparams)),
         **_family("nd", asdict(cluster.ndparams)),
         **_family("capacity", asdict(cluster.capacity)),
     }
@@ -105,6 +106,7 @@ def group_given(group: NodeGroup) -> Shown:
         "min_candidates": group.min_candidates,
         **_family("be", group.beparams),
         **_hypervisors(group.hvparams),
+        **_family("nic", group.nicparams),
         **_family("nd", group.ndparams),
         **_family("capacity", asdict(group.capacity)),
     }
@@ -176,6 +178,17 @@ def capacity_given(
         else:
             changed[field] = value
     return changed
+
+
+def check_nics(cluster: Cluster, groups: Iterable[NodeGroup]) -> None:
+    """Refuse bridged NICs without the name of a bridge, in cluster or groups."""
+    for group in (None, *groups):
+        found = nic_params(cluster, group)
+        if found.mode == "bridged" and not found.link:
+            where = f"group {group.name}: " if group else ""
+            raise BadParameter(
+                f"{where}nic link: missing; mode bridged needs the name of a bridge"
+            )
 
 
 def check_template(where: str, template: str | None, enabled: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ganetix.api.types import Cell, FieldKind
 from ganetix.objects import Cluster
-from ganetix.opcodes.parameters import BACKEND, NODE
+from ganetix.opcodes.parameters import BACKEND, NIC, NODE
 from ganetix.plan.params import Layers
 from ganetix.plan.settings import cluster_settings
 from ganetix.query.common import object_columns
@@ -33,8 +33,6 @@ _SETTINGS: tuple[tuple[str, str, FieldKind], ...] = (
         "list",
     ),
     ("enabled_disk_templates", "Where disks may be", "list"),
-    ("nic/mode", "Mode of a NIC", "text"),
-    ("nic/link", "Bridge of a NIC", "text"),
     ("mac_prefix", "First half of generated MAC addresses", "text"),
     ("default_iallocator", "What places instances", "text"),
     ("master_ip", "An address that moves with the master's role", "text"),
@@ -91,6 +89,7 @@ _COLUMNS: tuple[Column[View], ...] = (
     ),
     *(column(name, name, doc, _setting(name), kind) for name, doc, kind in _SETTINGS),
     *parameter_columns("be", BACKEND, _family("be")),
+    *parameter_columns("nic", NIC, _family("nic")),
     *parameter_columns("nd", NODE, _family("nd")),
     *capacity_columns(_family("capacity")),
     column(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from ganetix.api.types import Cell
 from ganetix.objects import Node, NodeGroup
 from ganetix.objects.base import Value
-from ganetix.opcodes.parameters import BACKEND, NODE
+from ganetix.opcodes.parameters import BACKEND, NIC, NODE
 from ganetix.plan.params import Layers
 from ganetix.query.common import object_columns
 from ganetix.query.params import capacity_columns, parameter_columns, shown_origins
@@ -145,6 +145,7 @@ _COLUMNS: tuple[Column[GroupRow], ...] = (
         live=True,
     ),
     *parameter_columns("be", BACKEND, _family("be")),
+    *parameter_columns("nic", NIC, _family("nic")),
     *parameter_columns("nd", NODE, _family("nd")),
     *capacity_columns(_family("capacity")),
     column(

@@ -20,6 +20,7 @@ _KINDS: Mapping[str, FieldKind] = {
     "number": "number",
     "bool": "bool",
     "word": "text",
+    "interface": "text",
 }
 
 

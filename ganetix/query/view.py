@@ -14,6 +14,7 @@ from ganetix.plan.params import (
     backend_layers,
     capacity_layers,
     hypervisor_layers,
+    nic_layers,
     node_layers,
 )
 from ganetix.query.table import by_name
@@ -74,6 +75,7 @@ class View:
                 f"hv/{name}": self.hypervisor(name, group)
                 for name in cluster.enabled_hypervisors
             },
+            "nic": nic_layers(cluster, group),
             "nd": node_layers(cluster, group),
             "capacity": capacity_layers(cluster, group),
         }

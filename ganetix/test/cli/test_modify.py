@@ -119,8 +119,7 @@ class ClusterTests(ModifyTestCase):
                     "fake": {"accel": "kvm"},
                 },
                 beparams={"memory_mib": 1536, "vcpus": 2, "auto_balance": False},
-                nic_mode="bridged",
-                nic_link="br0",
+                nicparams={"mode": "bridged", "link": "br0"},
                 mac_prefix="aa:00:01",
                 ndparams={"reserved_memory_mib": 2048, "cpu_speed": 1.5},
                 capacity={

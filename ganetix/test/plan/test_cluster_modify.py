@@ -16,8 +16,9 @@ from ganetix.errors import (
 )
 from ganetix.objects import Cluster, InstanceSize
 from ganetix.objects.intent import InstanceIntent
-from ganetix.opcodes import OpClusterModify, OpClusterRename
+from ganetix.opcodes import OpClusterModify, OpClusterRename, OpGroupModify
 from ganetix.plan.cluster_modify import changed_cluster, modified, renamed
+from ganetix.plan.group import changed_group
 from ganetix.testing.config import (
     apply,
     make_instance,
@@ -75,8 +76,7 @@ class ModifyTests(SynchronousTestCase):
             hvparams={"fake": {"accel": "tcg"}},
             ndparams={"reserved_cpus": 2},
             capacity={"max_cpu_ratio": 6},
-            nic_mode="bridged",
-            nic_link="br0",
+            nicparams={"mode": "bridged", "link": "br0"},
             cache_seconds=60,
         )
         change = changed_cluster(op, WORLD)
@@ -217,10 +217,23 @@ class ModifyTests(SynchronousTestCase):
 
     def test_bridge(self) -> None:
         """Mode bridged needs the name of a bridge, now or from before."""
-        op = OpClusterModify(nic_mode="bridged")
+        op = OpClusterModify(nicparams={"mode": "bridged"})
         self.refused(BadParameter, "nic link: missing", op)
-        world = apply(WORLD, modified(OpClusterModify(nic_link="br0"), WORLD))
-        self.assertEqual(after(op, world).nic_mode, "bridged")
+        world = apply(
+            WORLD, modified(OpClusterModify(nicparams={"link": "br0"}), WORLD)
+        )
+        self.assertEqual(after(op, world).nicparams.mode, "bridged")
+
+    def test_bridge_of_a_group(self) -> None:
+        """A group that has a mode of its own keeps the bridge that it inherits."""
+        link = OpClusterModify(nicparams={"link": "br0"})
+        world = apply(WORLD, modified(link, WORLD))
+        own = OpGroupModify(name="rack1", nicparams={"mode": "bridged"})
+        error = self.assertRaises(BadParameter, changed_group, own, WORLD)
+        self.assertIn("group rack1: nic link: missing", str(error))
+        world = apply(world, Edits(put=(changed_group(own, world).after,)))
+        gone = OpClusterModify(nicparams={"link": None})
+        self.refused(BadParameter, "group rack1: nic link: missing", gone, world)
 
     def test_master_address(self) -> None:
         """The role's address needs an interface, suits the cluster, and is free."""
@@ -293,7 +306,11 @@ class RequestTests(SynchronousTestCase):
             ({"mac_prefix": "01:00:00"}, "the first one even"),
             ({"enabled_hypervisors": ()}, "enabled_hypervisors: at least one"),
             ({"enabled_disk_templates": ()}, "enabled_disk_templates: at least one"),
-            ({"nic_link": "a b"}, "nic_link: 'a b' is not the name of a network"),
+            (
+                {"nicparams": {"link": "a b"}},
+                "link: 'a b' is not the name of a network",
+            ),
+            ({"nicparams": {"mode": "tap"}}, "'tap' is not one of user, bridged"),
             ({"master_netdev": "x" * 16}, "master_netdev: 'xxxx"),
             ({"cache_seconds": 0}, "cache_seconds: 0 is not between 1 and 86400 s"),
             ({"watcher_seconds": 9}, "watcher_seconds: 9 is not between 10 and 300 s"),

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
-from ganetix.config.snapshot import Snapshot
+from ganetix.config.snapshot import Edits, Snapshot
 from ganetix.errors import AlreadyExists, BadParameter
 from ganetix.objects import Instance
 from ganetix.opcodes import DiskRequest, NicRequest, OpInstanceCreate
 from ganetix.plan.guest import guest_spec
 from ganetix.plan.instance import build_instance
-from ganetix.testing.config import make_instance, make_node, make_snapshot
+from ganetix.testing.config import apply, make_instance, make_node, make_snapshot
 
 SNAPSHOT = make_snapshot(
     make_node("node1"), instances=(make_instance("web1", "node1"),)
@@ -72,6 +72,17 @@ class BuildTests(SynchronousTestCase):
         instance = build(request(hvparams={"kernel_args": "b"}), snapshot)
         guest = guest_spec(instance, snapshot)
         self.assertEqual(guest.hvparams, {"accel": "tcg", "kernel_args": "b"})
+
+    def test_nic_of_the_group(self) -> None:
+        """A NIC that says nothing is as the group has it, which need not be named."""
+        group = replace(
+            SNAPSHOT.group(None), nicparams={"mode": "bridged", "link": "br7"}
+        )
+        snapshot = apply(SNAPSHOT, Edits(put=(group,)))
+        node = next(iter(snapshot.nodes.values())).name
+        for given in ({}, {"group": group.name}, {"node": node}):
+            (nic,) = build(request(**given), snapshot).nics
+            self.assertEqual((nic.mode, nic.link), ("bridged", "br7"))
 
     def test_duplicate_name(self) -> None:
         """A name that is taken is refused."""

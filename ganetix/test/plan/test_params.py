@@ -15,6 +15,7 @@ from ganetix.objects import (
     CapacityOverrides,
     CapacityParams,
     InstanceSize,
+    NicParams,
     NodeParams,
     NodeParamValue,
 )
@@ -30,6 +31,8 @@ from ganetix.plan.params import (
     group_of,
     hv_params,
     hypervisor_layers,
+    nic_layers,
+    nic_params,
     node_layers,
     node_params,
     origins,
@@ -182,6 +185,18 @@ class InheritanceTests(SynchronousTestCase):
         layers = node_layers(self.world.cluster, self.rack1, node1)
         self.assertEqual(origins(layers)["cpu_speed"].origin, "node node1")
 
+    def test_nics(self) -> None:
+        """What NICs are like comes from the cluster and the group."""
+        cluster = replace(self.world.cluster, nic_link="br0")
+        rack1 = replace(self.rack1, nicparams={"mode": "bridged"})
+        self.assertEqual(
+            nic_params(cluster, rack1), NicParams(mode="bridged", link="br0")
+        )
+        shown = origins(nic_layers(cluster, rack1))
+        self.assertEqual(
+            (shown["mode"].origin, shown["link"].origin), ("group rack1", "cluster")
+        )
+
     def test_capacity(self) -> None:
         """A group's capacity parameters go over the cluster's, one by one."""
         found = capacity_params(self.world.cluster, self.rack1)
@@ -211,6 +226,7 @@ class TableTests(SynchronousTestCase):
         """Each table has just the fields of its value."""
         for table, value in (
             (parameters.BACKEND, BackendParams()),
+            (parameters.NIC, NicParams()),
             (parameters.NODE, NodeParams()),
             (parameters.SIZE, InstanceSize(memory_mib=1, disk_mib=1, vcpus=1)),
         ):
@@ -223,6 +239,7 @@ class TableTests(SynchronousTestCase):
     def test_built_in_values_are_good(self) -> None:
         """The built-in values pass the tables' own checks."""
         parameters.check_given("be", parameters.BACKEND, asdict(BackendParams()))
+        parameters.check_given("nic", parameters.NIC, asdict(NicParams()))
         parameters.check_given("nd", parameters.NODE, asdict(NodeParams()))
         for value in asdict(NodeParams()).values():
             self.assertIsInstance(value, get_args(NodeParamValue))

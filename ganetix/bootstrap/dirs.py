@@ -12,6 +12,7 @@ from ganetix.paths import Paths
 SECRET_MODE = 0o600
 FILE_MODE = 0o644
 PARENT_MODE = 0o755
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 def make_directories(paths: Paths) -> None:
@@ -30,29 +31,30 @@ def make_directories(paths: Paths) -> None:
 
 def write_secret(path: Path, data: bytes) -> None:
     """Write a file that only its owner may read."""
-    _write(path, data, SECRET_MODE)
+    write_files({path: data}, SECRET_MODE)
 
 
 def write_file(path: Path, data: bytes, mode: int = FILE_MODE) -> None:
     """Write a file whole or not at all; it is durable on return."""
-    _write(path, data, mode)
+    write_files({path: data}, mode)
 
 
 def write_files(files: Mapping[Path, bytes], mode: int = FILE_MODE) -> None:
     """Write files of one directory, each whole or not at all; durable on return.
 
-    Faster than one by one: none takes its place before all are on the disk.
+    A reader sees the old contents or the new, and never a looser mode. Faster than one
+    by one: none takes its place before all are on the disk.
     """
-    drafts: dict[Path, Path] = {}
+    drafts: list[tuple[str, Path]] = []
     try:
         for path, data in files.items():
-            drafts[path] = _draft(path, data, mode)
-        for path in files:
-            drafts[path].replace(path)
-            del drafts[path]
+            drafts.append((_draft(path, data, mode), path))
+        while drafts:
+            os.replace(*drafts[0])
+            del drafts[0]
     finally:
-        for draft in drafts.values():
-            draft.unlink(missing_ok=True)
+        for draft, _ in drafts:
+            os.unlink(draft)
     for directory in {path.parent for path in files}:
         _sync_directory(directory)
 
@@ -66,30 +68,25 @@ def _make(directory: Path, mode: int) -> None:
         directory.chmod(mode)  # whatever the umask is
 
 
-def _write(path: Path, data: bytes, mode: int) -> None:
-    """A reader sees the old contents or the new, and never a looser mode."""
-    draft = _draft(path, data, mode)
+def _draft(path: Path, data: bytes, mode: int) -> str:
+    """The path of a file beside that one, which is on the disk already."""
+    draft = f"{path.parent}/.{path.name}.{os.getpid()}.new"
     try:
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    _sync_directory(path.parent)
-
-
-def _draft(path: Path, data: bytes, mode: int) -> Path:
-    """A file beside that one, on the disk already."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(draft, _NEW, 0o600)
+    except FileExistsError:
+        os.unlink(draft)
+        descriptor = os.open(draft, _NEW, 0o600)
     try:
-        with open(descriptor, "wb") as file:
-            file.write(data)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
             os.fchmod(descriptor, mode)
-            file.flush()
             os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except BaseException:
-        draft.unlink(missing_ok=True)
+        os.unlink(draft)
         raise
     return draft
 

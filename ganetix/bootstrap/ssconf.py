@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Mapping
 
@@ -16,11 +17,12 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 def ssconf_names(paths: Paths) -> frozenset[str]:
     """The names of all ssconf files here."""
-    return frozenset(
-        path.name.removeprefix(_PREFIX)
-        for path in paths.lib.glob(f"{_PREFIX}*")
-        if _NAME.fullmatch(path.name.removeprefix(_PREFIX))
-    )
+    try:
+        found = os.listdir(paths.lib)
+    except FileNotFoundError:
+        return frozenset()
+    names = (each.removeprefix(_PREFIX) for each in found if each.startswith(_PREFIX))
+    return frozenset(name for name in names if _NAME.fullmatch(name))
 
 
 def write_ssconf(paths: Paths, files: Mapping[str, str], serial_no: int) -> None:
@@ -42,11 +44,20 @@ def patch_ssconf(
 
     ``WrongState`` if newer ones are here.
     """
-    here = {name: paths.ssconf(name).read_bytes() for name in ssconf_names(paths)}
-    if ssconf_digest(here) != base:
+    if ssconf_digest(_contents(paths)) != base:
         return False
     _write(paths, files, removed, serial_no)
     return True
+
+
+def _contents(paths: Paths) -> dict[str, bytes]:
+    """All files here."""
+    found = {}
+    prefix = str(paths.ssconf(""))
+    for name in ssconf_names(paths):
+        with open(prefix + name, "rb", buffering=0) as file:
+            found[name] = file.read()
+    return found
 
 
 def _write(

@@ -13,7 +13,8 @@ from twisted.internet.defer import Deferred
 from ganetix.api.client import ApiClient, connect
 from ganetix.api.types import QueryRequest
 from ganetix.bootstrap.join import join
-from ganetix.errors import StateFault
+from ganetix.errors import NodeUnreachable, StateFault
+from ganetix.flow.retry import retry
 from ganetix.flow.settle import settle
 from ganetix.interfaces import Offload
 from ganetix.jobs.values import SubmitRequest
@@ -25,6 +26,7 @@ from ganetix.paths import Paths
 AT_ONCE = 8
 BATCH = 100
 TOKEN_SECONDS = 3600.0
+RETRY_SECONDS = (1.0, 2.0, 4.0)
 PLACE_FILE = "sim.json"
 
 T = TypeVar("T")
@@ -89,9 +91,15 @@ async def join_all(
     client = await connect(reactor, master.master_socket)
     admissions: list[int] = []
 
-    async def enter(place: SimPlace) -> None:
+    async def ask(place: SimPlace) -> int:
         issued = await client.issue_token(place.name, TOKEN_SECONDS)
-        job_id = await join_with(reactor, root, place, issued.token, offload)
+        return await join_with(reactor, root, place, issued.token, offload)
+
+    async def enter(place: SimPlace) -> None:
+        # So many at once may be too much for the master's node for a moment.
+        job_id = await retry(
+            reactor, lambda: ask(place), NodeUnreachable, RETRY_SECONDS
+        )
         admissions.append(job_id)
         await serve(place)
 

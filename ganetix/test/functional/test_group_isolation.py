@@ -43,7 +43,7 @@ class GroupIsolationTests(ClusterCase):
         await self.at_once("gnt-instance", "stop", "web")
         await self.at_once("gnt-instance", "start", "web")
         await self.at_once("gnt-cluster", "verify")
-        await self.at_once("gnt-os", "diagnose")
+        await self.at_once("gnt-os", "list")
         listed = await self.at_once("gnt-node", "list", "--no-headers", *near)
         self.assertNotIn("?", listed)
         (self.cluster.base / "node5").mkdir()

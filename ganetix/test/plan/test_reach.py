@@ -51,7 +51,7 @@ class ReachTests(SynchronousTestCase):
     def test_all(self) -> None:
         """Who locks all of a level talks to all."""
         for level in ("instance", "group", "node"):
-            locks: LockPlan = {level: LevelLocks(all="shared")}  # type: ignore[misc]
+            locks: LockPlan = {level: LevelLocks(all="shared")}
             self.assertIsNone(reach_of(locks, self.snapshot))
 
     def test_group(self) -> None:

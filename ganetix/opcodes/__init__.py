@@ -28,6 +28,8 @@ from ganetix.opcodes.instance import (
     NicRequest,
     OpInstanceCleanup,
     OpInstanceCreate,
+    OpInstanceFailover,
+    OpInstanceMigrate,
     OpInstanceReboot,
     OpInstanceRemove,
     OpInstanceShutdown,
@@ -57,6 +59,8 @@ AnyOpcode = (
     | OpGroupRename
     | OpInstanceCleanup
     | OpInstanceCreate
+    | OpInstanceFailover
+    | OpInstanceMigrate
     | OpInstanceReboot
     | OpInstanceRemove
     | OpInstanceShutdown
@@ -93,6 +97,8 @@ __all__ = [
     "OpGroupRename",
     "OpInstanceCleanup",
     "OpInstanceCreate",
+    "OpInstanceFailover",
+    "OpInstanceMigrate",
     "OpInstanceReboot",
     "OpInstanceRemove",
     "OpInstanceShutdown",

@@ -115,8 +115,43 @@ class OpInstanceReboot(Opcode, frozen=True, kw_only=True):
         checks.in_range("timeout", self.timeout, 0, 86400, "s")
 
 
+class OpInstanceFailover(Opcode, frozen=True, kw_only=True):
+    """Stop an instance where it is, and start it on another node.
+
+    Without ``node`` a place is chosen in its group, or in ``group``. The node that it
+    leaves must confirm the stop, or be offline; ``ignore_consistency`` does without.
+    """
+
+    SUBJECT: ClassVar[str] = "name"
+    name: str
+    node: str | None = None
+    group: str | None = None
+    timeout: float = DEFAULT_STOP_TIMEOUT
+    ignore_consistency: bool = False
+
+    def __post_init__(self) -> None:
+        checks.in_range("timeout", self.timeout, 0, 86400, "s")
+
+
+class OpInstanceMigrate(Opcode, frozen=True, kw_only=True):
+    """Move a running instance to another node while it runs.
+
+    Without ``node`` a place is chosen in its group, or in ``group``. With
+    ``allow_failover`` one that does not run is moved as by a failover.
+    """
+
+    SUBJECT: ClassVar[str] = "name"
+    name: str
+    node: str | None = None
+    group: str | None = None
+    allow_failover: bool = False
+
+
 class OpInstanceCleanup(Opcode, frozen=True, kw_only=True):
-    """Remove what an interrupted creation left behind on its node."""
+    """Bring to an end what was begun with an instance and cut short.
+
+    What a creation or removal left is removed; a move is finished, or taken back.
+    """
 
     SUBJECT: ClassVar[str] = "name"
     instance_uuid: str

@@ -63,6 +63,20 @@ def _instance(
     }
 
 
+def _move(
+    op: ops.OpInstanceFailover | ops.OpInstanceMigrate, snapshot: Snapshot
+) -> LockPlan:
+    instance = snapshot.instance(op.name)
+    home = snapshot.nodes[instance.primary_node]
+    nodes = [home, *([snapshot.node(op.node)] if op.node else [])]
+    target_group = snapshot.group(op.group or home.group).uuid
+    return {
+        "instance": _names("exclusive", instance.name),
+        "group": _names("shared", home.group, target_group),
+        "node": _names("shared", *(node.uuid for node in nodes)),
+    }
+
+
 def _cleanup(op: ops.OpInstanceCleanup, _snapshot: Snapshot) -> LockPlan:
     return {"instance": LevelLocks(creates=frozenset({op.name}))}
 
@@ -191,6 +205,8 @@ _RULES: dict[type[ops.Opcode], Callable[..., LockPlan]] = {
     ops.OpGroupRename: _group,
     ops.OpInstanceCleanup: _cleanup,
     ops.OpInstanceCreate: _create,
+    ops.OpInstanceFailover: _move,
+    ops.OpInstanceMigrate: _move,
     ops.OpInstanceReboot: _instance,
     ops.OpInstanceRemove: _instance,
     ops.OpInstanceShutdown: _instance,

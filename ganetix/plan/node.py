@@ -166,6 +166,13 @@ def check_removable(snapshot: Snapshot, name: str) -> Node:
     node = snapshot.node(name)
     if node.uuid == snapshot.cluster.master_node:
         raise WrongState(f"node {node.name} is the master; it cannot be removed")
+    for intent in snapshot.intents.values():
+        ends = (intent.instance.primary_node, intent.target_node)
+        if intent.is_move and node.uuid in ends:
+            raise WrongState(
+                f"instance {intent.instance.name} is being moved to or from node"
+                f" {node.name}"
+            )
     if instances := [i.name for i in snapshot.instances_on(node.uuid)]:
         names = ", ".join(instances[:8]) + (" …" if len(instances) > 8 else "")
         raise WrongState(f"node {node.name} holds instances: {names}")

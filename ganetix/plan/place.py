@@ -7,11 +7,11 @@ has.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from ganetix.config.snapshot import Snapshot
 from ganetix.errors import NoResources
-from ganetix.objects import Node
+from ganetix.objects import Instance, Node
 from ganetix.objects.base import Value
 from ganetix.plan.params import backend_params
 
@@ -46,12 +46,7 @@ def free_mib(snapshot: Snapshot, node_uuid: str, state: NodeState) -> int:
         instance.uuid: backend_params(instance, snapshot).memory_mib
         for instance in (
             *(i for i in snapshot.instances_on(node_uuid) if i.admin_state == "up"),
-            *(
-                intent.instance
-                for intent in snapshot.intents.values()
-                if intent.action == "create"
-                and intent.instance.primary_node == node_uuid
-            ),
+            *_to_come(snapshot, node_uuid),
         )
     }
     to_come = sum(mib for uuid, mib in promised.items() if uuid not in state.running)
@@ -60,6 +55,16 @@ def free_mib(snapshot: Snapshot, node_uuid: str, state: NodeState) -> int:
         state.memory_free_mib - to_come,
         state.memory_total_mib - sum(promised.values()) - others,
     )
+
+
+def _to_come(snapshot: Snapshot, node_uuid: str) -> Iterator[Instance]:
+    """What is being made on a node, or moved to it, and is to run there."""
+    for intent in snapshot.intents.values():
+        instance = intent.instance
+        is_made = intent.action == "create" and instance.primary_node == node_uuid
+        comes = intent.target_node == node_uuid and instance.admin_state == "up"
+        if is_made or comes:
+            yield instance
 
 
 def refusal(

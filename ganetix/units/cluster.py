@@ -151,8 +151,9 @@ async def _repair(context: Context, group_uuid: str) -> None:
     snapshot = context.snapshot
     for uuid in _cut_short(context, snapshot):
         intent = snapshot.intents[uuid]
-        node = snapshot.nodes.get(intent.instance.primary_node)
-        if node is not None and node.group != group_uuid:
+        nodes = (intent.instance.primary_node, intent.target_node)
+        known = (snapshot.nodes[n] for n in nodes if n in snapshot.nodes)
+        if any(node.group != group_uuid for node in known):
             continue
         try:
             await clear_intent(context, intent)

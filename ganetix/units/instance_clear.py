@@ -11,6 +11,7 @@ from ganetix.objects.intent import InstanceIntent
 from ganetix.opcodes import OpInstanceCleanup
 from ganetix.rpc.methods import GUEST_PURGE, GuestPurge, Purged
 from ganetix.units.base import Context
+from ganetix.units.instance_settle import settle_move
 
 
 async def purge(context: Context, node: Node, instance: Instance) -> Purged:
@@ -36,7 +37,7 @@ def _without_intent(instance_uuid: str, snapshot: Snapshot) -> Edits:
 
 
 class InstanceCleanup:
-    """``OpInstanceCleanup``: finish what a crash or an absent node left half done."""
+    """``OpInstanceCleanup``: end what a crash or an absent node left half done."""
 
     async def gather(
         self, op: OpInstanceCleanup, context: Context
@@ -53,7 +54,7 @@ class InstanceCleanup:
     async def act(
         self, op: OpInstanceCleanup, context: Context, plan: InstanceIntent | None
     ) -> Outcome:
-        """Purge the node, then forget the intent."""
+        """Purge the node or end the move, then forget the intent."""
         if plan is None:
             return Outcome(result={"removed": False})
         if context.services.is_active(plan.job_id) and (
@@ -69,7 +70,12 @@ class InstanceCleanup:
 
 
 async def clear_intent(context: Context, intent: InstanceIntent) -> str:
-    """Remove what an intent left on its node; a line that says what there was."""
+    """Remove what an intent left on its node, or end the move that it is.
+
+    A line says what there was.
+    """
+    if intent.is_move:
+        return await settle_move(context, intent)
     instance = intent.instance
     node = context.snapshot.nodes.get(intent.instance.primary_node)
     if node is None:

@@ -38,6 +38,7 @@ from ganetix.rpc.methods import (
 )
 from ganetix.units.base import Context
 from ganetix.units.instance_clear import purge
+from ganetix.units.instance_settle import settle_earlier
 
 ALIVE = ("running", "starting", "paused", "unknown")
 OUTCOME_UNKNOWN = (NodeUnreachable, RemoteFailure, Unavailable)
@@ -61,6 +62,7 @@ class Target(Value, frozen=True, kw_only=True):
 
 async def find_target(name: str, context: Context) -> Target:
     """The instance and what its node says of it."""
+    await settle_earlier(context, context.snapshot.instance(name))
     snapshot = context.snapshot
     instance = snapshot.instance(name)
     node = snapshot.nodes[instance.primary_node]

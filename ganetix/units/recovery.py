@@ -11,7 +11,9 @@ from twisted.logger import Logger
 from ganetix.config.snapshot import Snapshot
 from ganetix.errors import GanetixError
 from ganetix.objects import Node
+from ganetix.objects.intent import InstanceIntent
 from ganetix.opcodes import OpInstanceCleanup, OpNodeEnrol
+from ganetix.plan.instance_move import asked_node
 from ganetix.rpc.methods import NODE_INFO, NodeInfoRequest
 from ganetix.units.base import Services
 
@@ -23,7 +25,7 @@ Recoverable = OpInstanceCleanup | OpNodeEnrol
 
 
 class Recovery:
-    """Looks every few seconds for creations cut short and nodes not yet admitted.
+    """Looks every few seconds for work cut short on instances, nodes not yet admitted.
 
     A job is submitted only once the node concerned answers, and after a failure only
     after a pause that grows.
@@ -75,8 +77,8 @@ class Recovery:
         self, snapshot: Snapshot
     ) -> Iterator[tuple[str, Node, Recoverable]]:
         for uuid, intent in snapshot.intents.items():
-            node = snapshot.nodes.get(intent.instance.primary_node)
-            if node is None or node.offline or self._is_active(uuid, intent.job_id):
+            node = _asked(intent, snapshot)
+            if node is None or self._is_active(uuid, intent.job_id):
                 continue
             name = intent.instance.name
             yield uuid, node, OpInstanceCleanup(instance_uuid=uuid, name=name)
@@ -100,3 +102,12 @@ class Recovery:
         self._log.info(
             "job {job} finishes what was begun: {op}", job=self._jobs[uuid], op=op
         )
+
+
+def _asked(intent: InstanceIntent, snapshot: Snapshot) -> Node | None:
+    """The node that must answer before anything can be done; None: nothing can be."""
+    if intent.is_move:
+        master = snapshot.nodes[snapshot.cluster.master_node]
+        return asked_node(intent, snapshot) or master
+    node = snapshot.nodes.get(intent.instance.primary_node)
+    return None if node is None or node.offline else node

@@ -29,6 +29,8 @@ from ganetix.units.group import (
 )
 from ganetix.units.instance_clear import InstanceCleanup
 from ganetix.units.instance_create import InstanceCreate
+from ganetix.units.instance_failover import InstanceFailover
+from ganetix.units.instance_migrate import InstanceMigrate
 from ganetix.units.instance_run import (
     InstanceReboot,
     InstanceRemove,
@@ -56,6 +58,8 @@ UNITS: dict[type[ops.Opcode], Unit[Any, Any, Any]] = {
     ops.OpGroupRename: GroupRename(),
     ops.OpInstanceCleanup: InstanceCleanup(),
     ops.OpInstanceCreate: InstanceCreate(),
+    ops.OpInstanceFailover: InstanceFailover(),
+    ops.OpInstanceMigrate: InstanceMigrate(),
     ops.OpInstanceReboot: InstanceReboot(),
     ops.OpInstanceRemove: InstanceRemove(),
     ops.OpInstanceShutdown: InstanceShutdown(),

@@ -36,10 +36,7 @@ def pool(
 
 def modify(snapshot: Snapshot, name: str = "node2", **wishes: Any) -> NodeChange:
     """What a request comes to."""
-    return changed_node(
-        OpNodeModify(name=name, **wishes),  # type: ignore[arg-type]
-        snapshot,
-    )
+    return changed_node(OpNodeModify(name=name, **wishes), snapshot)
 
 
 class ModifyTests(SynchronousTestCase):

@@ -45,11 +45,11 @@ class Rehearsal:
 
     def __init__(self, nodes: int) -> None:
         self.nodes = nodes
-        self.base = Path(tempfile.mkdtemp(prefix="gnxc"))
+        self.base = Path(tempfile.mkdtemp(prefix="ganetix-bench-"))
         self.root = self.base / "master"
         # In memory: that 500 nodes share one disk is not what is measured.
         memory = MEMORY if os.access(MEMORY, os.W_OK) else None
-        self.sims = Path(tempfile.mkdtemp(prefix="gnxc", dir=memory))
+        self.sims = Path(tempfile.mkdtemp(prefix="ganetix-bench-", dir=memory))
         self.root.mkdir()
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
 

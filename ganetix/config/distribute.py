@@ -21,7 +21,7 @@ from ganetix.rpc.methods import SSCONF_WRITE
 
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 60.0
-AT_ONCE = 64
+AT_ONCE = 24
 SLOW_SECONDS = 0.5
 """A node that takes longer than this no longer counts as one of those ``AT_ONCE``."""
 

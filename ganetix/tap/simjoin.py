@@ -23,7 +23,7 @@ from ganetix.objects.node import DEFAULT_PORT
 from ganetix.opcodes import AnyOpcode, OpGroupAdd, OpNodeAdd
 from ganetix.paths import Paths
 
-AT_ONCE = 8
+AT_ONCE = 16
 BATCH = 100
 TOKEN_SECONDS = 3600.0
 RETRY_SECONDS = (1.0, 2.0, 4.0)

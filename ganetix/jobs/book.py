@@ -54,10 +54,18 @@ class JobBook:
 
     def hold(self, job: Job) -> LiveJob:
         """Take a job in that has not ended."""
-        live = LiveJob(job, self._on_show)
-        self.live[job.id] = live
-        self._statuses[job.status] += 1
+        live = self.make(job)
+        self.add(live)
         return live
+
+    def make(self, job: Job) -> LiveJob:
+        """A job that nobody can see before it is added."""
+        return LiveJob(job, self._on_show)
+
+    def add(self, live: LiveJob) -> None:
+        """Take in a job that was made here."""
+        self.live[live.job.id] = live
+        self._statuses[live.status] += 1
 
     async def find(self, job_id: int) -> LiveJob | Job:
         """A job, wherever it is; ``NotFound`` if there is none of that number."""

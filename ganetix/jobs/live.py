@@ -84,6 +84,11 @@ class LiveJob:
         self.is_starting = False
         self.is_ending = False
 
+    def begin(self, job: Job) -> None:
+        """Let a job that nobody has seen yet be this from the first."""
+        self.job = self.shown = job
+        self.status = job.status
+
     def move(self, job: Job) -> None:
         """Let the job be this from now on, and others see it unless it ends thus."""
         self.job = job

@@ -105,10 +105,43 @@ class Runner:
         try:
             again = await self._attempt(live, owner, task)
         except Exception:
-            self._let_go(live, owner)
+            self.let_go(live)
             raise
-        self._let_go(live, owner)
+        self.let_go(live)
         return again
+
+    def claim(self, live: LiveJob) -> bool:
+        """Get a new job's locks if all of them are free, and let it be running then.
+
+        Whatever else is in its way is said when it has its turn.
+        """
+        job = live.job
+        owner = live.owner = JobOwner(job.id, job.current_run.op)
+        attempt = Deferred.fromCoroutine(self._acquire(live, owner, 0))
+        claimed: list[None] = []
+        _ = attempt.addCallbacks(claimed.append, lambda failure: None)
+        attempt.cancel()
+        if not claimed:
+            live.owner = None
+            return False
+        now = self._clock.seconds()
+        live.begin(job.waiting(now).running(now))
+        return True
+
+    async def run_claimed(self, live: LiveJob, task: Task) -> Again | None:
+        """Do the first opcode of a job that was claimed, and is recorded as running."""
+        try:
+            again = await self._do(live, task)
+        except Exception:
+            self.let_go(live)
+            raise
+        self.let_go(live)
+        return again
+
+    def let_go(self, live: LiveJob) -> None:
+        """Give back all locks of a job."""
+        self._locks.release_all(live.owner)
+        live.owner = None
 
     async def end(self, live: LiveJob, move: Move) -> None:
         """End a job by this move, and show it when that is durable.
@@ -155,31 +188,30 @@ class Runner:
             await self._fail(live, self._bug(live, Failure()))
         return None
 
-    def _let_go(self, live: LiveJob, owner: JobOwner) -> None:
-        self._locks.release_all(owner)
-        live.owner = None
-
     async def _lock(self, live: LiveJob, owner: JobOwner) -> bool:
         run = live.job.current_run
         patience = live.patience
         if patience is None or patience.priority != run.priority:
             patience = live.patience = Patience(priority=run.priority)
 
-        def planned() -> LockPlan:
-            return self._worker.locks_for(run.op, self._config.snapshot())
-
-        def priority() -> int:
-            return live.job.priority
-
-        seconds = patience.timeout(self._random.random())
         try:
-            await acquire_locks(
-                self._locks, self._clock, owner, planned, priority, seconds
-            )
+            seconds = patience.timeout(self._random.random())
+            await self._acquire(live, owner, seconds)
         except LockTimeout as error:
             live.hindrance = str(error)
             return False
         return True
+
+    async def _acquire(
+        self, live: LiveJob, owner: JobOwner, seconds: float | None
+    ) -> None:
+        def planned() -> LockPlan:
+            return self._worker.locks_for(owner.op, self._config.snapshot())
+
+        def priority() -> int:
+            return live.job.priority
+
+        await acquire_locks(self._locks, self._clock, owner, planned, priority, seconds)
 
     def _lost_patience(self, live: LiveJob) -> Again:
         patience = live.patience or Patience(priority=live.job.priority)
@@ -224,6 +256,9 @@ class Runner:
     async def _perform(self, live: LiveJob, task: Task) -> Again | None:
         if not await self._begin(live):
             return Again(delay_seconds=STORE_PAUSE_SECONDS)
+        return await self._do(live, task)
+
+    async def _do(self, live: LiveJob, task: Task) -> Again | None:
         index = live.job.current or 0
         op = live.job.ops[index].op
         live.patience = None

@@ -22,8 +22,8 @@ URGENT_PRIORITY = -10
 class Scheduler:
     """Runs tasks by priority, lower numbers first, in order within one.
 
-    Tasks start from the reactor, never from the code that adds them, and a burst of
-    ready tasks leaves the reactor its turn. A task that fails is logged by name.
+    Tasks that are added start from the reactor, never from the code that adds them, and
+    a burst of ready ones leaves the reactor its turn. One that fails is logged by name.
 
     :param urgent_slots: more slots for tasks of ``URGENT_PRIORITY`` or better, so that
         these need not wait until one of many others has ended
@@ -73,6 +73,23 @@ class Scheduler:
     def is_quiet(self) -> bool:
         """Whether no task is started until ``resume``."""
         return self._is_quiet
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a slot is free that nobody waits for."""
+        return (
+            not (self._is_quiet or self._is_stopped)
+            and len(self._running) < self._slots
+            and self._best_priority() == inf
+        )
+
+    def start(self, name: str, work: Work, priority: int = 0) -> Task:
+        """Start a task at once; ``Unavailable`` unless the scheduler ``has_room``."""
+        if not self.has_room:
+            raise Unavailable(f"{name}: no slot is free")
+        task = Task(self, name, work, priority, self._clock.seconds())
+        self._start(task)
+        return task
 
     def add(
         self, name: str, work: Work, priority: int = 0, delay_seconds: float = 0.0

@@ -189,6 +189,14 @@ class QueueTestCase(SynchronousTestCase):
         self.turn()
         return job_id
 
+    def enqueue(self, *names: str, priority: int = 0) -> int:
+        """Submit a job as if no slot were free: it does not begin before a turn."""
+        _ = self.master.scheduler.quiesce()
+        submitted = self.queue.submit([request(*names, priority=priority)])
+        (job_id,) = self.successResultOf(submitted)
+        self.master.scheduler.resume()
+        return job_id
+
     def succeed(self, name: str, outcome: Outcome | None = None) -> None:
         """End an opcode well, and let what follows be done."""
         self.worker.succeed(name, outcome)

@@ -323,8 +323,10 @@ class RaceTests(SynchronousTestCase):
 
     def submit(self, *names: str) -> int:
         """A job that is queued, but has not begun."""
+        _ = self.master.scheduler.quiesce()
         d = self.queue.submit([request(*names)])
         self.held.release_all()
+        self.master.scheduler.resume()
         return self.successResultOf(d)[0]
 
     def status(self, job_id: int) -> str:
@@ -429,7 +431,7 @@ class FaultTests(QueueTestCase):
     def test_cannot_begin(self) -> None:
         """A job whose beginning cannot be recorded waits until the store works."""
         self.worker.brief.add("a")
-        (job_id,) = self.successResultOf(self.queue.submit([request("a")]))
+        job_id = self.enqueue("a")
         self.master.engine.fault = "disk is full"
         self.turn()
         self.assertEqual(self.job(job_id).status, "queued")
@@ -470,8 +472,7 @@ class RestartTests(QueueTestCase):
     def test_queued_goes_on(self) -> None:
         """A queued job is done by the next master, in its order and priority."""
         for name, priority in [("a", 0), ("b", 0), ("c", -10)]:
-            job = request(name, priority=priority)
-            self.successResultOf(self.queue.submit([job]))
+            self.enqueue(name, priority=priority)
         self.restart()
         self.turn()
         self.assertEqual(self.worker.started, ["c", "a", "b"])
@@ -503,7 +504,7 @@ class RestartTests(QueueTestCase):
         """A canceled job is canceled for the next master, too."""
         job_id = self.submit("a")
         self.restart()
-        (late,) = self.successResultOf(self.queue.submit([request("b")]))
+        late = self.enqueue("b")
         self.cancel(late)
         self.restart()
         self.turn()
@@ -536,7 +537,7 @@ class RestartTests(QueueTestCase):
 
     def test_damaged_record(self) -> None:
         """A damaged record is left alone, and the other jobs go on."""
-        self.successResultOf(self.queue.submit([request("a")]))
+        self.enqueue("a")
         self.medium[RowKey("job", "000000000009")] = b"{"
         self.restart()
         self.turn()
@@ -546,7 +547,7 @@ class RestartTests(QueueTestCase):
     def test_stop(self) -> None:
         """Stopping cancels running work, which is recorded, and keeps the rest."""
         job_id = self.submit("a")
-        (queued,) = self.successResultOf(self.queue.submit([request("b")]))
+        queued = self.enqueue("b")
         stopped = Deferred.fromCoroutine(self.queue.stop())
         self.turn()
         self.successResultOf(stopped)

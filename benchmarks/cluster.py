@@ -20,6 +20,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from cluster_replicated import MEANINGS as REPLICATED
+from cluster_replicated import measure_replicated
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 SIZES = (125, 250, 500)
 GROUPS = 10
@@ -293,19 +296,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         type=int,
         action="append",
         metavar="N",
-        help=f"measure this size (may be repeated; default: {SIZES})",
+        help=f"this size only (may be repeated; default: {SIZES}, and replication)",
     )
     options = parser.parse_args(argv)
     os.chdir(CHECKOUT)
     figures = {str(size): measure(size) for size in options.nodes or SIZES}
+    replicated = {} if options.nodes else measure_replicated(say)
     if options.json:
-        rounded = {
-            size: {key: round(value, 3) for key, value in each.items()}
-            for size, each in figures.items()
-        }
-        print(json.dumps(rounded))
-    else:
-        print(table(figures))
+        sizes = {size: rounded(each) for size, each in figures.items()}
+        print(json.dumps({**sizes, **rounded(replicated)}))
+        return
+    print(table(figures))
+    for key, value in replicated.items():
+        print(f"{value:9.2f}  {key}: {REPLICATED[key]}")
+
+
+def rounded(figures: dict[str, float]) -> dict[str, float]:
+    """Figures with as many digits as mean something."""
+    return {key: round(value, 3) for key, value in figures.items()}
 
 
 if __name__ == "__main__":

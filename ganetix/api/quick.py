@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import BinaryIO, Protocol, TypeVar
 
 import msgspec
 
@@ -69,6 +69,7 @@ class QuickClient:
     def __init__(self, socket_path: Path, master_name: str = "") -> None:
         self._path = socket_path
         check_socket_path(socket_path)
+        self._stream: BinaryIO | None = None
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(CONNECT_SECONDS)
         try:
@@ -76,7 +77,6 @@ class QuickClient:
         except OSError as error:
             self.close()
             raise no_connection(socket_path, master_name, error.errno) from error
-        self._stream = self._socket.makefile("rb")
         try:
             self._ask("Hello", str, protocol=PROTOCOL, version=__version__)
         except TimeoutError as error:
@@ -113,7 +113,15 @@ class QuickClient:
 
     def close(self) -> None:
         """Hang up."""
+        # The connection is open as long as one of both is.
+        if self._stream is not None:
+            self._stream.close()
         self._socket.close()
+
+    def _reader(self) -> BinaryIO:
+        if self._stream is None:
+            self._stream = self._socket.makefile("rb")
+        return self._stream
 
     def _ask(self, command: str, kind: type[T], /, **values: object) -> T:
         box = {b"_command": command.encode(), b"_ask": b"1"}
@@ -121,7 +129,7 @@ class QuickClient:
             put_chunks(box, name.encode(), msgspec.json.encode(value))
         try:
             self._socket.sendall(packed(box))
-            answer = read_box(self._stream)
+            answer = read_box(self._reader())
         except TimeoutError:
             raise
         except (OSError, EOFError) as error:

@@ -9,7 +9,18 @@ import msgspec
 from ganetix.jobs.values import Drain
 from ganetix.objects.base import Value
 
-QueryKind = Literal["cluster", "node", "group", "instance", "job", "os"]
+QueryKind = Literal[
+    "cluster",
+    "node",
+    "group",
+    "instance",
+    "job",
+    "os",
+    "reservation",
+    "volume",
+    "storage",
+    "health",
+]
 FieldKind = Literal["text", "number", "mib", "bool", "time", "list", "other"]
 Cell = str | int | float | bool | list[str] | dict[str, object] | None
 RowSource = Literal["config", "live", "offline", "unreachable"]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganetix.cli.cluster_modify import add_serial_option
 from ganetix.cli.errors import checked
+from ganetix.cli.evacuate import add_group_evacuate
 from ganetix.cli.listing import print_info, print_list
 from ganetix.cli.parser import (
     Options,
@@ -43,6 +44,7 @@ def program() -> Program:
 def add_group_commands(made: Program, prefix: str = "") -> None:
     """All of ``gnt-group``; in ``gnt-node`` they begin with ``group-``."""
     _add_add(made, prefix)
+    add_group_evacuate(made, prefix)
     listing = made.look(
         f"{prefix}list",
         list_groups,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganetix.cli.errors import UsageError, checked
+from ganetix.cli.instance_move import add_move_commands
 from ganetix.cli.listing import print_info, print_list
 from ganetix.cli.parser import (
     Options,
@@ -37,6 +38,7 @@ def program() -> Program:
     _add_add(made)
     _add_listings(made)
     _add_states(made)
+    add_move_commands(made)
     _add_remove(made)
     _add_console(made)
     add_tag_commands(made, "instance")

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ganetix.cli.errors import Failure, checked
+from ganetix.cli.errors import Failure, UsageError, checked
+from ganetix.cli.evacuate import add_node_moves
 from ganetix.cli.group import add_group_commands
-from ganetix.cli.listing import print_info, print_list
+from ganetix.cli.node_look import add_look_commands
+from ganetix.cli.node_modify import add_modify_commands
 from ganetix.cli.parser import (
     Options,
     Program,
     add_group_option,
     add_job_options,
-    add_json_option,
-    add_list_options,
     completes,
     duration,
 )
 from ganetix.cli.tags import add_tag_commands
 
 if TYPE_CHECKING:
-    from ganetix.cli.asking import Asking
     from ganetix.cli.session import Session
     from ganetix.objects import IpVersion
 
@@ -37,31 +36,9 @@ def program() -> Program:
         " token with which 'ganetix-node join' on the new host makes it a node.",
     )
     _add_add(made)
-    listing = made.look(
-        "list",
-        list_nodes,
-        "list nodes",
-        "Memory and disk are asked of the nodes; '?' is one that did not answer, '*'"
-        " one that is marked offline and was not asked.",
-        examples=[
-            "list",
-            "list -g rack2 -o name,role,pip",
-            "list --separator=: --no-headers -o name,mfree",
-        ],
-    )
-    completes(
-        listing.add_argument("names", metavar="NODE", nargs="*", help="default: all"),
-        "node",
-    )
-    add_group_option(listing, "only nodes of this group")
-    add_list_options(listing)
-    info = made.look("info", info_nodes, "show nodes in full", examples=["info node2"])
-    completes(
-        info.add_argument("names", metavar="NODE", nargs="*", help="default: all"),
-        "node",
-    )
-    add_group_option(info, "only nodes of this group")
-    add_json_option(info)
+    add_modify_commands(made)
+    add_look_commands(made)
+    add_node_moves(made)
     remove = made.command(
         "remove",
         remove_node,
@@ -83,11 +60,13 @@ def _add_add(made: Program) -> None:
         "reserve a place for a node and print its join token",
         "The token alone is printed on standard output. It is good for one join of"
         " this node until it expires. Give it to 'ganetix-node join' on the new"
-        " host.",
+        " host. --readd is for a member whose host was installed anew: it keeps its"
+        " UUID, group, role and instances, and gets a new certificate.",
         examples=[
             "add --primary-ip 192.0.2.12 node2.example.org",
             "add -g rack2 --wait node2.example.org",
             "add node2 | ssh node2 ganetix-node join -",
+            "add --readd node2",
         ],
     )
     add.add_argument("name", metavar="NAME", help="the node's name")
@@ -105,8 +84,7 @@ def _add_add(made: Program) -> None:
     add.add_argument(
         "--port",
         type=int,
-        default=DEFAULT_PORT,
-        help="the port of its daemon (default: %(default)s)",
+        help=f"the port of its daemon (default: {DEFAULT_PORT})",
     )
     add.add_argument(
         "--token-lifetime",
@@ -114,6 +92,11 @@ def _add_add(made: Program) -> None:
         type=duration,
         default=3600.0,
         help="how long the token is good (default: 1h)",
+    )
+    add.add_argument(
+        "--readd",
+        action="store_true",
+        help="have a member join again; what is not named stays as it was",
     )
     add.add_argument(
         "--replace",
@@ -134,7 +117,9 @@ async def add_node(session: Session, options: Options) -> None:
 
     client = await session.client()
     address = options.primary_ip
-    if address is None:
+    if options.readd and options.node_group is not None:
+        raise UsageError("-g: a node that is added again stays in its group")
+    if address is None and not options.readd:
         info = await client.cluster_info()
         version: IpVersion = 6 if info.primary_ip_version == 6 else 4
         address = await address_of(session, options.name, version)
@@ -146,14 +131,16 @@ async def add_node(session: Session, options: Options) -> None:
         port=options.port,
         group=options.node_group,
         replace=options.replace,
+        readd=options.readd,
     )
     job = await session.run_job(op, options)
     if job is None:
         return
     issued = await client.issue_token(options.name, options.token_lifetime)
+    at = f" ({address})" if address else ""
     session.streams.note(
-        f"{options.name} ({address}) may join until {show_time(issued.expires)}. On"
-        " that host, as root, run: ganetix-node join TOKEN"
+        f"{options.name}{at} may join until {show_time(issued.expires)}. On that host,"
+        " as root, run: ganetix-node join TOKEN"
     )
     session.streams.out(issued.token)
     session.streams.stdout.flush()
@@ -185,16 +172,6 @@ async def _wait_for_node(
         if time.time() > expires:
             raise Failure(f"{name} did not join before its token expired")
         await deferLater(session.clock, POLL_SECONDS)
-
-
-async def list_nodes(session: Asking, options: Options) -> None:
-    """List nodes."""
-    await print_list(session, options, "node", options.names, options.node_group)
-
-
-async def info_nodes(session: Asking, options: Options) -> None:
-    """Show nodes."""
-    await print_info(session, options, "node", options.names, options.node_group)
 
 
 async def remove_node(session: Session, options: Options) -> None:

@@ -53,6 +53,12 @@ class Session(Asking):
         With ``--submit`` prints the jobs' numbers and returns no job at all. Raises
         ``Failure`` when a job failed.
         """
+        jobs = await self.end_jobs(ops, options)
+        self.require_success(jobs)
+        return jobs
+
+    async def end_jobs(self, ops: Sequence[AnyOpcode], options: Options) -> list[Job]:
+        """As ``run_jobs``, whether they succeed or not."""
         client = await self.client()
         depends = tuple(Dependency(*given) for given in options.depends)
         requests = [
@@ -69,9 +75,7 @@ class Session(Asking):
             for job_id in ids:
                 self.streams.out(str(job_id))
             return []
-        jobs = await self.follow(ids)
-        self.require_success(jobs)
-        return jobs
+        return await self.follow(ids)
 
     async def run_job(self, op: AnyOpcode, options: Options) -> Job | None:
         """Submit one opcode and wait for it; None with ``--submit``."""

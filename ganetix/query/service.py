@@ -28,22 +28,28 @@ from ganetix.jobs.model import Job, LogLine
 from ganetix.objects import HvParams, Node
 from ganetix.query.cluster import CLUSTERS, cluster_parameters
 from ganetix.query.group import GROUPS, GroupRow
+from ganetix.query.health import HEALTH, HealthRow
 from ganetix.query.instance import InstanceRow, instance_table
 from ganetix.query.job import JOBS, JobRow
 from ganetix.query.node import NODES, NodeRow
 from ganetix.query.os import OSES, os_rows
+from ganetix.query.reservation import RESERVATIONS, reservation_rows
 from ganetix.query.status import NodeState
+from ganetix.query.storage import STORAGE, VOLUMES, storage_rows, volume_rows
 from ganetix.query.table import Column, Table
 from ganetix.query.view import View
 from ganetix.rpc.fanout import Failed, Offline, Ok, ask_all
 from ganetix.rpc.methods import (
+    DISK_LIST,
     GUEST_LIST,
     NODE_INFO,
+    NODE_VERIFY,
     OS_LIST,
     GuestListRequest,
     Method,
     NodeInfoRequest,
     Nothing,
+    VerifyRequest,
 )
 
 DEFAULT_JOB_LIMIT = 1000
@@ -114,6 +120,10 @@ class QueryService:
             "instance": self._instances(self._view()).fields,
             "job": JOBS.fields,
             "os": OSES.fields,
+            "reservation": RESERVATIONS.fields,
+            "volume": VOLUMES.fields,
+            "storage": STORAGE.fields,
+            "health": HEALTH.fields,
         }
         return tables[kind]
 
@@ -137,6 +147,17 @@ class QueryService:
                 return await self._query_jobs(request)
             case "os":
                 return await self._query_oses(request)
+            case "reservation":
+                found = reservation_rows(
+                    self._view(), request.names, request.group, self._clock.seconds()
+                )
+                return _config_rows(RESERVATIONS, request, found)
+            case "volume":
+                return await self._query_volumes(request)
+            case "storage":
+                return await self._query_storage(request)
+            case "health":
+                return await self._query_health(request)
 
     def cluster_parameters(self) -> dict[str, Cell]:
         """All parameters of the cluster by name, as they are in effect."""
@@ -269,6 +290,55 @@ class QueryService:
             rows = [known[name] for name in dict.fromkeys(request.names)]
         age = self._clock.seconds() - asked
         return _result(columns, [(row, "live") for row in rows[: request.limit]], age)
+
+    async def _query_volumes(self, request: QueryRequest) -> QueryResult:
+        columns, view = VOLUMES.pick(request.fields), self._view()
+        nodes = view.nodes(request.names, request.group)
+        asked = self._clock.seconds()
+        answers, states = await self._ask(nodes, DISK_LIST, Nothing())
+        rows = volume_rows(view, nodes, answers, states)[: request.limit]
+        return _result(columns, rows, self._clock.seconds() - asked)
+
+    async def _query_storage(self, request: QueryRequest) -> QueryResult:
+        columns, view = STORAGE.pick(request.fields), self._view()
+        nodes = view.nodes(request.names, request.group)
+        templates = view.snapshot.cluster.enabled_disk_templates
+        asked = self._clock.seconds()
+        answers, states = await self._ask(
+            nodes, NODE_INFO, NodeInfoRequest(disk_templates=templates)
+        )
+        rows = storage_rows(view, nodes, answers, states)[: request.limit]
+        return _result(columns, rows, self._clock.seconds() - asked)
+
+    async def _query_health(self, request: QueryRequest) -> QueryResult:
+        columns, view = HEALTH.pick(request.fields), self._view()
+        nodes = view.nodes(request.names, request.group)[: request.limit]
+        cluster = view.snapshot.cluster
+        asked = self._clock.seconds()
+        info = NodeInfoRequest(disk_templates=cluster.enabled_disk_templates)
+        check = VerifyRequest(
+            hypervisors=cluster.enabled_hypervisors,
+            disk_templates=cluster.enabled_disk_templates,
+        )
+        verifying = Deferred.fromCoroutine(self._ask(nodes, NODE_VERIFY, check))
+        infos, states = await self._ask(nodes, NODE_INFO, info)
+        found, _ = await verifying
+        now = self._clock.seconds()
+        rows: list[tuple[HealthRow, RowSource]] = [
+            (
+                HealthRow(
+                    view=view,
+                    node=node,
+                    state=states[node.uuid],
+                    now=now,
+                    info=infos.get(node.uuid),
+                    found=found.get(node.uuid),
+                ),
+                states[node.uuid],
+            )
+            for node in nodes
+        ]
+        return _result(columns, rows, now - asked)
 
     async def _ask(
         self, nodes: Sequence[Node], method: Method[Q, R], request: Q

@@ -1,0 +1,123 @@
+"""``gnt-instance failover`` and ``gnt-instance migrate``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganetix.cli.errors import checked
+from ganetix.cli.parser import (
+    Options,
+    Parser,
+    Program,
+    add_group_option,
+    add_job_options,
+    completes,
+    duration,
+)
+
+if TYPE_CHECKING:
+    from ganetix.cli.session import Session
+
+STOP_TIMEOUT = 120.0
+DISKS = (
+    "An instance whose disks are on its node only cannot be moved. A move that is cut"
+    " short is finished or taken back by itself."
+)
+
+
+def add_move_commands(made: Program) -> None:
+    """Add both commands."""
+    failover = made.command(
+        "failover",
+        fail_over,
+        "stop instances, and start them on another node",
+        "The node that an instance leaves must confirm that it stopped, or be marked"
+        f" offline. One that should be down stays down. {DISKS}",
+        examples=["failover web1", "failover -f -n node3 --timeout 30s web1 web2"],
+    )
+    failover.add_argument(
+        "--timeout",
+        metavar="DURATION",
+        type=duration,
+        default=STOP_TIMEOUT,
+        help="how long the guest may take to power off (default: 2m)",
+    )
+    failover.add_argument(
+        "--ignore-consistency",
+        action="store_true",
+        help="although it may still run where nobody answers: it may then run twice",
+    )
+    failover.add_argument("-f", "--force", action="store_true", help="do not ask first")
+    _add_target(failover)
+    migrate = made.command(
+        "migrate",
+        migrate_instances,
+        "move running instances to another node",
+        f"The guest goes on without a stop. {DISKS} 'gnt-job cancel' calls it back.",
+        examples=[
+            "migrate web1",
+            "migrate -n node3 web1",
+            "migrate --allow-failover db1",
+        ],
+    )
+    migrate.add_argument(
+        "--allow-failover",
+        action="store_true",
+        help="move one that does not run as 'failover' does",
+    )
+    _add_target(migrate)
+
+
+def _add_target(parser: Parser) -> None:
+    completes(
+        parser.add_argument("names", metavar="INSTANCE", nargs="+", help="which ones"),
+        "instance",
+    )
+    completes(
+        parser.add_argument(
+            "-n",
+            "--node",
+            metavar="NODE",
+            help="where it goes (default: a node of its group is chosen)",
+        ),
+        "node",
+    )
+    add_group_option(parser, "the node group that it goes to (default: its own)")
+    add_job_options(parser)
+
+
+async def fail_over(session: Session, options: Options) -> None:
+    """Stop and start elsewhere."""
+    from ganetix.opcodes import OpInstanceFailover
+
+    names = list(dict.fromkeys(options.names))
+    ops = [
+        checked(
+            OpInstanceFailover,
+            name=name,
+            node=options.node,
+            group=options.node_group,
+            timeout=options.timeout,
+            ignore_consistency=options.ignore_consistency,
+        )
+        for name in names
+    ]
+    if not options.force:
+        session.confirm(f"Stop {', '.join(names)} and start elsewhere?")
+    await session.run_jobs(ops, options)
+
+
+async def migrate_instances(session: Session, options: Options) -> None:
+    """Move while it runs."""
+    from ganetix.opcodes import OpInstanceMigrate
+
+    ops = [
+        OpInstanceMigrate(
+            name=name,
+            node=options.node,
+            group=options.node_group,
+            allow_failover=options.allow_failover,
+        )
+        for name in dict.fromkeys(options.names)
+    ]
+    await session.run_jobs(ops, options)

@@ -58,13 +58,18 @@ class Paths(msgspec.Struct, frozen=True):
 
     @property
     def ca_certificate(self) -> Path:
-        """The cluster CA's certificate, PEM."""
+        """The cluster CA's certificate, PEM; two while the CA is being renewed."""
         return self.lib / "ca.pem"
 
     @property
     def ca_key(self) -> Path:
         """The cluster CA's private key, PEM, mode 0600; on the master only."""
         return self.lib / "ca.key"
+
+    @property
+    def next_ca_key(self) -> Path:
+        """The private key of a CA that is coming into use; as ``ca_key``."""
+        return self.lib / "ca-next.key"
 
     @property
     def node_certificate(self) -> Path:
@@ -75,6 +80,11 @@ class Paths(msgspec.Struct, frozen=True):
     def node_key(self) -> Path:
         """This node's private key, PEM, mode 0600; made here, never leaves."""
         return self.lib / "node.key"
+
+    @property
+    def next_node_key(self) -> Path:
+        """The key that this node's next certificate is asked for; as ``node_key``."""
+        return self.lib / "node-next.key"
 
     @property
     def ssconf_serial(self) -> Path:

@@ -41,29 +41,46 @@ def issue_token(
     node_name: str,
     now: float,
     lifetime_seconds: float = DEFAULT_LIFETIME_SECONDS,
+    ca_fingerprint: str | None = None,
 ) -> Deferred[IssuedToken]:
     """A token for a node that has a reservation; it makes older ones void.
 
     Fails with ``NotFound`` or ``BadParameter``. The token itself is kept nowhere: only
     the fingerprint of its certificate.
+
+    :param ca_fingerprint: of the CA of the master node's certificate, if not of ``ca``
     """
-    return Deferred.fromCoroutine(_issue(config, ca, node_name, now, lifetime_seconds))
+    return Deferred.fromCoroutine(
+        _issue(config, ca, node_name, now, lifetime_seconds, ca_fingerprint)
+    )
 
 
 def enrol(
-    config: Config, ca: pki.Authority, request: EnrolRequest, submit: Submit, now: float
+    config: Config,
+    ca: pki.Authority,
+    request: EnrolRequest,
+    submit: Submit,
+    now: float,
+    trusted: str | None = None,
 ) -> Deferred[Enrolment]:
     """Sign the certificate of a node that shows its token, once.
 
     One commit marks the token used and keeps the certificate's fingerprint; then the
     job is submitted that admits the node. Fails with ``NotAllowed`` for a token that is
     unknown, used, expired, superseded or another node's.
+
+    :param trusted: the CAs that the node is to trust (PEM), if more than ``ca``
     """
-    return Deferred.fromCoroutine(_enrol(config, ca, request, submit, now))
+    return Deferred.fromCoroutine(_enrol(config, ca, request, submit, now, trusted))
 
 
 async def _issue(
-    config: Config, ca: pki.Authority, node_name: str, now: float, lifetime: float
+    config: Config,
+    ca: pki.Authority,
+    node_name: str,
+    now: float,
+    lifetime: float,
+    ca_fingerprint: str | None,
 ) -> IssuedToken:
     if not LEAST_LIFETIME_SECONDS <= lifetime <= MOST_LIFETIME_SECONDS:
         raise BadParameter(
@@ -91,7 +108,7 @@ async def _issue(
             master_ip=master.primary_ip,
             master_port=master.port,
             master_uuid=master.uuid,
-            ca_fingerprint=ca.fingerprint,
+            ca_fingerprint=ca_fingerprint or ca.fingerprint,
             node_uuid=node_uuid,
             node_name=node.name,
             bind_ip=node.primary_ip,
@@ -105,7 +122,12 @@ async def _issue(
 
 
 async def _enrol(
-    config: Config, ca: pki.Authority, request: EnrolRequest, submit: Submit, now: float
+    config: Config,
+    ca: pki.Authority,
+    request: EnrolRequest,
+    submit: Submit,
+    now: float,
+    trusted: str | None,
 ) -> Enrolment:
     _honoured(config.snapshot(), request, now)
     certificate = pki.sign_node(
@@ -126,7 +148,7 @@ async def _enrol(
         node_uuid=node.uuid,
         node_name=node.name,
         certificate=pki.pem(certificate).decode("ascii"),
-        ca_certificate=ca.certificate_pem.decode("ascii"),
+        ca_certificate=trusted or ca.certificate_pem.decode("ascii"),
         ssconf=ssconf_files(snapshot),
         ssconf_serial=ssconf_serial(snapshot),
         job_id=job_id,

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from twisted.internet.interfaces import IReactorTCP
 
@@ -105,7 +104,7 @@ def usable_token(
 async def _ask(
     reactor: IReactorTCP, token: Token, key: ec.EllipticCurvePrivateKey
 ) -> Enrolment:
-    credentials = Credentials(token.join_key, token.join_certificate, None)
+    credentials = Credentials(token.join_key, token.join_certificate)
     creator = PinnedCreator(credentials, token.master_uuid, token.ca_fingerprint)
     rpc = NodeRpc(reactor, lambda _: creator)
     master = Node(
@@ -129,11 +128,12 @@ def _checked(
     """The certificate that came, if it is what was asked for."""
     try:
         certificate = x509.load_pem_x509_certificate(enrolment.certificate.encode())
-        ca = x509.load_pem_x509_certificate(enrolment.ca_certificate.encode())
-        certificate.verify_directly_issued_by(ca)
-    except (ValueError, TypeError, InvalidSignature):
+        trusted = x509.load_pem_x509_certificates(enrolment.ca_certificate.encode())
+    except ValueError:
         raise RemoteFailure("the master sent a certificate that is not good") from None
-    if pki.fingerprint(ca) != token.ca_fingerprint:
+    if pki.issuer_of(certificate, trusted) is None:
+        raise RemoteFailure("the master sent a certificate that is not good")
+    if token.ca_fingerprint not in map(pki.fingerprint, trusted):
         raise RemoteFailure("the master sent another CA than the one in the token")
     identity = pki.peer_identity(certificate)
     if (

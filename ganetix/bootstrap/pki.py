@@ -6,6 +6,7 @@ ECDSA P-256 throughout. All certificates do for QEMU as well (GnuTLS): the CA ha
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from cryptography import x509
@@ -16,10 +17,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ganetix.errors import BadParameter, StateFault
-from ganetix.paths import Paths
 from ganetix.rpc.identity import (
     PeerIdentity,
     fingerprint,
+    issuer_of,
     join_dns_name,
     node_dns_name,
     peer_identity,
@@ -28,10 +29,12 @@ from ganetix.rpc.identity import (
 __all__ = [
     "Authority",
     "PeerIdentity",
+    "bundle_pem",
     "expiry",
     "fingerprint",
+    "issuer_of",
     "key_pem",
-    "load_authority",
+    "load_bundle",
     "load_key",
     "make_ca",
     "make_join_certificate",
@@ -47,6 +50,7 @@ CA_YEARS = 20
 NODE_YEARS = 5
 YEAR_SECONDS = 365.25 * 86400
 CLOCK_SKEW_SECONDS = 3600.0
+MOST_NAME = 64
 
 
 class Authority:
@@ -99,22 +103,26 @@ def load_key(data: bytes, source: str) -> ec.EllipticCurvePrivateKey:
     return key
 
 
-def load_authority(paths: Paths) -> Authority:
-    """The CA of the master node that has this root. Reads two files."""
+def load_bundle(data: bytes, source: str) -> tuple[x509.Certificate, ...]:
+    """All certificates in a file; ``source`` names it in the error."""
     try:
-        key = load_key(paths.ca_key.read_bytes(), str(paths.ca_key))
-        certificate = x509.load_pem_x509_certificate(paths.ca_certificate.read_bytes())
-    except OSError as error:
-        raise StateFault(f"cannot read {error.filename}: {error.strerror}") from None
+        return tuple(x509.load_pem_x509_certificates(data))
     except ValueError:
-        raise StateFault(f"{paths.ca_certificate} holds no certificate") from None
-    return Authority(key, certificate)
+        raise StateFault(f"{source} holds no certificate") from None
+
+
+def bundle_pem(certificates: Iterable[x509.Certificate]) -> bytes:
+    """Certificates as one file holds them."""
+    return b"".join(map(pem, certificates))
 
 
 def make_ca(cluster_uuid: str, now: float) -> Authority:
-    """A CA for a new cluster."""
+    """A new CA for a cluster.
+
+    Its name is like no other's, so that two that are trusted at once are told apart.
+    """
     key = make_key()
-    name = _name(cluster_uuid)
+    name = _name(f"{cluster_uuid} {x509.random_serial_number():x}"[:MOST_NAME])
     builder = (
         _builder(now, CA_YEARS * YEAR_SECONDS)
         .subject_name(name)
@@ -190,6 +198,10 @@ def _leaf(
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.key.public_key()),
+            critical=False,
+        )
         .add_extension(
             x509.SubjectAlternativeName([x509.DNSName(dns_name)]), critical=False
         )

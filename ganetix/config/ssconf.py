@@ -19,7 +19,8 @@ def ssconf_files(snapshot: Snapshot) -> dict[str, str]:
     """Contents by name: one value a line, lists sorted, each line ended.
 
     An empty list is an empty text. ``master_candidates_certs`` has lines
-    ``UUID=FINGERPRINT``; ``nodegroups`` and ``node_uuids`` have ``UUID NAME``;
+    ``UUID=FINGERPRINT``, two of a candidate whose certificate is being renewed;
+    ``nodegroups`` and ``node_uuids`` have ``UUID NAME``;
     ``node_primary_ips`` and ``node_secondary_ips`` have ``NAME IP``.
     """
     cluster = snapshot.cluster
@@ -36,7 +37,10 @@ def ssconf_files(snapshot: Snapshot) -> dict[str, str]:
         "master_candidates": _text(node.name for node in candidates),
         "master_candidates_ips": _text(node.primary_ip for node in candidates),
         "master_candidates_certs": _text(
-            f"{node.uuid}={node.certificate}" for node in candidates if node.certificate
+            f"{node.uuid}={digest}"
+            for node in candidates
+            for digest in (node.certificate, node.next_certificate)
+            if digest
         ),
         "node_list": _text(node.name for node in nodes),
         "node_uuids": _text(f"{node.uuid} {node.name}" for node in nodes),

@@ -41,11 +41,15 @@ class DiskCalls:
         yield handler(DISKS_CREATE, self._create)
         yield handler(DISK_LIST, self._list)
 
-    async def _list(self, request: Nothing, call: Call) -> DiskList:
+    async def all_disks(self) -> tuple[DiskInfo, ...]:
+        """The disks of all storages."""
         disks: list[DiskInfo] = []
         for _, storage in sorted(self._providers.storages.items()):
             disks += await storage.disks()
-        return DiskList(disks=tuple(disks))
+        return tuple(disks)
+
+    async def _list(self, request: Nothing, call: Call) -> DiskList:
+        return DiskList(disks=await self.all_disks())
 
     async def _create(self, request: DisksCreate, call: Call) -> Nothing:
         guest = request.guest

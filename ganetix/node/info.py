@@ -82,6 +82,10 @@ class InfoCalls:
         yield handler(NODE_INFO, self._info)
 
     async def _info(self, request: NodeInfoRequest, call: Call) -> NodeInfo:
+        return await self.look(request)
+
+    async def look(self, request: NodeInfoRequest) -> NodeInfo:
+        """What this host has now."""
         hypervisors = [self._providers.hypervisor(n) for n in request.hypervisors]
         storages = [self._providers.storage(t) for t in request.disk_templates]
         host = await self._offload(self._read_host)

@@ -29,7 +29,12 @@ ENDED: frozenset[GuestState] = frozenset({"admin-down", "user-down", "crashed"})
 
 def forget_membership(paths: Paths) -> None:
     """Remove what makes this host a member. Blocking; the CA's key is not touched."""
-    for path in (paths.node_key, paths.node_certificate, paths.ca_certificate):
+    for path in (
+        paths.node_key,
+        paths.next_node_key,
+        paths.node_certificate,
+        paths.ca_certificate,
+    ):
         path.unlink(missing_ok=True)
     forget_ssconf(paths)
 

@@ -55,7 +55,7 @@ _TURN = "replica"
 
 def master_secrets(paths: Paths) -> Mapping[str, Path]:
     """The files that masters and candidates have and no other node, by name."""
-    return {"ca_key": paths.ca_key}
+    return {"ca_key": paths.ca_key, "next_ca_key": paths.next_ca_key}
 
 
 def read_secrets(paths: Paths) -> dict[str, bytes]:
@@ -179,6 +179,8 @@ class ReplicaCalls:
             for name, path in master_secrets(self._paths).items():
                 if name in files:
                     write_secret(path, files[name])
+                elif files:
+                    path.unlink(missing_ok=True)
         except OSError as error:
             why = os.strerror(error.errno or 0)
             raise StateFault(f"secrets cannot be written: {why}") from error

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime, IReactorUNIX
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTCP, IReactorTime, IReactorUNIX
 
 from ganetix.interfaces import IHypervisor, IOsProvider, IStorage, Offload
 from ganetix.netutils.interfaces import is_own_address
@@ -14,6 +14,7 @@ from ganetix.node.calls import Subject
 from ganetix.node.commands import CommandCalls
 from ganetix.node.console import ConsoleCalls
 from ganetix.node.create import CreateCalls
+from ganetix.node.crypto import CryptoCalls
 from ganetix.node.disks import DiskCalls
 from ganetix.node.enrol import EnrolCalls, RelayEnrol
 from ganetix.node.files import FileCalls, LocalFiles
@@ -26,7 +27,7 @@ from ganetix.node.replica import ReplicaCalls
 from ganetix.node.replica_store import FileMedium, ReplicaStore
 from ganetix.node.ssconf import SsconfCalls
 from ganetix.node.turns import Turns
-from ganetix.node.verify import HasAddress, VerifyCalls
+from ganetix.node.verify import Find, HasAddress, VerifyCalls, finder
 from ganetix.paths import Paths
 from ganetix.process import Runner
 
@@ -44,6 +45,10 @@ class NodeService:
     :param on_left: called once this node is no member any more
     :param replica_offload: runs what the replica of the state store does, one thing at
         a time, in order; ``offload`` if it does the same
+    :param reload_credentials: has the daemon use what the files of its certificate and
+        the CAs hold now
+    :param find: tells whether another node is at an address and port; from ``reactor``
+        if it is not given
     """
 
     def __init__(
@@ -62,6 +67,8 @@ class NodeService:
         read_host: ReadHost = read_host,
         has_address: HasAddress = is_own_address,
         replica_offload: Offload | None = None,
+        reload_credentials: Callable[[], Deferred[None]] = lambda: succeed(None),
+        find: Find | None = None,
     ) -> None:
         providers = Providers(hypervisors, storages)
         turns, ssconf_turns = Turns(), Turns()
@@ -70,9 +77,22 @@ class NodeService:
         medium = FileMedium(paths.state_db, replica_offload or offload)
         replica = ReplicaStore(node_uuid, medium)
         self._replica = ReplicaCalls(paths, node_uuid, replica, offload)
+        info = InfoCalls(clock, node_uuid, providers, read_host, offload)
+        disks = DiskCalls(providers, turns)
         self._subjects: tuple[Subject, ...] = (
-            InfoCalls(clock, node_uuid, providers, read_host, offload),
-            VerifyCalls(clock, paths, providers, offload, has_address),
+            info,
+            VerifyCalls(
+                clock,
+                paths,
+                providers,
+                offload,
+                has_address,
+                info=info,
+                disks=disks,
+                os_provider=os_provider,
+                find=find or finder(IReactorTCP(reactor)),
+            ),
+            CryptoCalls(paths, node_uuid, offload, reload_credentials),
             SsconfCalls(paths, ssconf_turns, offload),
             LeaveCalls(
                 paths,
@@ -85,7 +105,7 @@ class NodeService:
             ),
             GuestCalls(providers, turns, offload),
             CreateCalls(providers, turns, os_provider, read_host, offload),
-            DiskCalls(providers, turns),
+            disks,
             self._consoles,
             EnrolCalls(relay_enrol),
             CommandCalls(runner),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ganetix.objects.base import ConfigObject
+from ganetix.objects.crypto import CaRenewal
 from ganetix.objects.instance import NicMode, NicParams
 from ganetix.objects.params import (
     BackendParams,
@@ -24,11 +25,13 @@ class Cluster(ConfigObject, frozen=True, kw_only=True):
     nodes, ``ipv6_secondary`` secondary addresses be IPv6. ``cache_seconds`` is the
     longest life of cached state, ``watcher_seconds`` the pause between repair rounds.
     ``epoch`` grows with each master: it is the number of the present one's.
+    ``ca_renewal`` is there while a new CA comes into use.
     """
 
     primary_ip_version: IpVersion = 4
     master_node: str
     epoch: int = 1
+    ca_renewal: CaRenewal | None = None
     default_group: str
     enabled_hypervisors: tuple[str, ...] = ("kvm",)
     enabled_disk_templates: tuple[str, ...] = ("file", "diskless")

@@ -11,7 +11,8 @@ DEFAULT_PORT = 1811
 class Node(ConfigObject, frozen=True, kw_only=True):
     """A host. ``group`` is a UUID; addresses are canonical text.
 
-    ``certificate`` is the SHA-256 fingerprint of its certificate (hex, lower case).
+    ``certificate`` is the SHA-256 fingerprint of its certificate (hex, lower case),
+    ``next_certificate`` that of one that takes its place any moment.
     ``ndparams`` hold only what differs from the group's and the cluster's.
     """
 
@@ -20,6 +21,7 @@ class Node(ConfigObject, frozen=True, kw_only=True):
     secondary_ip: str
     port: int = DEFAULT_PORT
     certificate: str = ""
+    next_certificate: str = ""
     master_candidate: bool = False
     offline: bool = False
     drained: bool = False

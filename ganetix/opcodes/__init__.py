@@ -16,6 +16,7 @@ from ganetix.opcodes.cluster import (
     OpClusterRename,
     OpClusterVerify,
 )
+from ganetix.opcodes.crypto import OpClusterRenewCrypto
 from ganetix.opcodes.group import (
     OpGroupAdd,
     OpGroupAssignNodes,
@@ -51,6 +52,7 @@ AnyOpcode = (
     | OpClusterModify
     | OpClusterRedistribute
     | OpClusterRename
+    | OpClusterRenewCrypto
     | OpClusterVerify
     | OpGroupAdd
     | OpGroupAssignNodes
@@ -89,6 +91,7 @@ __all__ = [
     "OpClusterModify",
     "OpClusterRedistribute",
     "OpClusterRename",
+    "OpClusterRenewCrypto",
     "OpClusterVerify",
     "OpGroupAdd",
     "OpGroupAssignNodes",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
+from ganetix.objects.finding import check_codes
 from ganetix.opcodes import checks
 from ganetix.opcodes.base import Opcode
 from ganetix.opcodes.settings import Settings
@@ -21,10 +22,17 @@ RANGES = (
 
 
 class OpClusterVerify(Opcode, frozen=True, kw_only=True):
-    """Check one group (name or UUID), or the default one; ``repair`` cleans up."""
+    """Check one group (name or UUID), or the default one; ``repair`` cleans up.
+
+    Errors of the codes in ``ignore_errors`` are warnings then.
+    """
 
     group: str | None = None
     repair: bool = False
+    ignore_errors: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_codes("ignore_errors", self.ignore_errors)
 
 
 class OpClusterDestroy(Opcode, frozen=True, kw_only=True):

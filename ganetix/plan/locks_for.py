@@ -197,6 +197,7 @@ _RULES: dict[type[ops.Opcode], Callable[..., LockPlan]] = {
     ops.OpClusterModify: _cluster_exclusive,
     ops.OpClusterRedistribute: _cluster_shared,
     ops.OpClusterRename: _cluster_exclusive,
+    ops.OpClusterRenewCrypto: _cluster_exclusive,
     ops.OpClusterVerify: _verify,
     ops.OpGroupAdd: _cluster_shared,
     ops.OpGroupAssignNodes: _assign_nodes,

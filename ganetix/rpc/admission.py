@@ -9,12 +9,15 @@ from ganetix.errors import AuthenticationFailed
 from ganetix.rpc.identity import PeerIdentity
 from ganetix.rpc.methods import ENROL
 
-Candidates = Callable[[], Mapping[str, str]]
-"""Fingerprints of the master candidates' certificates, by node UUID, as of now."""
+Candidates = Callable[[], Mapping[str, tuple[str, ...]]]
+"""Fingerprints of the master candidates' certificates, by node UUID, as of now.
+
+There are two while a certificate is being renewed.
+"""
 
 
 def admit(
-    peer: PeerIdentity | None, method: str, candidates: Mapping[str, str]
+    peer: PeerIdentity | None, method: str, candidates: Mapping[str, tuple[str, ...]]
 ) -> PeerIdentity:
     """The peer, if it may call the method; fails with ``AuthenticationFailed``.
 
@@ -31,7 +34,7 @@ def admit(
         raise AuthenticationFailed(
             f"node {peer.uuid} is a member already", node=peer.uuid
         )
-    elif candidates.get(peer.uuid) != peer.fingerprint:
+    elif peer.fingerprint not in candidates.get(peer.uuid, ()):
         raise AuthenticationFailed(
             f"the certificate of node {peer.uuid} is not that of a master candidate",
             node=peer.uuid,
@@ -39,13 +42,17 @@ def admit(
     return peer
 
 
-def parse_candidates(text: str) -> dict[str, str]:
+def parse_candidates(text: str) -> dict[str, tuple[str, ...]]:
     """The contents of ``master_candidates_certs``; lines that are not so are left out.
 
     A file that is damaged must not open a door: what cannot be read admits nobody.
     """
-    pairs = (line.strip().partition("=") for line in text.splitlines())
-    return {uuid: digest for uuid, sign, digest in pairs if uuid and sign and digest}
+    known: dict[str, tuple[str, ...]] = {}
+    for line in text.splitlines():
+        uuid, sign, digest = line.strip().partition("=")
+        if uuid and sign and digest:
+            known[uuid] = (*known.get(uuid, ()), digest)
+    return known
 
 
 class CandidatesFile:
@@ -54,9 +61,9 @@ class CandidatesFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._version: tuple[int, int, int] | None = None
-        self._known: Mapping[str, str] = {}
+        self._known: Mapping[str, tuple[str, ...]] = {}
 
-    def __call__(self) -> Mapping[str, str]:
+    def __call__(self) -> Mapping[str, tuple[str, ...]]:
         """The fingerprints as of now; none if the file cannot be read."""
         try:
             status = self._path.stat()

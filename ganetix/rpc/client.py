@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 import msgspec
@@ -30,7 +30,7 @@ from ganetix.rpc.exchange import SILENCE_SECONDS, Exchange
 from ganetix.rpc.faults import ConnectionBroke, Silence, where
 from ganetix.rpc.methods import TIMEOUT_SECONDS, Method
 from ganetix.rpc.reachable import Reachability
-from ganetix.rpc.tls import Credentials, NodeCreator
+from ganetix.rpc.tls import Connects, NodeCreator
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -43,9 +43,15 @@ SLOW_HANDSHAKE_SECONDS = 0.3
 MOST_KEPT_BYTES = 1024 * 1024
 
 
-def creators_of(credentials: Credentials) -> Callable[[str], NodeCreator]:
-    """Makes connections to members of the cluster, by node UUID."""
-    return lambda node_uuid: NodeCreator(credentials, node_uuid)
+def creators_of(
+    credentials: Connects,
+    accepted: Callable[[str], Collection[str]] = lambda node_uuid: (),
+) -> Callable[[str], NodeCreator]:
+    """Makes connections to members of the cluster, by node UUID.
+
+    :param accepted: fingerprints of a node's certificates; any if there are none
+    """
+    return lambda uuid: NodeCreator(credentials, uuid, accepted(uuid))
 
 
 @implementer(INodeRpc)
@@ -70,9 +76,7 @@ class NodeRpc:
         self._reactor = reactor
         self._clock = IReactorTime(reactor)
         self._creator_for = creator_for
-        self._pool = HTTPConnectionPool(reactor)
-        self._pool.maxPersistentPerHost = POOLED_CONNECTIONS
-        self._pool.cachedConnectionTimeout = POOLED_SECONDS
+        self._pool = _pool(reactor)
         self._gate = Gate(self._clock, HANDSHAKES_AT_ONCE, SLOW_HANDSHAKE_SECONDS)
         self._epochs: dict[str, str] = {}
         self._last_request: tuple[object, bytes] = (None, b"")
@@ -89,6 +93,12 @@ class NodeRpc:
         self.reachability.stop()
         closed: Deferred[None] = self._pool.closeCachedConnections()
         return closed
+
+    def renew_connections(self) -> None:
+        """Make new connections for new calls; those under way go on where they are."""
+        old, self._pool = self._pool, _pool(self._reactor)
+        old.cachedConnectionTimeout = 0
+        _ = old.closeCachedConnections()
 
     async def _call(
         self, node: Node, method: Method[Q, R], request: Q, say: Say | None
@@ -180,6 +190,13 @@ class NodeRpc:
                 protocol.transport.loseConnection()
 
         return Deferred.fromCoroutine(probe())
+
+
+def _pool(reactor: IReactorTCP) -> HTTPConnectionPool:
+    pool = HTTPConnectionPool(reactor)
+    pool.maxPersistentPerHost = POOLED_CONNECTIONS
+    pool.cachedConnectionTimeout = POOLED_SECONDS
+    return pool
 
 
 def _answered(node: Node, parser: wire.AnswerParser[R]) -> R:

@@ -8,9 +8,11 @@ name says what the certificate is for, too: ``UUID.node.ganetix`` is a member's,
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from typing import Literal
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from ganetix.objects import Value
@@ -40,6 +42,19 @@ def join_dns_name(node_uuid: str) -> str:
 def fingerprint(certificate: x509.Certificate) -> str:
     """SHA-256 of the DER form, in lower-case hex."""
     return certificate.fingerprint(SHA256()).hex()
+
+
+def issuer_of(
+    certificate: x509.Certificate, authorities: Iterable[x509.Certificate]
+) -> x509.Certificate | None:
+    """The CA that issued a certificate; None if it is none of these."""
+    for authority in authorities:
+        try:
+            certificate.verify_directly_issued_by(authority)
+        except (ValueError, TypeError, InvalidSignature):
+            continue
+        return authority
+    return None
 
 
 def peer_identity(certificate: x509.Certificate) -> PeerIdentity | None:

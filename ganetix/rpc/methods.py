@@ -8,6 +8,12 @@ from __future__ import annotations
 from typing import Generic, Literal, TypeVar
 
 from ganetix.objects.base import Value
+from ganetix.objects.crypto import (
+    CertificateInstall,
+    CryptoState,
+    SigningRequest,
+    TrustWrite,
+)
 from ganetix.objects.guest import GuestInfo, GuestSpec, StopOutcome
 from ganetix.objects.node import Enrolment
 from ganetix.objects.remote import (
@@ -89,30 +95,64 @@ class NodeInfo(Value, frozen=True, kw_only=True):
     guests: tuple[GuestInfo, ...] = ()
 
 
+class DiskInfo(Value, frozen=True, kw_only=True):
+    """A disk on a node; sizes in MiB, ``used_mib`` what it takes on the medium."""
+
+    template: str
+    instance_uuid: str
+    disk_uuid: str
+    path: str
+    size_mib: int
+    used_mib: int
+
+
+class Neighbour(Value, frozen=True, kw_only=True):
+    """Where another node should answer."""
+
+    address: str
+    port: int
+
+
+class StateRequest(Value, frozen=True, kw_only=True):
+    """What else a node is to tell; ``os_names`` is whether those are wanted."""
+
+    hypervisors: tuple[str, ...] = ()
+    disk_templates: tuple[str, ...] = ()
+    os_names: bool = False
+
+
 class VerifyRequest(Value, frozen=True, kw_only=True):
-    """What a node is to check about itself."""
+    """What a node is to check about itself, its neighbours, and to tell with that."""
 
     hypervisors: tuple[str, ...] = ()
     disk_templates: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
+    state: StateRequest | None = None
 
 
 class NodeVerify(Value, frozen=True, kw_only=True):
     """What a node found: ``ssconf`` maps names to SHA-256 of contents.
 
-    ``problems`` are printable lines; ``missing_addresses`` those asked for that no
-    interface has.
+    ``authorities`` are fingerprints of the CAs it trusts. ``problems`` are printable
+    lines; ``missing_addresses`` those asked for that no interface has,
+    ``silent_addresses`` those of neighbours that do not answer. The rest is None unless
+    it was asked for and could be found out; ``os_names`` go with their variants.
     """
 
     version: str
     time: float
     certificate_fingerprint: str
     certificate_expires: float
-    ca_fingerprint: str
+    authorities: tuple[str, ...]
     ssconf: dict[str, str]
     missing_addresses: tuple[str, ...] = ()
+    silent_addresses: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     loose_secrets: tuple[str, ...] = ()
+    info: NodeInfo | None = None
+    disks: tuple[DiskInfo, ...] | None = None
+    os_names: tuple[str, ...] | None = None
 
 
 class SsconfWrite(Value, frozen=True, kw_only=True):
@@ -216,17 +256,6 @@ class DisksCreate(Value, frozen=True, kw_only=True):
     """Create all disks of a guest; all or none."""
 
     guest: GuestSpec
-
-
-class DiskInfo(Value, frozen=True, kw_only=True):
-    """A disk on a node; sizes in MiB, ``used_mib`` what it takes on the medium."""
-
-    template: str
-    instance_uuid: str
-    disk_uuid: str
-    path: str
-    size_mib: int
-    used_mib: int
 
 
 class DiskList(Value, frozen=True, kw_only=True):
@@ -444,6 +473,22 @@ MASTER_IP_UP = Method(
 MASTER_IP_DOWN = Method(
     name="master_ip_down", request=MasterAddress, result=Nothing, idempotent=True
 )
+CRYPTO_STATE = Method(
+    name="crypto_state",
+    request=Nothing,
+    result=CryptoState,
+    timeout="fast",
+    idempotent=True,
+)
+CERTIFICATE_REQUEST = Method(
+    name="certificate_request", request=Nothing, result=SigningRequest
+)
+CERTIFICATE_INSTALL = Method(
+    name="certificate_install", request=CertificateInstall, result=CryptoState
+)
+TRUST_WRITE = Method(
+    name="trust_write", request=TrustWrite, result=CryptoState, idempotent=True
+)
 DELAY = Method(name="delay", request=Delay, result=Nothing, timeout="endless")
 
 METHODS: dict[str, Method[object, object]] = {
@@ -487,6 +532,10 @@ METHODS: dict[str, Method[object, object]] = {
         MASTER_BELIEF,
         MASTER_IP_UP,
         MASTER_IP_DOWN,
+        CRYPTO_STATE,
+        CERTIFICATE_REQUEST,
+        CERTIFICATE_INSTALL,
+        TRUST_WRITE,
         DELAY,
     )
 }

@@ -110,7 +110,7 @@ class RpcResource(Resource):
         return (
             peer is not None
             and peer.role == "node"
-            and self._candidates().get(peer.uuid) == peer.fingerprint
+            and peer.fingerprint in self._candidates().get(peer.uuid, ())
         )
 
     def render(self, request: Request) -> int:

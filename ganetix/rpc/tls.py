@@ -7,13 +7,17 @@ still hands pyOpenSSL objects whose use is deprecated.
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
+from typing import Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from OpenSSL import SSL, crypto
 from service_identity import VerificationError
 from service_identity.cryptography import verify_certificate_hostname
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IOpenSSLClientConnectionCreator,
     IOpenSSLServerConnectionCreator,
@@ -24,8 +28,9 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from ganetix.errors import StateFault
+from ganetix.interfaces import Offload
 from ganetix.paths import Paths
-from ganetix.rpc.identity import fingerprint, node_dns_name
+from ganetix.rpc.identity import fingerprint, issuer_of, node_dns_name
 from ganetix.rpc.newcomers import Newcomers
 
 _DEMAND = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
@@ -35,20 +40,30 @@ _UNTRUSTED_ROOT = frozenset({18, 19, 20, 21})
 _SELF_SIGNED_IN_CHAIN = 19
 
 
+class Connects(Protocol):
+    """What makes connections that show a certificate and demand one."""
+
+    def connection(self) -> SSL.Connection:
+        """A connection that demands a certificate of a CA that is trusted."""
+
+
 class Credentials:
     """What one party shows, and whom it believes.
 
-    :param ca: the CA whose certificates are believed; None in a party that joins
+    ``issuer`` is the CA that issued its certificate, if that is among those believed.
+
+    :param authorities: CAs whose certificates are believed; none in a party that joins
     """
 
     def __init__(
         self,
         key: ec.EllipticCurvePrivateKey,
         certificate: x509.Certificate,
-        ca: x509.Certificate | None,
+        *authorities: x509.Certificate,
     ) -> None:
         self.certificate = certificate
-        self.ca = ca
+        self.authorities = authorities
+        self.issuer = issuer_of(certificate, authorities)
         context = SSL.Context(SSL.TLS_METHOD)
         context.set_min_proto_version(SSL.TLS1_3_VERSION)
         context.set_options(SSL.OP_NO_TICKET)
@@ -57,29 +72,58 @@ class Credentials:
         context.use_certificate(certificate)
         context.use_privatekey(key)
         context.check_privatekey()
-        if ca is not None:
+        if self.issuer is not None:
             # Sent along, so that a node that joins can check its fingerprint.
-            context.add_extra_chain_cert(ca)
-            store = context.get_cert_store()
-            assert store is not None  # noqa: S101
-            store.add_cert(crypto.X509.from_cryptography(ca))
+            context.add_extra_chain_cert(self.issuer)
+        store = context.get_cert_store()
+        assert store is not None  # noqa: S101
+        for authority in authorities:
+            store.add_cert(crypto.X509.from_cryptography(authority))
         context.set_verify(_DEMAND)
         self._context = context
 
     def connection(self) -> SSL.Connection:
-        """A connection that demands a certificate of the CA."""
+        """A connection that demands a certificate of a CA that is trusted."""
         return SSL.Connection(self._context, None)
 
 
+class LiveCredentials:
+    """A node's credentials, which can be read again when its files have changed.
+
+    Connections that were made before go on as they are. Reads files at once; fails with
+    ``StateFault``.
+    """
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self.current = load_credentials(paths)
+
+    def connection(self) -> SSL.Connection:
+        """A connection with the credentials of now."""
+        return self.current.connection()
+
+    def reload(self, offload: Offload) -> Deferred[None]:
+        """Use what the files hold now; what was used stays if they cannot be read."""
+        read = offload(lambda: load_credentials(self._paths))
+        return read.addCallback(lambda found: setattr(self, "current", found))
+
+
 def load_credentials(paths: Paths) -> Credentials:
-    """The node's own credentials. Reads three files; fails with ``StateFault``."""
-    current = paths.node_key
+    """The node's own credentials. Blocking; fails with ``StateFault``.
+
+    A change of certificate that was cut short after the new one was written is
+    completed.
+    """
+    current = paths.node_certificate
     try:
-        key = serialization.load_pem_private_key(current.read_bytes(), None)
-        current = paths.node_certificate
         certificate = x509.load_pem_x509_certificate(current.read_bytes())
         current = paths.ca_certificate
-        ca = x509.load_pem_x509_certificate(current.read_bytes())
+        authorities = x509.load_pem_x509_certificates(current.read_bytes())
+        current = paths.next_node_key
+        if current.exists() and _is_key_of(_key(current.read_bytes()), certificate):
+            current.replace(paths.node_key)
+        current = paths.node_key
+        key = _key(current.read_bytes())
     except OSError as error:
         raise StateFault(f"cannot read {current}: {error.strerror}") from None
     except (ValueError, TypeError):
@@ -87,18 +131,26 @@ def load_credentials(paths: Paths) -> Credentials:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise StateFault(f"{paths.node_key} does not hold an ECDSA key")
     try:
-        return Credentials(key, certificate, ca)
+        return Credentials(key, certificate, *authorities)
     except SSL.Error:
         raise StateFault(
             f"{paths.node_key} is not the key of {paths.node_certificate}"
         ) from None
 
 
+def _key(data: bytes) -> PrivateKeyTypes:
+    return serialization.load_pem_private_key(data, None)
+
+
+def _is_key_of(key: PrivateKeyTypes, certificate: x509.Certificate) -> bool:
+    return key.public_key() == certificate.public_key()
+
+
 @implementer(IOpenSSLServerConnectionCreator)
 class ServerCreator:
     """Makes the server's side; a client without a certificate of the CA gets none."""
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: Connects) -> None:
         self._credentials = credentials
 
     def serverConnectionForTLS(  # noqa: N802
@@ -111,14 +163,22 @@ class ServerCreator:
 
 @implementer(IOpenSSLClientConnectionCreator)
 class NodeCreator:
-    """Makes connections to the node of one UUID, of the CA in the credentials.
+    """Makes connections to the node of one UUID, of a CA in the credentials.
 
     ``problem`` is why the node's certificate was refused, empty if it was not.
+
+    :param accepted: fingerprints of the node's certificates, any if there are none
     """
 
-    def __init__(self, credentials: Credentials, node_uuid: str) -> None:
+    def __init__(
+        self,
+        credentials: Connects,
+        node_uuid: str,
+        accepted: Collection[str] = (),
+    ) -> None:
         self._credentials = credentials
         self._node_uuid = node_uuid
+        self._accepted = accepted
         self.problem = ""
 
     def clientConnectionForTLS(
@@ -143,8 +203,14 @@ class NodeCreator:
         if not ok:
             self.problem = self._reason(error)
             return False
-        if depth == 0 and not _speaks_for(certificate, self._node_uuid):
+        if depth > 0:
+            return True
+        shown = certificate.to_cryptography()
+        if not _speaks_for(shown, self._node_uuid):
             self.problem = "it presents the certificate of another node"
+            return False
+        if self._accepted and fingerprint(shown) not in self._accepted:
+            self.problem = "its certificate is not the one on record"
             return False
         return True
 
@@ -162,7 +228,7 @@ class PinnedCreator(NodeCreator):
     """
 
     def __init__(
-        self, credentials: Credentials, node_uuid: str, ca_fingerprint: str
+        self, credentials: Connects, node_uuid: str, ca_fingerprint: str
     ) -> None:
         super().__init__(credentials, node_uuid)
         self._ca_fingerprint = ca_fingerprint
@@ -193,18 +259,16 @@ class PinnedCreator(NodeCreator):
 
 
 def tls_factory(
-    credentials: Credentials, site: IProtocolFactory, clock: IReactorTime
+    credentials: Connects, site: IProtocolFactory, clock: IReactorTime
 ) -> TLSMemoryBIOFactory:
     """The factory to listen with: ``site`` behind mutual TLS."""
     guarded = Newcomers(site, clock)
     return TLSMemoryBIOFactory(ServerCreator(credentials), False, guarded, clock)
 
 
-def _speaks_for(certificate: crypto.X509, node_uuid: str) -> bool:
+def _speaks_for(certificate: x509.Certificate, node_uuid: str) -> bool:
     try:
-        verify_certificate_hostname(
-            certificate.to_cryptography(), node_dns_name(node_uuid)
-        )
+        verify_certificate_hostname(certificate, node_dns_name(node_uuid))
     except (VerificationError, ValueError):
         return False
     return True

@@ -22,6 +22,7 @@ def wipe(paths: Paths) -> None:
         paths.state_db,
         *paths.state_db.parent.glob(f"{paths.state_db.name}*"),
         paths.ca_key,
+        paths.next_ca_key,
         paths.ca_certificate,
     ):
         path.unlink(missing_ok=True)

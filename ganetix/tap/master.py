@@ -20,7 +20,7 @@ import ganetix
 from ganetix.api.door import Door
 from ganetix.api.server import ApiFactory
 from ganetix.bootstrap import enrol
-from ganetix.bootstrap.pki import load_authority
+from ganetix.bootstrap.authorities import CertificateAuthorities
 from ganetix.cli.quantities import parse_seconds
 from ganetix.config.distribute import SsconfDistributor
 from ganetix.config.master_address import AddressKeeper
@@ -42,16 +42,18 @@ from ganetix.jobs.queue import JobQueue
 from ganetix.jobs.values import SubmitRequest
 from ganetix.locking.manager import LockManager
 from ganetix.log import LoggedService
+from ganetix.netutils.resolve import resolve_all
 from ganetix.node.files import LocalFiles
 from ganetix.node.replica import read_secrets, secrets_digest
 from ganetix.objects import Node, new_uuid
 from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 from ganetix.objects.replica import Claim
 from ganetix.opcodes import AnyOpcode, OpNodeEnrol
+from ganetix.plan.crypto import accepted_certificates
 from ganetix.query.service import QueryService
 from ganetix.rpc.client import NodeRpc, creators_of
-from ganetix.rpc.identity import peer_identity
-from ganetix.rpc.tls import load_credentials
+from ganetix.rpc.identity import fingerprint, peer_identity
+from ganetix.rpc.tls import LiveCredentials
 from ganetix.scheduler.scheduler import Scheduler
 from ganetix.state.replicate import Replicator
 from ganetix.state.sqlite import SqliteEngine
@@ -137,18 +139,28 @@ class MasterDaemon(LoggedService):
         if was_destroyed(paths):
             wipe(paths)
             raise WrongState("the cluster that was here is destroyed; its files too")
-        credentials = load_credentials(paths)
-        identity = peer_identity(credentials.certificate)
+        self._credentials = LiveCredentials(paths)
+        identity = peer_identity(self._credentials.current.certificate)
         if identity is None:
             raise StateFault(f"{paths.node_certificate} is no node's certificate")
         if why := why_not_master(paths.state_db, identity.uuid):
             raise WrongState(why)
-        self._ca = load_authority(paths)
         make_missing(paths)
         self._pool = Pool(reactor, "state", 1)
         self._files = Pool(reactor, "files", FILE_THREADS)
         engine = wrap_engine(SqliteEngine(paths.state_db, self._pool.offload))
-        creators = creators_of(credentials)
+        self._authorities = CertificateAuthorities(
+            reactor,
+            paths,
+            self._files.offload,
+            on_new_credentials=lambda: self._reload(),
+            share=lambda: Deferred.fromCoroutine(self._share()),
+            secrets=lambda: self._secrets().digest,
+        )
+        creators = creators_of(
+            self._credentials,
+            lambda uuid: accepted_certificates(self._config.snapshot(), uuid),
+        )
         self._rpc = NodeRpc(reactor, creators, self._is_wanted)
         self._fence = rpc = Fence(self._rpc)
         self._links = RpcLinks(self._rpc, self._secrets)
@@ -169,7 +181,8 @@ class MasterDaemon(LoggedService):
             distribution=self._distributor,
             files=LocalFiles(paths, self._files.offload),
             version=ganetix.__version__,
-            ca_fingerprint=self._ca.fingerprint,
+            authorities=self._authorities,
+            resolve=lambda name: resolve_all(reactor, name),
             new_uuid=new_uuid,
             random_byte=lambda: random.getrandbits(8),
             is_active=lambda job_id: self._queue.is_active(job_id),
@@ -272,6 +285,21 @@ class MasterDaemon(LoggedService):
         files = read_secrets(self._paths)
         return Secrets(files, secrets_digest(files))
 
+    async def _share(self) -> tuple[str, ...]:
+        """Bring the keys of the CA to all candidates; names of those without them."""
+        missing = []
+        for uuid in candidates_of(self._config.snapshot()):
+            try:
+                await self._links.status(uuid, self._replicator.claim)
+            except GanetixError:
+                missing.append(self._links.name_of(uuid))
+        return tuple(missing)
+
+    def _reload(self) -> Deferred[None]:
+        """Show the node's new certificate, or trust other CAs, from now on."""
+        reloaded = self._credentials.reload(self._files.offload)
+        return reloaded.addCallback(lambda _: self._rpc.renew_connections())
+
     def _deposed(self, claim: Claim, why: str) -> None:
         """Command nobody any more, and end as soon as those who wait are told."""
         if claim.master:
@@ -345,8 +373,16 @@ class MasterDaemon(LoggedService):
         return submitted.addCallback(lambda job_ids: job_ids[0])
 
     def _issue_token(self, name: str, lifetime_seconds: float) -> Deferred[IssuedToken]:
-        now = self._reactor.seconds()
-        return enrol.issue_token(self._config, self._ca, name, now, lifetime_seconds)
+        shown = self._credentials.current.issuer
+        renewal = self._config.snapshot().cluster.ca_renewal
+        return enrol.issue_token(
+            self._config,
+            self._authorities.signing(renewal),
+            name,
+            self._reactor.seconds(),
+            lifetime_seconds,
+            ca_fingerprint=fingerprint(shown) if shown else None,
+        )
 
     def _enrol(self, request: EnrolRequest) -> Deferred[Enrolment]:
         async def submit(op: OpNodeEnrol) -> int:
@@ -354,12 +390,14 @@ class MasterDaemon(LoggedService):
             self._recovery.began(request.node_uuid, job_id)
             return job_id
 
+        renewal = self._config.snapshot().cluster.ca_renewal
         return enrol.enrol(
             self._config,
-            self._ca,
+            self._authorities.signing(renewal),
             request,
             lambda op: Deferred.fromCoroutine(submit(op)),
             self._reactor.seconds(),
+            trusted=self._authorities.bundle(renewal),
         )
 
 

@@ -29,7 +29,7 @@ from ganetix.process import ProcessRunner
 from ganetix.rpc.admission import CandidatesFile
 from ganetix.rpc.identity import peer_identity
 from ganetix.rpc.server import RpcResource, RpcSite
-from ganetix.rpc.tls import load_credentials, tls_factory
+from ganetix.rpc.tls import LiveCredentials, tls_factory
 from ganetix.storage.diskless import DisklessStorage
 from ganetix.storage.file import FileStorage
 from ganetix.tap.common import (
@@ -88,8 +88,8 @@ class NodeDaemon(LoggedService):
         self._address, self._port = options.address, options.port
         paths = options.paths
         self._paths = paths
-        self._credentials = load_credentials(paths)
-        identity = peer_identity(self._credentials.certificate)
+        self._credentials = LiveCredentials(paths)
+        identity = peer_identity(self._credentials.current.certificate)
         if identity is None or identity.role != "node":
             raise StateFault(f"{paths.node_certificate} is no node's certificate")
         self._uuid = identity.uuid
@@ -121,6 +121,7 @@ class NodeDaemon(LoggedService):
             runner=runner,
             relay_enrol=self._relay_enrol,
             on_left=lambda: self._leave(),
+            reload_credentials=lambda: self._credentials.reload(offload),
             replica_offload=self._replica_pool.offload,
         )
         candidates = CandidatesFile(paths.ssconf("master_candidates_certs"))

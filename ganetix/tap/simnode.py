@@ -22,7 +22,7 @@ from ganetix.process import Runner
 from ganetix.rpc.admission import CandidatesFile
 from ganetix.rpc.identity import peer_identity
 from ganetix.rpc.server import RpcResource, RpcSite
-from ganetix.rpc.tls import load_credentials, tls_factory
+from ganetix.rpc.tls import LiveCredentials, tls_factory
 from ganetix.tap.common import STOP_WITHIN_SECONDS, shipped, within
 
 
@@ -42,8 +42,8 @@ class SimNode:
     ) -> None:
         self._reactor = reactor
         self._name = name
-        self._credentials = load_credentials(paths)
-        identity = peer_identity(self._credentials.certificate)
+        self._credentials = LiveCredentials(paths)
+        identity = peer_identity(self._credentials.current.certificate)
         if identity is None or identity.role != "node":
             raise StateFault(f"{paths.node_certificate} is no node's certificate")
         make_directories(paths)
@@ -67,6 +67,7 @@ class SimNode:
             runner=NoCommands(),
             relay_enrol=_no_master_here,
             on_left=self._leave,
+            reload_credentials=lambda: self._credentials.reload(offload),
             read_host=host.read,
         )
         candidates = CandidatesFile(paths.ssconf("master_candidates_certs"))

@@ -11,14 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from msgspec.structs import replace
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from ganetix.bootstrap.dirs import make_directories
+from ganetix.bootstrap.authorities import CertificateAuthorities
+from ganetix.bootstrap.dirs import make_directories, write_file, write_secret
+from ganetix.bootstrap.pki import key_pem
 from ganetix.config.snapshot import Edits, Snapshot
 from ganetix.config.store import ConfigStore, initial_rows
-from ganetix.errors import Cancelled
+from ganetix.errors import Cancelled, NotFound
 from ganetix.flow.offload import inline_offload
 from ganetix.hypervisor.fake import FakeHypervisor
 from ganetix.interfaces import Say
@@ -34,6 +36,7 @@ from ganetix.paths import Paths
 from ganetix.state.store import StateStore
 from ganetix.storage.diskless import DisklessStorage
 from ganetix.testing.config import make_node, make_snapshot, uuid_of
+from ganetix.testing.pki import authority
 from ganetix.testing.process import FakeRunner
 from ganetix.testing.rpc import FakeNodeRpc
 from ganetix.testing.state import MemoryEngine
@@ -120,6 +123,7 @@ class SimNode:
                 cpus=4,
             ),
             has_address=lambda _: True,
+            find=lambda address, port: succeed(True),
         )
         self.handlers = service.handlers()
 
@@ -153,6 +157,7 @@ class SimCluster:
         self.active: set[int] = set()
         self.farewells = 0
         numbers = itertools.count()
+        self.authorities = self._authorities()
         self.services = Services(
             config=self.config,
             rpc=self.rpc,
@@ -160,7 +165,8 @@ class SimCluster:
             distribution=_Settled(),
             files=LocalFiles(self.nodes["node1"].paths, inline_offload),
             version=VERSION,
-            ca_fingerprint="",
+            authorities=self.authorities,
+            resolve=lambda name: fail(NotFound(f"{name} is not known")),
             new_uuid=lambda: uuid_of(f"new {next(numbers)}"),
             random_byte=lambda: next(numbers) % 256,
             is_active=self.active.__contains__,
@@ -202,6 +208,21 @@ class SimCluster:
 
     def _commit(self, change: Callable[[Snapshot], Edits]) -> None:
         SynchronousTestCase().successResultOf(self.config.commit(change))
+
+    def _authorities(self) -> CertificateAuthorities:
+        """The CA on the master node; the candidates get its keys by themselves."""
+        paths = self.nodes["node1"].paths
+        ca = authority()
+        write_secret(paths.ca_key, key_pem(ca.key))
+        write_file(paths.ca_certificate, ca.certificate_pem)
+        return CertificateAuthorities(
+            self.clock,
+            paths,
+            inline_offload,
+            on_new_credentials=lambda: succeed(None),
+            share=lambda: succeed(()),
+            secrets=lambda: "",
+        )
 
     def _load(self) -> None:
         initial = make_snapshot(*(sim.node for sim in self.nodes.values()))

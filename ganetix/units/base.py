@@ -13,8 +13,10 @@ from ganetix.config.snapshot import Change, Snapshot
 from ganetix.interfaces import INodeRpc
 from ganetix.jobs.work import Outcome, Progress
 from ganetix.objects import Node
+from ganetix.objects.crypto import CaRenewal, Signed
 from ganetix.objects.remote import FileOffer
 from ganetix.opcodes import Opcode
+from ganetix.plan.crypto import Trust
 from ganetix.rpc.methods import Method
 
 Q = TypeVar("Q")
@@ -57,12 +59,47 @@ class Files(Protocol):
         """The next bytes from an offset; none at the end."""
 
 
+class Authorities(Protocol):
+    """The cluster's CA, and the new one while it is being renewed."""
+
+    def trust(self, renewal: CaRenewal | None) -> Trust:
+        """Whom nodes must, and may, trust at this step."""
+
+    def expires(self, renewal: CaRenewal | None) -> float:
+        """When the CA ends that signs; in seconds since the epoch."""
+
+    def sign(self, renewal: CaRenewal | None, node_uuid: str, request: str) -> Signed:
+        """A certificate as requested."""
+
+    def bundle(self, renewal: CaRenewal | None) -> str:
+        """The CAs that nodes are to trust at the end of this step (PEM)."""
+
+    def has_key(self, renewal: CaRenewal) -> bool:
+        """Whether the new CA's key is here."""
+
+    def secrets(self) -> Deferred[str]:
+        """A digest of the keys, as candidates tell it."""
+
+    def prepare(self, cluster_uuid: str) -> Deferred[CaRenewal]:
+        """Make a new CA; its key is on this node then."""
+
+    def finish(self, renewal: CaRenewal) -> Deferred[None]:
+        """Forget the old CA's key; the new one takes its place."""
+
+    def share(self) -> Deferred[tuple[str, ...]]:
+        """Bring the keys to all other candidates; names of those without them."""
+
+    def reload(self) -> Deferred[None]:
+        """Show the certificate, and trust the CAs, that this node's files hold now."""
+
+
 @dataclass(frozen=True)
 class Services:
     """The world of units: what stays the same from job to job.
 
     ``is_active`` tells whether a job is still to end; ``farewell`` ends this master
-    for good once the job that asked for it is done.
+    for good once the job that asked for it is done. ``resolve`` gives a name's
+    addresses; it fails with ``NotFound``.
     """
 
     config: Config
@@ -71,7 +108,8 @@ class Services:
     distribution: Distribution
     files: Files
     version: str
-    ca_fingerprint: str
+    authorities: Authorities
+    resolve: Callable[[str], Deferred[tuple[str, ...]]]
     new_uuid: Callable[[], str]
     random_byte: Callable[[], int]
     is_active: Callable[[int], bool]

@@ -14,12 +14,14 @@ from ganetix.plan.locks_for import locks_for
 from ganetix.plan.reach import reach_of
 from ganetix.plan.tags import with_tags, without_tags
 from ganetix.units.base import Context, Services, Unit
-from ganetix.units.cluster import ClusterDestroy, ClusterVerify
+from ganetix.units.cluster import ClusterDestroy
 from ganetix.units.cluster_modify import (
     ClusterModify,
     ClusterRedistribute,
     ClusterRename,
 )
+from ganetix.units.cluster_verify import ClusterVerify
+from ganetix.units.crypto import ClusterRenewCrypto
 from ganetix.units.group import (
     GroupAdd,
     GroupAssignNodes,
@@ -50,6 +52,7 @@ UNITS: dict[type[ops.Opcode], Unit[Any, Any, Any]] = {
     ops.OpClusterModify: ClusterModify(),
     ops.OpClusterRedistribute: ClusterRedistribute(),
     ops.OpClusterRename: ClusterRename(),
+    ops.OpClusterRenewCrypto: ClusterRenewCrypto(),
     ops.OpClusterVerify: ClusterVerify(),
     ops.OpGroupAdd: GroupAdd(),
     ops.OpGroupAssignNodes: GroupAssignNodes(),

@@ -17,7 +17,6 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from ganetix.bootstrap import pki
 from ganetix.errors import BadParameter, StateFault
-from ganetix.paths import Paths
 from ganetix.testing.pki import authority, join_identity, node_identity, node_uuid
 
 DAY = 86400.0
@@ -38,29 +37,36 @@ class AuthorityTests(SynchronousTestCase):
         self.assertTrue(usage.key_cert_sign)
 
     def test_subject(self) -> None:
-        """Its subject is the cluster's UUID."""
-        ca = pki.make_ca(node_uuid(5), 0.0)
-        self.assertEqual(
-            ca.certificate.subject.rfc4514_string(), f"CN={node_uuid(5)},O=ganetix"
-        )
+        """Its subject begins with the cluster's UUID, and no two have the same."""
+        names = {
+            pki.make_ca(node_uuid(5), 0.0).certificate.subject.rfc4514_string()
+            for _ in range(2)
+        }
+        self.assertEqual(len(names), 2)
+        for name in names:
+            self.assertTrue(name.startswith(f"CN={node_uuid(5)} "), name)
 
     def test_outlives_nodes(self) -> None:
         """It outlives a node's certificate made years later."""
         ca = pki.make_ca(node_uuid(5), 0.0)
         self.assertGreater(pki.expiry(ca.certificate), 14 * 365 * DAY)
 
-    def test_load(self) -> None:
-        """It is read back from the master's files; a missing one is named."""
-        paths = Paths(Path(self.mktemp()).absolute())
-        paths.lib.mkdir(parents=True)
-        error = self.assertRaises(StateFault, pki.load_authority, paths)
-        self.assertIn(str(paths.ca_key), str(error))
-        paths.ca_key.write_bytes(pki.key_pem(authority().key))
-        paths.ca_certificate.write_bytes(authority().certificate_pem)
-        self.assertEqual(pki.load_authority(paths).fingerprint, authority().fingerprint)
-        paths.ca_key.write_bytes(b"nonsense")
-        error = self.assertRaises(StateFault, pki.load_authority, paths)
-        self.assertIn(str(paths.ca_key), str(error))
+
+class BundleTests(SynchronousTestCase):
+    """Files with more than one CA."""
+
+    def test_issuer(self) -> None:
+        """The CA that issued a certificate is found among several."""
+        others = [authority("first").certificate, authority("second").certificate]
+        bundle = pki.load_bundle(pki.bundle_pem(others), "ca.pem")
+        mine = node_identity(1, "second").certificate
+        self.assertEqual(pki.issuer_of(mine, bundle), others[1])
+        self.assertIsNone(pki.issuer_of(mine, others[:1]))
+
+    def test_no_bundle(self) -> None:
+        """A file without certificates is named."""
+        error = self.assertRaises(StateFault, pki.load_bundle, b"nonsense", "ca.pem")
+        self.assertIn("ca.pem holds no certificate", str(error))
 
 
 class NodeCertificateTests(SynchronousTestCase):

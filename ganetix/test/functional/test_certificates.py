@@ -121,7 +121,7 @@ class PeerTests(TestCase):
 
     async def test_candidate_with_an_older_certificate(self) -> None:
         """What counts is the certificate in ssconf, not the name in it."""
-        self.served.candidates = {self.master.uuid: self.other.fingerprint}
+        self.served.candidates = {self.master.uuid: (self.other.fingerprint,)}
         await self._assert_refused(
             client_of(self.master), self.node, "not that of a master candidate"
         )

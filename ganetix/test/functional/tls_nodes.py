@@ -28,7 +28,7 @@ class TlsNode:
         self, identity: Identity, handlers: Mapping[str, Handler], *masters: Identity
     ) -> None:
         self.identity = identity
-        self.candidates = {each.uuid: each.fingerprint for each in masters}
+        self.candidates = {each.uuid: (each.fingerprint,) for each in masters}
         self.resource = RpcResource(reactor, handlers, lambda: self.candidates)
         self.site = RpcSite(reactor, self.resource)
         self.ports: list[IListeningPort] = []

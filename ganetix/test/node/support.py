@@ -255,6 +255,7 @@ class NodeCase(SynchronousTestCase):
         self.runner = FakeRunner()
         self.host = HOST
         self.addresses = {"127.0.0.11"}
+        self.deaf: set[str] = set()
         self.enrolled: list[EnrolRequest] = []
         self.left: list[bool] = []
         self.node = NodeService(
@@ -270,6 +271,7 @@ class NodeCase(SynchronousTestCase):
             on_left=lambda: self.left.append(True),
             read_host=lambda: self.host,
             has_address=lambda address: address in self.addresses,
+            find=lambda address, port: succeed(address not in self.deaf),
         )
 
     def _enrol(self, request: EnrolRequest) -> Deferred[Enrolment]:

@@ -16,8 +16,14 @@ from ganetix.bootstrap.pki import (
     signing_request,
 )
 from ganetix.bootstrap.ssconf import write_ssconf
-from ganetix.rpc.methods import NODE_VERIFY, NodeVerify, VerifyRequest
-from ganetix.test.node.support import NODE_UUID, NodeCase
+from ganetix.rpc.methods import (
+    NODE_VERIFY,
+    Neighbour,
+    NodeVerify,
+    StateRequest,
+    VerifyRequest,
+)
+from ganetix.test.node.support import HOST, NODE_UUID, NodeCase, guest
 
 NOW = 1_800_000_000.0
 
@@ -55,7 +61,7 @@ class VerifyTests(NodeCase):
             (found.problems, found.loose_secrets, found.missing_addresses),
             ((), (), ()),
         )
-        self.assertEqual(found.ca_fingerprint, self.ca.fingerprint)
+        self.assertEqual(found.authorities, (self.ca.fingerprint,))
         self.assertEqual(found.certificate_expires, expiry(self.certificate))
         self.assertEqual(len(found.certificate_fingerprint), 64)
         self.assertEqual(found.time, 7.0)
@@ -86,9 +92,7 @@ class VerifyTests(NodeCase):
         self.assertRegex(text, "node.key is missing")
         self.assertRegex(text, "node.pem holds no certificate")
         self.assertRegex(text, "ca.pem cannot be read: No such file")
-        self.assertEqual(
-            (found.certificate_fingerprint, found.ca_fingerprint), ("", "")
-        )
+        self.assertEqual((found.certificate_fingerprint, found.authorities), ("", ()))
 
     def test_providers(self) -> None:
         """What hypervisors and storages say is passed on under their names."""
@@ -98,3 +102,34 @@ class VerifyTests(NodeCase):
             self.found().problems,
             ("hypervisor stub: no qemu", "disk template file: read-only"),
         )
+
+    def test_state(self) -> None:
+        """Resources, guests, disks and OS names come with it, if they are wanted."""
+        self.assertIsNone(self.found().info)
+        state = StateRequest(
+            hypervisors=("stub",), disk_templates=("file",), os_names=True
+        )
+        self.hypervisor.add(guest())
+        told = self.ask(NODE_VERIFY, VerifyRequest(state=state))
+        assert told.info is not None
+        self.assertEqual(told.info.memory_total_mib, HOST.memory_total_mib)
+        self.assertEqual(len(told.info.guests), 1)
+        self.assertEqual((told.disks, told.os_names), ((), ("tiny",)))
+
+    def test_state_that_cannot_be_told(self) -> None:
+        """What cannot be found out is a problem, and is not told."""
+        state = StateRequest(hypervisors=("xen",))
+        told = self.ask(NODE_VERIFY, VerifyRequest(state=state))
+        self.assertIsNone(told.info)
+        self.assertEqual(told.disks, ())
+        self.assertRegex("; ".join(told.problems), "no hypervisor 'xen'")
+
+    def test_neighbours(self) -> None:
+        """Neighbours that do not answer are named by their addresses."""
+        self.deaf.add("192.0.2.7")
+        ring = tuple(
+            Neighbour(address=address, port=1811)
+            for address in ("192.0.2.7", "192.0.2.8")
+        )
+        told = self.ask(NODE_VERIFY, VerifyRequest(neighbours=ring))
+        self.assertEqual(told.silent_addresses, ("192.0.2.7",))

@@ -14,7 +14,7 @@ from ganetix.rpc.identity import peer_identity
 from ganetix.testing.pki import authority, join_identity, node_identity
 
 MASTER, MEMBER, JOINER = node_identity(1), node_identity(2), join_identity(7)
-CANDIDATES = {MASTER.uuid: MASTER.fingerprint}
+CANDIDATES = {MASTER.uuid: (MASTER.fingerprint,)}
 
 
 class IdentityTests(SynchronousTestCase):
@@ -48,12 +48,12 @@ class AdmitTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """All others are refused: no certificate, members, joiners beyond enrol."""
-        listed = {JOINER.uuid: JOINER.fingerprint}
+        listed = {JOINER.uuid: (JOINER.fingerprint,)}
         for certificate, method, candidates in (
             (None, "delay", CANDIDATES),
             (MEMBER.certificate, "delay", CANDIDATES),
             (MASTER.certificate, "delay", {}),
-            (MASTER.certificate, "delay", {MASTER.uuid: MEMBER.fingerprint}),
+            (MASTER.certificate, "delay", {MASTER.uuid: (MEMBER.fingerprint,)}),
             (MASTER.certificate, "enrol", CANDIDATES),
             (JOINER.certificate, "delay", listed),
             (JOINER.certificate, "", listed),
@@ -77,9 +77,9 @@ class CandidatesFileTests(SynchronousTestCase):
     def test_changes(self) -> None:
         """A change counts at once, a removal too."""
         self.path.write_text("a=1\n")
-        self.assertEqual(self.candidates(), {"a": "1"})
+        self.assertEqual(self.candidates(), {"a": ("1",)})
         self.path.write_text("a=1\nb=2\n")
-        self.assertEqual(self.candidates(), {"a": "1", "b": "2"})
+        self.assertEqual(self.candidates(), {"a": ("1",), "b": ("2",)})
         self.path.unlink()
         self.assertEqual(self.candidates(), {})
 
@@ -90,7 +90,7 @@ class CandidatesFileTests(SynchronousTestCase):
         other = self.path.with_suffix(".new")
         other.write_text("a=2\n")
         other.replace(self.path)
-        self.assertEqual(self.candidates(), {"a": "2"})
+        self.assertEqual(self.candidates(), {"a": ("2",)})
 
     def test_damaged(self) -> None:
         """A file that is not text admits nobody."""
@@ -100,6 +100,11 @@ class CandidatesFileTests(SynchronousTestCase):
     @given(st.text())
     def test_any_text(self, text: str) -> None:
         """Whatever is in the file, no empty name or fingerprint is admitted."""
-        for uuid, fingerprint in parse_candidates(text).items():
+        for uuid, fingerprints in parse_candidates(text).items():
             self.assertTrue(uuid)
-            self.assertTrue(fingerprint)
+            self.assertTrue(all(fingerprints))
+
+    def test_two_certificates(self) -> None:
+        """While a certificate is being renewed, the old and the new one count."""
+        self.path.write_text("a=1\na=2\n")
+        self.assertEqual(self.candidates(), {"a": ("1", "2")})

@@ -105,7 +105,7 @@ class ServerTests(SynchronousTestCase):
         self.rpc = RpcResource(
             self.clock,
             {DELAY.name: self._delay, DISK_LIST.name: self._delay},
-            lambda: {MASTER.uuid: MASTER.fingerprint},
+            lambda: {MASTER.uuid: (MASTER.fingerprint,)},
         )
         self.site = RpcSite(self.clock, self.rpc)
 
@@ -250,7 +250,7 @@ class ServerTests(SynchronousTestCase):
         self.rpc = RpcResource(
             self.clock,
             {DELAY.name: lambda request, call: succeed(1 // 0)},
-            lambda: {MASTER.uuid: MASTER.fingerprint},
+            lambda: {MASTER.uuid: (MASTER.fingerprint,)},
         )
         self.site = RpcSite(self.clock, self.rpc)
         client = self._connect()

@@ -9,7 +9,7 @@ import numpy as np
 from ganetix.plan.capacity.candidates import Candidates
 from ganetix.plan.capacity.changes import Changes
 from ganetix.plan.capacity.guest import Guest
-from ganetix.plan.capacity.model import TWO_NODES, TieredRequest
+from ganetix.plan.capacity.model import TWO_NODES, Policy, TieredRequest
 from ganetix.plan.capacity.redundancy import Redundancy
 from ganetix.plan.capacity.size import Size
 from ganetix.plan.capacity.state import (
@@ -50,7 +50,9 @@ class Filling:
         self.refusal = ""
         self.is_failing = False
         self.redundancy = Redundancy(state)
+        self.policies: set[Policy] = set()
         self._outcomes: dict[Size, tuple[bool, Counts]] = {}
+        self._rejected: dict[Size, int] = {}
         use = request.spindle_use
         self._spindle_use = (
             state.hardware.cluster.policy.std.spindle_use if use is None else use
@@ -89,6 +91,9 @@ class Filling:
             sizes = np.bincount(hardware.group[usable], minlength=len(hardware.groups))
             usable = [node for node in usable if sizes[hardware.group[node]] > 1]
         self.candidates = Candidates(state, np.array(usable, dtype=np.int64))
+        self.policies = {
+            hardware.groups[hardware.group[node]].policy for node in usable
+        }
         if not usable and not self.is_failing:
             pair = request.template in TWO_NODES
             self.refusal = "Not enough online nodes" if pair else "No online nodes"
@@ -122,16 +127,21 @@ class Filling:
         if not fitting or not self.request.capacity_checks:
             return fitting, found
         yield
-        rejected = yield from any_redundant(self.trial(size), self.redundancy)
-        if rejected is None:
+        if size not in self._rejected:
+            rejected = yield from any_redundant(self.trial(size), self.redundancy)
+            self._rejected[size] = rejected or 0
+        if not self._rejected[size]:
             return True, found
-        return False, with_rejected(found, rejected)
+        return False, with_rejected(found, self._rejected[size])
 
     def fill(self, size: Size, limit: int | None) -> Generator[None, None, Counts]:
         """Place until it fails or the limit is reached; answers what stood against it.
 
         What is answered has no meaning if the limit was reached.
         """
+        fitting, found = self.outcome(size)
+        if not fitting:
+            return found
         checked = (
             self.request.capacity_checks and self.request.template not in TWO_NODES
         )
@@ -143,8 +153,6 @@ class Filling:
         """Place without a look at redundancy."""
         done = 0
         trial.refresh()
-        if not fits(trial):
-            return counts(trial)
         changes = Changes(trial)
         while limit is None or done < limit:
             trial.refresh()
@@ -179,7 +187,7 @@ class Filling:
                 continue
             state.rollback(mark)
             del self.placed[before:]
-            self._outcomes.clear()
+            self._forget()
             if not is_big:
                 return (yield from self._place_checked(trial, left))
             is_big = False
@@ -210,4 +218,9 @@ class Filling:
 
     def _put(self, guest: Guest, primary: int, secondary: int) -> None:
         self.placed.append(self.state.add(guest, primary, secondary))
+        self._forget()
+
+    def _forget(self) -> None:
+        """What is known of sizes holds until something is placed."""
         self._outcomes.clear()
+        self._rejected.clear()

@@ -249,3 +249,22 @@ def pair_places(trial: Trial) -> Iterator[tuple[Ints, Ints]]:
                 places = np.setdiff1d(places, refused[0][refused[1][:, 0]])
             if len(places):
                 yield trial.nodes[alone], trial.nodes[places]
+
+
+def pairs_stay_redundant(trial: Trial) -> bool:
+    """Whether some pair can be placed so that secondaries can still take over.
+
+    All instances are pairs, and they can as it is.
+    """
+    state = trial.state
+    memory = trial.guest.used_memory
+    for primaries, secondaries in pair_places(trial):
+        primary = int(primaries[0])
+        links = state.pair_counts[primary] > 0
+        worst = int(state.pair_memory[primary][links].max(initial=0))
+        if state.numbers[UNALLOCATED, primary] - memory <= worst:
+            continue
+        taken = state.pair_memory[secondaries, state.hardware.place[primary]]
+        if (state.numbers[UNALLOCATED, secondaries] > taken + memory).any():
+            return True
+    return False

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Generator
 
-from ganetix.plan.capacity.model import MOVABLE
-from ganetix.plan.capacity.rehome import best_refuge
+import numpy as np
+
+from ganetix.plan.capacity.candidates import Candidates
+from ganetix.plan.capacity.going import Departures
+from ganetix.plan.capacity.hardware import Flags
+from ganetix.plan.capacity.refuge import surely
+from ganetix.plan.capacity.rehome import Rehoming, Tie, best_refuge
 from ganetix.plan.capacity.state import (
     DISK,
     FREE_SPINDLES,
@@ -28,9 +33,26 @@ class Redundancy:
         ignored: Container[int] = (),
         accept_offline: bool = False,
     ) -> None:
+        hardware = state.hardware
         self.state = state
-        self.ignored = ignored
-        self.accept_offline = accept_offline
+        self.nodes = np.array(
+            [
+                node
+                for node, group in enumerate(hardware.group.tolist())
+                if group not in ignored
+                and (hardware.is_online[node] or not accept_offline)
+            ],
+            dtype=np.int64,
+        )
+        self._counts = np.zeros(len(hardware.nodes), dtype=np.bool_)
+        self._counts[self.nodes] = True
+        self._can_be_lost = np.zeros_like(state.peers, dtype=np.bool_)
+        for members in hardware.members:
+            places = hardware.place[members]
+            self._can_be_lost[np.ix_(members, places)] = self._counts[members]
+        self._departures = Departures(state)
+        self._refuges: dict[int, Candidates] = {}
+        self._suspect = -1
 
     def holds(self, group: int | None = None) -> bool:
         """Whether every node, or every one of a group, can be evacuated."""
@@ -43,71 +65,151 @@ class Redundancy:
 
     def steps(self, group: int | None = None) -> Generator[None, None, bool]:
         """The same bit by bit."""
-        hardware = self.state.hardware
-        for node, of in enumerate(hardware.group.tolist()):
-            if group is None and of in self.ignored:
-                continue
-            if group is not None and of != group:
-                continue
-            if self.accept_offline and not hardware.is_online[node]:
-                continue
-            if not self._can_evacuate(node):
+        if not self.pairs_can_fail_over(group):
+            return False
+        unsure = []
+        for node in self._nodes_with_others(group):
+            told = self._told_by_sums(node)
+            if told is False:
+                self._suspect = node
                 return False
+            if told is None:
+                unsure.append(node)
+        for node in unsure:
             yield
+            if not self._can_evacuate(node):
+                self._suspect = node
+                return False
         return True
 
-    def _can_evacuate(self, node: int) -> bool:
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether some node cannot be evacuated, nor if any more is placed."""
+        return not self.pairs_can_fail_over() or any(
+            self._told_by_sums(node) is False for node in self._nodes_with_others()
+        )
+
+    @property
+    def all_are_pairs(self) -> bool:
+        """Whether no node has other instances than pairs inside of their groups."""
+        return not self._nodes_with_others()
+
+    def _nodes_with_others(self, group: int | None = None) -> list[int]:
+        """Nodes with instances that no secondary takes over, the likely one first."""
         state = self.state
+        if state.far_pairs:
+            found = self.nodes
+        else:
+            found = self.nodes[state.alone[self.nodes] > 0]
+        if group is not None:
+            found = found[state.hardware.group[found] == group]
+        nodes = [int(node) for node in found]
+        if self._suspect in nodes:
+            nodes.remove(self._suspect)
+            nodes.insert(0, self._suspect)
+        return nodes
+
+    def pairs_can_fail_over(self, group: int | None = None) -> bool:
+        """Whether secondaries have room for the pairs of each node that may be lost."""
+        state = self.state
+        if not state.pairs.any():
+            return True
+        hardware, numbers = state.hardware, state.numbers
+        links = (state.pair_counts > 0) & self._can_be_lost
+        cramped = state.pair_memory >= numbers[UNALLOCATED][:, None]
+        cramped |= ~self._disks_hold()[:, None]
+        bad = (links & cramped).any(axis=1)
+        sources = (state.pairs > 0) & self._counts
+        bad |= sources & ~self._disks_hold(offline_may_be_full=True)
+        if group is not None:
+            bad &= hardware.group == group
+        return not bad.any()
+
+    def _disks_hold(self, *, offline_may_be_full: bool = False) -> Flags:
+        """Where any disk is left, and no spindle too many in use."""
+        hardware, numbers = self.state.hardware, self.state.numbers
+        some: Flags = numbers[DISK] > 0
+        if offline_may_be_full:
+            some = some | ~hardware.is_online
+        holds: Flags = some & (~hardware.exclusive | (numbers[FREE_SPINDLES] >= 0))
+        return holds
+
+    def _told_by_sums(self, node: int) -> bool | None:
+        """Whether a node can be evacuated, if that can be told without scores."""
+        state = self.state
+        hardware = state.hardware
+        members = hardware.members[int(hardware.group[node])]
+        refuges = self._refuges.get(node)
+        if refuges is None:
+            refuges = Candidates(state, members[members != node])
+            self._refuges[node] = refuges
+        if state.far_pairs or hardware.exclusive[node] or refuges.some_exclusive:
+            return None
+        going = self._departures.of(node)
+        if not going.is_allowed:
+            return False
+        free = state.numbers[UNALLOCATED, refuges.nodes]
+        if going.pairs:
+            free = free - state.pair_memory[refuges.nodes, hardware.place[node]]
+        disk = state.numbers[DISK, refuges.nodes]
+        return surely(going.memory, going.disk, going.needs_disk, free, disk)
+
+    def _can_evacuate(self, node: int) -> bool:
+        """Whether all instances of a node find another one, each the best."""
+        state = self.state
+        going = self._departures.of(node)
         mark = state.mark()
         try:
-            return self._evacuates(node)
+            if not all(self._fails_over(number) for number in going.pairs):
+                return False
+            try:
+                return self._rehomes(node, going.movable, going.others)
+            except Tie:
+                return self._evacuates(node, going.movable, going.others)
         finally:
             state.rollback(mark)
 
-    def _evacuates(self, node: int) -> bool:
+    def _rehomes(self, node: int, movable: list[int], others: list[int]) -> bool:
+        """Whether the guests find nodes, without exact scores."""
         state = self.state
-        hardware = state.hardware
         guests = state.guests
-        own = list(reversed(state.primaries[node]))
-        pairs = [number for number in own if guests[number].is_pair]
-        movable = [number for number in own if guests[number].template in MOVABLE]
-        others = [
-            number
-            for number in own
-            if not guests[number].is_pair and guests[number].template not in MOVABLE
-        ]
-        for number in pairs:
-            if not self._fails_over(number):
+        members = state.hardware.members[int(state.hardware.group[node])]
+        rehoming = Rehoming(self._refuges[node])
+        if movable:
+            moving = [guests[number] for number in movable]
+            if not rehoming.move(moving, node, members):
                 return False
-        members = hardware.members[hardware.group[node]]
-        nodes = members[members != node]
+        return rehoming.create([guests[number] for number in others])
+
+    def _evacuates(self, node: int, movable: list[int], others: list[int]) -> bool:
+        """Whether the guests find nodes, with exact scores; changes the state."""
+        state = self.state
+        guests, hardware = state.guests, state.hardware
+        members = hardware.members[int(hardware.group[node])]
+        refuges = self._refuges[node]
         for number in movable:
             state.lift(number)
             refuge = best_refuge(
-                state, guests[number], nodes, scored=members, obeys_policy=False
+                refuges, guests[number], scored=members, obeys_policy=False
             )
             if refuge is None:
                 return False
             state.put(number, refuge)
-        for number in sorted(others, key=lambda number: -guests[number].memory):
-            refuge = best_refuge(state, guests[number], nodes)
+        for number in others:
+            refuge = best_refuge(refuges, guests[number])
             if refuge is None:
                 return False
             state.add(guests[number], refuge)
         return True
 
     def _fails_over(self, number: int) -> bool:
+        """Exchange a pair's nodes; whether they have room for that."""
         state = self.state
         primary, secondary = state.homes[number]
         state.lift(number)
         state.put(number, secondary, primary)
-        numbers = state.numbers
-        hardware = state.hardware
-        if numbers[UNALLOCATED, secondary] <= 0 or numbers[DISK, secondary] <= 0:
-            return False
-        if hardware.is_online[primary] and numbers[DISK, primary] <= 0:
-            return False
-        return all(
-            not hardware.exclusive[node] or numbers[FREE_SPINDLES, node] >= 0
-            for node in (primary, secondary)
+        return bool(
+            state.numbers[UNALLOCATED, secondary] > 0
+            and self._disks_hold()[secondary]
+            and self._disks_hold(offline_may_be_full=True)[primary]
         )

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-MEMORY_STEP, DISK_STEP, VCPU_STEP, SPINDLE_STEP = 64, 256, 1, 1
-"""What an instance shrinks by; also the smallest that it may have of each."""
+from ganetix.plan.capacity.model import FailureMode, Spec
+
+Quantity = Literal["memory", "disk", "vcpus", "spindles"]
+STEPS: dict[Quantity, int] = {"memory": 64, "disk": 256, "vcpus": 1, "spindles": 1}
+"""What an instance shrinks by; also the least that it may have of each."""
+
+QUANTITIES: dict[FailureMode, Quantity] = {
+    "Mem": "memory",
+    "Disk": "disk",
+    "CPU": "vcpus",
+    "Spindles": "spindles",
+}
+"""What there is to be less of, by what fails; nothing for other failures."""
 
 
 class Size(NamedTuple):
@@ -16,15 +27,34 @@ class Size(NamedTuple):
     vcpus: int
     spindles: int = 1
 
-    def shrunk(self, mode: str, times: int = 1) -> Size | None:
-        """With less of what a failure mode asks for; None if that cannot be less."""
-        match mode:
-            case "Mem" if self.memory - times * MEMORY_STEP >= MEMORY_STEP:
-                return self._replace(memory=self.memory - times * MEMORY_STEP)
-            case "Disk" if self.disk - times * DISK_STEP >= DISK_STEP:
-                return self._replace(disk=self.disk - times * DISK_STEP)
-            case "CPU" if self.vcpus - times * VCPU_STEP >= VCPU_STEP:
-                return self._replace(vcpus=self.vcpus - times * VCPU_STEP)
-            case "Spindles" if self.spindles - times * SPINDLE_STEP >= SPINDLE_STEP:
-                return self._replace(spindles=self.spindles - times * SPINDLE_STEP)
-        return None
+    def room(self, mode: FailureMode) -> int:
+        """How often it can shrink by what a failure asks for."""
+        quantity = QUANTITIES.get(mode)
+        if quantity is None:
+            return 0
+        value: int = getattr(self, quantity)
+        return max(0, value // STEPS[quantity] - 1)
+
+    def shrunk(self, mode: FailureMode, times: int = 1) -> Size:
+        """With less of what a failure asks for; more if ``times`` is negative."""
+        match QUANTITIES.get(mode):
+            case "memory":
+                return self._replace(memory=self.memory - times * STEPS["memory"])
+            case "disk":
+                return self._replace(disk=self.disk - times * STEPS["disk"])
+            case "vcpus":
+                return self._replace(vcpus=self.vcpus - times * STEPS["vcpus"])
+            case "spindles":
+                return self._replace(spindles=self.spindles - times * STEPS["spindles"])
+        return self
+
+    def crossing(self, mode: FailureMode, least: Spec, most: Spec) -> tuple[int, int]:
+        """After how many steps it is no larger than one spec, smaller than another."""
+        quantity = QUANTITIES[mode]
+        field = "spindle_use" if quantity == "spindles" else quantity
+        value: int = getattr(self, quantity)
+        step = STEPS[quantity]
+        return (
+            -((getattr(most, field) - value) // step),
+            (value - getattr(least, field)) // step + 1,
+        )

@@ -44,6 +44,9 @@ class ClusterState:
     ``s`` keeps free for the primaries of ``p``, of the same group. ``stamps`` tell when
     a node changed last by ``clock``; nodes of one of ``kinds`` are equal in all
     numbers. ``missing`` is memory that is neither free nor used by what is known of.
+    ``pair_memory[s, place of p]`` and ``pair_counts`` are what the primaries of ``p``
+    would take on ``s``; ``pairs`` and ``alone`` count a node's primaries with a
+    secondary in its group and without any, ``far_pairs`` those with one in another.
     """
 
     def __init__(self, hardware: Hardware) -> None:
@@ -54,6 +57,11 @@ class ClusterState:
         self.primaries: list[list[int]] = [[] for _node in range(count)]
         widest = max((len(members) for members in hardware.members), default=0)
         self.peers: Ints = np.zeros((count, widest), dtype=np.int64)
+        self.pair_memory: Ints = np.zeros((count, widest), dtype=np.int64)
+        self.pair_counts: Ints = np.zeros((count, widest), dtype=np.int64)
+        self.alone: Ints = np.zeros(count, dtype=np.int64)
+        self.pairs: Ints = np.zeros(count, dtype=np.int64)
+        self.far_pairs = 0
         self.numbers: Ints = np.zeros((10, count), dtype=np.int64)
         self.columns: Floats = np.zeros((8, len(hardware.online)), dtype=np.float64)
         self.missing: Ints = np.zeros(count, dtype=np.int64)
@@ -185,14 +193,19 @@ class ClusterState:
     def _owe(self, guest: Guest, primary: int, secondary: int, sign: int) -> int:
         """Change what a secondary node keeps free for a primary; answers how much."""
         if secondary == NONE:
+            self.alone[primary] += sign
             return 0
         amount = sign * guest.reserved_memory
         hardware = self.hardware
         if hardware.group[primary] == hardware.group[secondary]:
-            row = self.peers[secondary]
             place = hardware.place[primary]
+            self.pair_memory[secondary, place] += sign * guest.used_memory
+            self.pair_counts[secondary, place] += sign
+            self.pairs[primary] += sign
+            row = self.peers[secondary]
             row[place] += amount
             return int(row[place])
+        self.far_pairs += sign
         key = (secondary, primary)
         self._far_peers[key] = self._far_peers.get(key, 0) + amount
         return self._far_peers[key]
@@ -213,8 +226,8 @@ class ClusterState:
         numbers[VCPUS] += sign * guest.used_vcpus
         numbers[PRIMARIES] += sign
         self._take_disk(guest, primary, sign, loading)
+        owed = self._owe(guest, primary, secondary, sign)
         if secondary != NONE:
-            owed = self._owe(guest, primary, secondary, sign)
             numbers = self.numbers[:, secondary]
             numbers[SECONDARIES] += sign
             if sign > 0:

@@ -9,7 +9,13 @@ import numpy as np
 from ganetix.plan.capacity.changes import Changes
 from ganetix.plan.capacity.hardware import NONE
 from ganetix.plan.capacity.model import FAILURE_MODES, FailureMode
-from ganetix.plan.capacity.pairs import Choice, best_pair, pair_counts, pair_places
+from ganetix.plan.capacity.pairs import (
+    Choice,
+    best_pair,
+    pair_counts,
+    pair_places,
+    pairs_stay_redundant,
+)
 from ganetix.plan.capacity.redundancy import Redundancy
 from ganetix.plan.capacity.singles import best_single, singles_by_score
 from ganetix.plan.capacity.trial import FITS, MODE, Trial
@@ -71,9 +77,14 @@ def failures_of(found: Counts) -> dict[FailureMode, int]:
 
 def fits(trial: Trial) -> bool:
     """Whether there is any place for a trial's guest."""
+    return counts_fitting(trial) > 0
+
+
+def counts_fitting(trial: Trial) -> int:
+    """How many places there are for a trial's guest."""
     if trial.guest.is_pair:
-        return pair_counts(trial)[FITS] > 0
-    return bool((trial.primary_codes == FITS).any())
+        return pair_counts(trial)[FITS]
+    return int(np.count_nonzero(trial.primary_codes == FITS))
 
 
 def any_redundant(
@@ -81,6 +92,11 @@ def any_redundant(
 ) -> Generator[None, None, int | None]:
     """None if some place leaves the cluster redundant, else how many there were."""
     state = trial.state
+    if redundancy.is_hopeless:
+        return counts_fitting(trial)
+    if trial.guest.is_pair and redundancy.all_are_pairs:
+        yield
+        return None if pairs_stay_redundant(trial) else counts_fitting(trial)
     if trial.guest.is_pair:
         places = [
             (int(primaries[0]), secondary)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from itertools import groupby
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from ganetix.plan.capacity.fill import Filling
 from ganetix.plan.capacity.hardware import NONE
+from ganetix.plan.capacity.levels import Level, level_of, way_out
 from ganetix.plan.capacity.model import (
-    FAILURE_MODES,
     CapCluster,
-    FailureMode,
     Placed,
     Spec,
     TieredRequest,
@@ -21,16 +20,8 @@ from ganetix.plan.capacity.model import (
 from ganetix.plan.capacity.size import Size
 from ganetix.plan.capacity.state import ClusterState
 from ganetix.plan.capacity.step import Counts, failures_of
-from ganetix.plan.capacity.trial import MODE
 
 T = TypeVar("T")
-
-
-class Level(NamedTuple):
-    """A size that does not fit any more, and what stands against it, least first."""
-
-    size: Size
-    order: tuple[FailureMode, ...]
 
 
 def tiered(cluster: CapCluster, request: TieredRequest) -> TieredResult:
@@ -128,45 +119,16 @@ def _tiers(filling: Filling, size: Size) -> Generator[None, None, Counts]:
             limit -= len(filling.placed)
             if limit <= 0:
                 return found
-        levels.append(Level(size, by_frequency(found)))
-        smaller = size.shrunk(levels[-1].order[-1])
-        if smaller is None:
-            smaller = yield from _way_out(filling, levels)
-            levels.clear()
+        levels.append((yield from level_of(filling, size, found)))
+        level = levels[-1]
+        if level.size.room(level.order[-1]):
+            size = level.size.shrunk(level.order[-1])
+            continue
+        smaller = yield from way_out(filling, levels)
+        levels.clear()
         if smaller is None:
             return found
         size = smaller
-
-
-def by_frequency(found: Counts) -> tuple[FailureMode, ...]:
-    """All modes, the most frequent last; of equally frequent ones the later mode."""
-    return tuple(sorted(FAILURE_MODES, key=lambda mode: found[MODE[mode]]))
-
-
-def _way_out(
-    filling: Filling, levels: list[Level]
-) -> Generator[None, None, Size | None]:
-    """From the last level up: the first size that fits with less of one quantity."""
-    for level in reversed(levels):
-        for mode in reversed(level.order):
-            size = yield from _sufficient(filling, level.size, mode)
-            if size is not None:
-                return size
-    return None
-
-
-def _sufficient(
-    filling: Filling, size: Size, mode: FailureMode
-) -> Generator[None, None, Size | None]:
-    """The largest size with less of one quantity that fits; never the very smallest."""
-    while (smaller := size.shrunk(mode)) is not None:
-        fitting, found = yield from filling.redundant_outcome(size)
-        if fitting:
-            return size
-        if not found[MODE[mode]]:
-            return None
-        size = smaller
-    return None
 
 
 def _nothing(filling: Filling) -> TieredResult:

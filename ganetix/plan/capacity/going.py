@@ -1,0 +1,84 @@
+"""Which instances would have to leave a lost node, in which order."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ganetix.plan.capacity.guest import Guest, policy_failure
+from ganetix.plan.capacity.hardware import Flags, Ints
+from ganetix.plan.capacity.model import MOVABLE
+from ganetix.plan.capacity.state import ClusterState
+
+
+class Going(NamedTuple):
+    """A node's primaries by number: pairs, movable ones, others in the order of going.
+
+    ``memory``, ``disk`` and ``needs_disk`` are of the movable ones and the others;
+    ``is_allowed`` is false if one of these others could not be made again.
+    """
+
+    pairs: list[int]
+    movable: list[int]
+    others: list[int]
+    memory: Ints
+    disk: Ints
+    needs_disk: Flags
+    is_allowed: bool
+
+
+class Departures:
+    """What would go from each node of a state, kept until the node changes."""
+
+    def __init__(self, state: ClusterState) -> None:
+        self._state = state
+        self._known: dict[int, tuple[int, Going]] = {}
+        self._allowed: dict[tuple[int, int], tuple[Guest, bool]] = {}
+
+    def of(self, node: int) -> Going:
+        """What would go from a node as it is now."""
+        stamp = int(self._state.stamps[node])
+        known = self._known.get(node)
+        if known is None or known[0] != stamp:
+            known = self._known[node] = stamp, self._going(node)
+        return known[1]
+
+    def _going(self, node: int) -> Going:
+        state = self._state
+        guests = state.guests
+        pairs: list[int] = []
+        movable: list[int] = []
+        others: list[int] = []
+        for number in reversed(state.primaries[node]):
+            guest = guests[number]
+            if guest.is_pair:
+                pairs.append(number)
+            elif guest.template in MOVABLE:
+                movable.append(number)
+            else:
+                others.append(number)
+        others.sort(key=lambda number: -guests[number].memory)
+        leaving = [guests[number] for number in (*movable, *others)]
+        group = int(state.hardware.group[node])
+        return Going(
+            pairs,
+            movable,
+            others,
+            np.array([guest.used_memory for guest in leaving], dtype=np.int64),
+            np.array(
+                [guest.disk if guest.is_local else 0 for guest in leaving],
+                dtype=np.int64,
+            ),
+            np.array([guest.is_local for guest in leaving], dtype=np.bool_),
+            all(self._is_allowed(guests[number], group) for number in others),
+        )
+
+    def _is_allowed(self, guest: Guest, group: int) -> bool:
+        """Whether a group's policy lets a guest pass, on nodes without spindles."""
+        key = (id(guest), group)
+        known = self._allowed.get(key)
+        if known is None:
+            policy = self._state.hardware.groups[group].policy
+            known = self._allowed[key] = guest, policy_failure(guest, policy) is None
+        return known[1]

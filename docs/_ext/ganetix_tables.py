@@ -21,6 +21,7 @@ from ganetix.hypervisor.params import HV_PARAMETERS
 from ganetix.objects import BackendParams, CapacityParams, NicParams, NodeParams
 from ganetix.opcodes import AnyOpcode
 from ganetix.opcodes.parameters import BACKEND, CAPACITY, NIC, NODE, SIZE
+from ganetix.plan.roles import TRANSITIONS, WISHES, Never
 from ganetix.rpc.methods import METHODS, TIMEOUT_SECONDS
 
 WORDS = {"str": "text", "int": "integer", "float": "number", "bool": "true or false"}
@@ -281,6 +282,34 @@ class ParameterTables(Generated):
         return "\n".join(parts)
 
 
+class RoleTable(Generated):
+    """What becomes of a node in each role at each wish."""
+
+    def text(self) -> str:
+        """One table."""
+        options = {
+            "online": "--offline no",
+            "undrain": "--drained no",
+            "demote": "--master-candidate no",
+            "promote": "--master-candidate yes",
+            "drain": "--drained yes",
+            "offline": "--offline yes",
+        }
+        rows = [
+            (
+                f"**{role}**",
+                *(
+                    "refused"
+                    if isinstance(answers[wish], Never)
+                    else f"{answers[wish]}"
+                    for wish in WISHES
+                ),
+            )
+            for role, answers in TRANSITIONS.items()
+        ]
+        return table(("role", *(f"``{options[wish]}``" for wish in WISHES)), rows)
+
+
 def setup(app: Sphinx) -> dict[str, object]:
     """Tell Sphinx of the directives."""
     app.add_directive("ganetix-opcodes", OpcodeTable)
@@ -290,4 +319,5 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.add_directive("ganetix-commands", CommandTable)
     app.add_directive("ganetix-hypervisors", HypervisorTable)
     app.add_directive("ganetix-parameters", ParameterTables)
+    app.add_directive("ganetix-roles", RoleTable)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ganetix.cli.cluster_modify import add_serial_option
 from ganetix.cli.errors import checked
 from ganetix.cli.parser import (
     Options,
@@ -73,6 +74,7 @@ def add_modify_commands(made: Program) -> None:
         help="although the node does not answer, runs guests, or mirrored instances"
         " would be split over two groups",
     )
+    add_serial_option(modify)
     add_job_options(modify)
     powercycle = made.command(
         "powercycle",
@@ -125,5 +127,6 @@ def _request(options: Options) -> OpNodeModify:
         ndparams=given_pairs("--node-parameters", options.node_parameters, NODE),
         auto_promote=options.auto_promote,
         force=options.force,
+        expected_serial=options.expect_serial,
         **flags,
     )

@@ -50,7 +50,8 @@ class OpNodeModify(Opcode, frozen=True, kw_only=True):
     What is null stays. A parameter that is null goes back to its group's value.
     ``auto_promote`` has another node promoted where a demotion leaves the pool of
     candidates short; ``force`` does without the node's own word, and splits mirrored
-    instances.
+    instances. With ``expected_serial`` nothing is done if the node has another serial
+    number.
     """
 
     SUBJECT: ClassVar[str] = "name"
@@ -67,6 +68,7 @@ class OpNodeModify(Opcode, frozen=True, kw_only=True):
     ndparams: dict[str, NodeParamValue | None] = {}
     auto_promote: bool = False
     force: bool = False
+    expected_serial: int | None = None
 
     def __post_init__(self) -> None:
         if self.port is not None:

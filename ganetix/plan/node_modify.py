@@ -15,6 +15,7 @@ from ganetix.plan.candidates import balance, promoted
 from ganetix.plan.group import check_splits, splits_of
 from ganetix.plan.node import placed
 from ganetix.plan.roles import Wish, changed_role, role_of
+from ganetix.plan.settings import check_serial
 from ganetix.rpc.methods import NodeInfo, NodeVerify
 
 ALIVE = ("running", "starting", "paused", "unknown")
@@ -59,6 +60,7 @@ def changed_node(op: OpNodeModify, snapshot: Snapshot) -> NodeChange:
     Raises ``Refused`` if a part of the request cannot be; then nothing of it is done.
     """
     before = snapshot.node(op.name)
+    check_serial("node", before, op.expected_serial)
     after = _flagged(op, snapshot, before)
     if op.vm_capable is False and before.vm_capable:
         _check_empty(snapshot, before)

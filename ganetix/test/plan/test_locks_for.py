@@ -118,3 +118,25 @@ class LocksForTests(SynchronousTestCase):
         self.assertEqual(plan["node"].names, {uuid_of("node1"): "exclusive"})
         plan = locks_for(ops.OpTagsAdd(kind="cluster", tags=("a",)), SNAPSHOT)
         self.assertEqual(plan["cluster"].names, {"cluster": "exclusive"})
+
+    def test_modify_node(self) -> None:
+        """A node that changes is alone; a move is alone in both groups."""
+        plan = locks_for(ops.OpNodeModify(name="node1", drained=True), SNAPSHOT)
+        self.assertEqual(plan["node"].names, {uuid_of("node1"): "exclusive"})
+        self.assertEqual(plan["group"].names, {uuid_of("default"): "shared"})
+        plan = locks_for(ops.OpNodeModify(name="node1", group="gold"), SNAPSHOT)
+        both = dict.fromkeys((uuid_of("default"), uuid_of("gold")), "exclusive")
+        self.assertEqual(plan["group"].names, both)
+
+    def test_move(self) -> None:
+        """An instance that moves is alone; its node, and a named one, are shared."""
+        op = ops.OpInstanceMigrate(name="web1", node="node2", group="gold")
+        plan = locks_for(op, SNAPSHOT)
+        self.assertEqual(plan["instance"].names, {"web1": "exclusive"})
+        nodes = dict.fromkeys((uuid_of("node1"), uuid_of("node2")), "shared")
+        self.assertEqual(plan["node"].names, nodes)
+        groups = dict.fromkeys((uuid_of("default"), uuid_of("gold")), "shared")
+        self.assertEqual(plan["group"].names, groups)
+        plan = locks_for(ops.OpInstanceFailover(name="web1"), SNAPSHOT)
+        self.assertEqual(plan["group"].names, {uuid_of("default"): "shared"})
+        self.assertEqual(plan["node"].names, {uuid_of("node1"): "shared"})

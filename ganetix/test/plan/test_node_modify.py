@@ -8,7 +8,13 @@ from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.config.snapshot import Edits, Snapshot
-from ganetix.errors import AlreadyExists, BadParameter, NotFound, WrongState
+from ganetix.errors import (
+    AlreadyExists,
+    BadParameter,
+    ConfigConflict,
+    NotFound,
+    WrongState,
+)
 from ganetix.objects import GuestInfo, Instance, Node
 from ganetix.opcodes import OpNodeModify
 from ganetix.plan.node_modify import NodeChange, changed_node, stale_guests
@@ -177,6 +183,13 @@ class ModifyTests(SynchronousTestCase):
             {"port": 0},
         ):
             self.assertRaises(ValueError, OpNodeModify, name="node2", **wishes)
+
+    def test_somebody_was_faster(self) -> None:
+        """Who decided on an older state of the node is told."""
+        error = self.assertRaises(
+            ConfigConflict, modify, pool(2), drained=True, expected_serial=9
+        )
+        self.assertIn("changed since it was read", str(error))
 
     def test_nothing_new(self) -> None:
         """What is so already changes nothing, and says so."""

@@ -393,7 +393,9 @@ class WatchedMaster(SimMaster):
 
     def _look(self) -> None:
         running: list[str] = []
-        for node in self.nodes.values():
+        for name, node in self.nodes.items():
+            if self.snapshot.node(name).offline:
+                continue  # it is dead, and so is what its notes say of guests
             for guest in self._now(node.hypervisor.guests()):
                 if guest.state == "running":
                     running.append(guest.uuid)
@@ -459,6 +461,25 @@ class MomentTests(SynchronousTestCase):
     def test_migration(self) -> None:
         """An instance that is being migrated."""
         self.at_every_moment(MIGRATE)
+
+    def test_source_declared_dead(self) -> None:
+        """With its node dead for good and offline no move stays undecided."""
+        for op in (FAILOVER, MIGRATE):
+            moment = 0.25
+            is_over = False
+            while not is_over:
+                sim = self.sim()
+                sim.slow_calls(1.0)
+                sim.submit(op)
+                sim.wait(moment)
+                is_over = all(job.is_final for job in sim.jobs())
+                sim.down("node2", 1e9)
+                sim.edit_node("node2", offline=True)
+                sim.wait_long()
+                at = f"{op} {moment} s after the start"
+                self.assertEqual(sim.unfinished(), [], at)
+                sim.recovery.stop()
+                moment += 0.5
 
     def test_killed_at_every_commit(self) -> None:
         """No move is left half done by the master's death."""

@@ -20,10 +20,10 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ganetix.allocators.work import AnyWork, decode_reply, encode_work
 from ganetix.allocators.worker import LENGTH
 from ganetix.errors import CommandFailed, Unavailable
 from ganetix.flow.event import Event
+from ganetix.plan.capacity.work import AnyWork, decode_reply, encode_work
 
 IDLE_SECONDS = 600.0
 MODULE = "ganetix.allocators.worker"

@@ -12,7 +12,7 @@ import struct
 import sys
 from typing import BinaryIO
 
-from ganetix.allocators.work import perform
+from ganetix.plan.capacity.work import perform
 
 LENGTH = struct.Struct("!I")
 NICENESS = 5

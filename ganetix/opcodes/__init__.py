@@ -9,6 +9,7 @@ from ganetix.opcodes.base import (
     opcode_id,
     summary,
 )
+from ganetix.opcodes.capacity import OpComputeCapacity
 from ganetix.opcodes.cluster import (
     OpClusterDestroy,
     OpClusterModify,
@@ -54,6 +55,7 @@ AnyOpcode = (
     | OpClusterRename
     | OpClusterRenewCrypto
     | OpClusterVerify
+    | OpComputeCapacity
     | OpGroupAdd
     | OpGroupAssignNodes
     | OpGroupModify
@@ -93,6 +95,7 @@ __all__ = [
     "OpClusterRename",
     "OpClusterRenewCrypto",
     "OpClusterVerify",
+    "OpComputeCapacity",
     "OpGroupAdd",
     "OpGroupAssignNodes",
     "OpGroupModify",

@@ -163,6 +163,11 @@ def _targets(
     return {"node": _names("shared", *(node.uuid for node in targets(op, snapshot)))}
 
 
+def _groups(op: ops.OpComputeCapacity, snapshot: Snapshot) -> LockPlan:
+    named = [snapshot.group(name).uuid for name in op.groups]
+    return {"group": _names("shared", *(named or snapshot.groups))}
+
+
 def _delay(op: ops.OpTestDelay, snapshot: Snapshot) -> LockPlan:
     if not op.on_nodes and not op.locks:
         return {}
@@ -199,6 +204,7 @@ _RULES: dict[type[ops.Opcode], Callable[..., LockPlan]] = {
     ops.OpClusterRename: _cluster_exclusive,
     ops.OpClusterRenewCrypto: _cluster_exclusive,
     ops.OpClusterVerify: _verify,
+    ops.OpComputeCapacity: _groups,
     ops.OpGroupAdd: _cluster_shared,
     ops.OpGroupAssignNodes: _assign_nodes,
     ops.OpGroupModify: _group,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import random
 from collections.abc import Callable
 from typing import Any
@@ -17,10 +18,14 @@ from twisted.python import usage
 from twisted.python.failure import Failure
 
 import ganetix
+from ganetix.allocators.external import ExternalAllocators
+from ganetix.allocators.pool import WorkerPool
+from ganetix.allocators.service import Allocators
 from ganetix.api.door import Door
 from ganetix.api.server import ApiFactory
 from ganetix.bootstrap import enrol
 from ganetix.bootstrap.authorities import CertificateAuthorities
+from ganetix.cache.capacity import CapacityBook
 from ganetix.cli.quantities import parse_seconds
 from ganetix.config.distribute import SsconfDistributor
 from ganetix.config.master_address import AddressKeeper
@@ -50,6 +55,7 @@ from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 from ganetix.objects.replica import Claim
 from ganetix.opcodes import AnyOpcode, OpNodeEnrol
 from ganetix.plan.crypto import accepted_certificates
+from ganetix.process import ProcessRunner
 from ganetix.query.service import QueryService
 from ganetix.rpc.client import NodeRpc, creators_of
 from ganetix.rpc.identity import fingerprint, peer_identity
@@ -75,6 +81,7 @@ from ganetix.units.worker import LogicalUnits
 
 SOCKET_MODE = 0o660
 FILE_THREADS = 2
+WORKERS = 2
 COLLECTOR_THRESHOLDS = (1000, 10, 2000)
 URGENT_SLOTS = 16
 WIPE_AFTER_SECONDS = 1.0
@@ -148,6 +155,8 @@ class MasterDaemon(LoggedService):
         make_missing(paths)
         self._pool = Pool(reactor, "state", 1)
         self._files = Pool(reactor, "files", FILE_THREADS)
+        self._workers = WorkerPool(reactor, os.environ, WORKERS)
+        self._runner = ProcessRunner(reactor)
         engine = wrap_engine(SqliteEngine(paths.state_db, self._pool.offload))
         self._authorities = CertificateAuthorities(
             reactor,
@@ -179,6 +188,11 @@ class MasterDaemon(LoggedService):
             rpc=rpc,
             clock=reactor,
             distribution=self._distributor,
+            allocation=Allocators(
+                self._workers,
+                ExternalAllocators(self._runner, self._files.offload, paths),
+            ),
+            capacities=CapacityBook(),
             files=LocalFiles(paths, self._files.offload),
             version=ganetix.__version__,
             authorities=self._authorities,
@@ -217,6 +231,9 @@ class MasterDaemon(LoggedService):
             replicator=self._replicator,
             issue_token=self._issue_token,
             enrol=self._enrol,
+            ca_expires=lambda: self._authorities.expires(
+                self._config.snapshot().cluster.ca_renewal
+            ),
         )
         self._factory = ApiFactory(self._door)
         self._listener: IListeningPort | None = None
@@ -344,6 +361,8 @@ class MasterDaemon(LoggedService):
         await self._store.close()
         await self._replicator.stop()
         await self._rpc.close()
+        await self._workers.stop()
+        await self._runner.close()
         self._pool.stop()
         self._files.stop()
         if self._is_destroyed:

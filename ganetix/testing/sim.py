@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ganetix.bootstrap.authorities import CertificateAuthorities
 from ganetix.bootstrap.dirs import make_directories, write_file, write_secret
 from ganetix.bootstrap.pki import key_pem
+from ganetix.cache.capacity import CapacityBook
 from ganetix.config.snapshot import Edits, Snapshot
 from ganetix.config.store import ConfigStore, initial_rows
 from ganetix.errors import Cancelled, NotFound
@@ -35,6 +36,7 @@ from ganetix.opcodes import Opcode
 from ganetix.paths import Paths
 from ganetix.state.store import StateStore
 from ganetix.storage.diskless import DisklessStorage
+from ganetix.testing.allocation import InlineAllocation
 from ganetix.testing.config import make_node, make_snapshot, uuid_of
 from ganetix.testing.pki import authority
 from ganetix.testing.process import FakeRunner
@@ -158,11 +160,14 @@ class SimCluster:
         self.farewells = 0
         numbers = itertools.count()
         self.authorities = self._authorities()
+        self.allocation = InlineAllocation()
         self.services = Services(
             config=self.config,
             rpc=self.rpc,
             clock=self.clock,
             distribution=_Settled(),
+            allocation=self.allocation,
+            capacities=CapacityBook(),
             files=LocalFiles(self.nodes["node1"].paths, inline_offload),
             version=VERSION,
             authorities=self.authorities,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -10,12 +10,15 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from ganetix.config.snapshot import Change, Snapshot
-from ganetix.interfaces import INodeRpc
+from ganetix.interfaces import INodeRpc, Say
 from ganetix.jobs.work import Outcome, Progress
-from ganetix.objects import Node
+from ganetix.objects import CapacityParams, InstanceSize, Node
 from ganetix.objects.crypto import CaRenewal, Signed
 from ganetix.objects.remote import FileOffer
 from ganetix.opcodes import Opcode
+from ganetix.plan.capacity.model import CapCluster, TieredRequest, TieredResult
+from ganetix.plan.capacity.report import GroupReport
+from ganetix.plan.capacity.requests import Answer, AnyRequest
 from ganetix.plan.crypto import Trust
 from ganetix.rpc.methods import Method
 
@@ -93,6 +96,49 @@ class Authorities(Protocol):
         """Show the certificate, and trust the CAs, that this node's files hold now."""
 
 
+class Allocation(Protocol):
+    """Computes beside the reactor: what fits, and where."""
+
+    def tiered(
+        self, cluster: CapCluster, request: TieredRequest
+    ) -> Deferred[TieredResult]:
+        """What fits; cancelling ends the computation."""
+
+    def ask(
+        self,
+        name: str,
+        cluster: CapCluster,
+        request: AnyRequest,
+        hypervisors: Sequence[str],
+        say: Say,
+    ) -> Deferred[Answer]:
+        """What an allocator answers, checked; ``builtin`` is always there."""
+
+
+class Capacities(Protocol):
+    """The last capacity of each group."""
+
+    def find(
+        self,
+        snapshot: Snapshot,
+        group_uuid: str,
+        params: CapacityParams,
+        sizes: tuple[InstanceSize, ...],
+        now: float,
+    ) -> GroupReport | None:
+        """What was computed with the same parameters and still holds."""
+
+    def keep(
+        self,
+        snapshot: Snapshot,
+        group_uuid: str,
+        params: CapacityParams,
+        sizes: tuple[InstanceSize, ...],
+        report: GroupReport,
+    ) -> None:
+        """Remember a result."""
+
+
 @dataclass(frozen=True)
 class Services:
     """The world of units: what stays the same from job to job.
@@ -107,6 +153,8 @@ class Services:
     clock: IReactorTime
     distribution: Distribution
     files: Files
+    allocation: Allocation
+    capacities: Capacities
     version: str
     authorities: Authorities
     resolve: Callable[[str], Deferred[tuple[str, ...]]]

@@ -9,7 +9,6 @@ from twisted.internet.defer import CancelledError, gatherResults
 from twisted.trial.unittest import TestCase
 
 from ganetix.allocators.pool import WorkerPool
-from ganetix.allocators.work import TieredWork
 from ganetix.errors import BadParameter, Unavailable
 from ganetix.plan.capacity.model import (
     CapCluster,
@@ -20,6 +19,7 @@ from ganetix.plan.capacity.model import (
     TieredRequest,
 )
 from ganetix.plan.capacity.tiered import tiered
+from ganetix.plan.capacity.work import TieredWork
 
 
 def work_of(nodes: int, *instances: CapInstance) -> TieredWork:

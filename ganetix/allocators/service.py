@@ -1,0 +1,51 @@
+"""All allocators behind one door: the built-in one, and programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.internet.defer import Deferred
+
+from ganetix.allocators.external import ExternalAllocators
+from ganetix.allocators.pool import WorkerPool
+from ganetix.interfaces import Say
+from ganetix.plan.capacity.model import CapCluster, TieredRequest, TieredResult
+from ganetix.plan.capacity.requests import Answer, AnyRequest
+from ganetix.plan.capacity.work import AllocateWork, TieredWork
+
+BUILTIN = "builtin"
+
+
+class Allocators:
+    """Computes capacity, and asks allocators by name.
+
+    :param pool: where the built-in allocator computes
+    """
+
+    def __init__(self, pool: WorkerPool, external: ExternalAllocators) -> None:
+        self._pool = pool
+        self._external = external
+
+    def tiered(
+        self, cluster: CapCluster, request: TieredRequest
+    ) -> Deferred[TieredResult]:
+        """What fits; cancelling ends the computation."""
+        return self._pool.compute(TieredWork(cluster=cluster, request=request))
+
+    def ask(
+        self,
+        name: str,
+        cluster: CapCluster,
+        request: AnyRequest,
+        hypervisors: Sequence[str],
+        say: Say,
+    ) -> Deferred[Answer]:
+        """What an allocator answers, checked; ``builtin`` is always there.
+
+        Fails as :meth:`ExternalAllocators.ask` does.
+        """
+        if name == BUILTIN:
+            return self._pool.compute(AllocateWork(cluster=cluster, request=request))
+        return self._external.ask(
+            name, cluster, request, enabled_hypervisors=hypervisors, say=say
+        )

@@ -1,0 +1,1 @@
+"""What the master remembers of the state of nodes, by node group."""

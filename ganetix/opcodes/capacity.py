@@ -1,0 +1,45 @@
+"""Opcodes about how much more fits, and where."""
+
+from __future__ import annotations
+
+from msgspec.structs import asdict
+
+from ganetix.objects.params import CapacityOverrides, InstanceSize
+from ganetix.opcodes.base import Opcode
+from ganetix.opcodes.parameters import CAPACITY, SIZE, check_given
+
+
+class OpComputeCapacity(Opcode, frozen=True, kw_only=True):
+    """How many more instances fit: of falling size, or of the sizes in ``fits``.
+
+    The four parameters take the place of every group's. Groups are names or UUIDs;
+    none named: all. ``iallocator`` null is the cluster's default one. ``cached`` lets
+    an earlier result do, as long as nothing has shrunk since.
+    """
+
+    iallocator: str | None = None
+    cached: bool = True
+    max_inst_spec: InstanceSize | None = None
+    default_template: str | None = None
+    max_cpu_ratio: float | None = None
+    max_disk_usage: float | None = None
+    groups: tuple[str, ...] = ()
+    fits: tuple[InstanceSize, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = ("default_template", "max_cpu_ratio", "max_disk_usage")
+        check_given("capacity", CAPACITY, {name: getattr(self, name) for name in names})
+        sizes = {"max_inst_spec": self.max_inst_spec} if self.max_inst_spec else {}
+        sizes |= {f"fits[{n}]": size for n, size in enumerate(self.fits)}
+        for field, size in sizes.items():
+            check_given(field, SIZE, asdict(size))
+
+    @property
+    def overrides(self) -> CapacityOverrides:
+        """The parameters that were given."""
+        return CapacityOverrides(
+            max_inst_spec=self.max_inst_spec,
+            default_template=self.default_template,
+            max_cpu_ratio=self.max_cpu_ratio,
+            max_disk_usage=self.max_disk_usage,
+        )

@@ -1,0 +1,48 @@
+"""Allocation without processes: computed at once, where it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from twisted.internet.defer import Deferred, execute, fail
+
+from ganetix.errors import NotFound
+from ganetix.interfaces import Say
+from ganetix.plan.capacity.model import CapCluster, TieredRequest, TieredResult
+from ganetix.plan.capacity.requests import Answer, AnyRequest
+from ganetix.plan.capacity.tiered import tiered
+
+Program = Callable[[CapCluster, AnyRequest], Answer]
+
+
+class InlineAllocation:
+    """Answers at once; ``programs`` are allocators by name, ``asked`` what was asked.
+
+    ``computed`` are the requests for tiered specs so far.
+    """
+
+    def __init__(self) -> None:
+        self.programs: dict[str, Program] = {}
+        self.asked: list[tuple[str, AnyRequest]] = []
+        self.computed: list[TieredRequest] = []
+
+    def tiered(
+        self, cluster: CapCluster, request: TieredRequest
+    ) -> Deferred[TieredResult]:
+        """What fits."""
+        self.computed.append(request)
+        return execute(tiered, cluster, request)
+
+    def ask(
+        self,
+        name: str,
+        cluster: CapCluster,
+        request: AnyRequest,
+        hypervisors: Sequence[str],
+        say: Say,
+    ) -> Deferred[Answer]:
+        """What the program of that name answers."""
+        self.asked.append((name, request))
+        if name not in self.programs:
+            return fail(NotFound(f"there is no allocator {name}"))
+        return execute(self.programs[name], cluster, request)

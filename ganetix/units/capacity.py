@@ -1,0 +1,229 @@
+"""``OpComputeCapacity``: told again if nothing has shrunk, else computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+from twisted.internet.defer import Deferred
+
+from ganetix.config.snapshot import Snapshot
+from ganetix.errors import GanetixError, RemoteFailure
+from ganetix.flow.settle import settle
+from ganetix.jobs.work import Outcome
+from ganetix.objects import CapacityOverrides, CapacityParams, InstanceSize, Node
+from ganetix.objects.base import Value
+from ganetix.opcodes.capacity import OpComputeCapacity
+from ganetix.plan.capacity.model import CapCluster, TieredResult
+from ganetix.plan.capacity.report import (
+    GroupReport,
+    cluster_report,
+    rows_of,
+    with_overrides,
+)
+from ganetix.plan.capacity.requests import Capacities, Capacity
+from ganetix.plan.capacity.view import cap_cluster, request_of
+from ganetix.plan.params import capacity_params
+from ganetix.rpc.methods import NODE_INFO, NodeInfo, NodeInfoRequest
+from ganetix.units.base import Context
+
+BUILTIN = "builtin"
+
+
+class CapacityFacts(Value, frozen=True, kw_only=True):
+    """Parameters by group, what is known already, and what nodes said of the rest."""
+
+    snapshot: Snapshot
+    now: float
+    params: dict[str, CapacityParams]
+    kept: dict[str, GroupReport]
+    infos: dict[str, NodeInfo]
+
+
+class ComputeCapacity:
+    """``OpComputeCapacity`` (R40-R42)."""
+
+    async def gather(self, op: OpComputeCapacity, context: Context) -> CapacityFacts:
+        """Look what is kept, and ask the nodes of all other groups."""
+        snapshot, now = context.snapshot, context.now
+        groups = (
+            [snapshot.group(name) for name in op.groups]
+            if op.groups
+            else list(snapshot.groups.values())
+        )
+        params = {
+            group.uuid: with_overrides(
+                capacity_params(snapshot.cluster, group), op.overrides
+            )
+            for group in groups
+        }
+        kept: dict[str, GroupReport] = {}
+        if op.cached and op.iallocator is None:
+            for uuid, wanted in params.items():
+                found = context.services.capacities.find(
+                    snapshot, uuid, wanted, op.fits, now
+                )
+                if found is not None:
+                    kept[uuid] = replace(found, cached=True)
+        infos = await _ask_nodes(context, [u for u in params if u not in kept])
+        return CapacityFacts(
+            snapshot=snapshot, now=now, params=params, kept=kept, infos=infos
+        )
+
+    def plan(self, op: OpComputeCapacity, facts: CapacityFacts) -> CapacityFacts:
+        """Nothing to decide: it changes nothing."""
+        return facts
+
+    async def act(
+        self, op: OpComputeCapacity, context: Context, plan: CapacityFacts
+    ) -> Outcome:
+        """Compute what is missing, groups side by side."""
+        name = op.iallocator or plan.snapshot.cluster.default_iallocator
+        missing = [uuid for uuid in plan.params if uuid not in plan.kept]
+        computed: Mapping[str, GroupReport] = {}
+        if name != BUILTIN and missing:
+            try:
+                computed = await _by_program(op, name, context, plan, missing)
+            except GanetixError as error:
+                if op.iallocator is not None:
+                    raise
+                # Few programs know this request; the built-in allocator always does.
+                context.progress.warn(f"{error.message}; computing it here")
+        if not computed:
+            works = [_computed(op, context, plan, uuid) for uuid in missing]
+            reports = await settle([Deferred.fromCoroutine(work) for work in works])
+            computed = dict(zip(missing, reports, strict=True))
+        for uuid, report in computed.items():
+            context.services.capacities.keep(
+                plan.snapshot, uuid, plan.params[uuid], op.fits, report
+            )
+        every = {**plan.kept, **computed}
+        ordered = {uuid: every[uuid] for uuid in plan.params}
+        return Outcome(result=cluster_report(ordered, plan.now))
+
+
+async def _ask_nodes(context: Context, groups: list[str]) -> dict[str, NodeInfo]:
+    snapshot = context.snapshot
+    cluster = snapshot.cluster
+    request = NodeInfoRequest(
+        hypervisors=cluster.enabled_hypervisors,
+        disk_templates=cluster.enabled_disk_templates,
+    )
+    infos: dict[str, NodeInfo] = {}
+
+    async def ask(node: Node) -> None:
+        try:
+            infos[node.uuid] = await context.call(node, NODE_INFO, request)
+        except GanetixError as error:
+            context.progress.warn(f"{node.name} counts as offline: {error.message}")
+
+    nodes = [node for uuid in groups for node in snapshot.nodes_of(uuid)]
+    online = [node for node in nodes if not node.offline]
+    await settle([Deferred.fromCoroutine(ask(node)) for node in online])
+    return infos
+
+
+def _view(plan: CapacityFacts, groups: list[str]) -> CapCluster:
+    return cap_cluster(plan.snapshot, plan.infos, groups, plan.params)
+
+
+async def _computed(
+    op: OpComputeCapacity, context: Context, plan: CapacityFacts, uuid: str
+) -> GroupReport:
+    params = plan.params[uuid]
+    cluster = _view(plan, [uuid])
+    allocation = context.services.allocation
+    result = await allocation.tiered(cluster, request_of(params))
+    fits = [
+        await allocation.tiered(cluster, request_of(_sized(params, size)))
+        for size in op.fits
+    ]
+    return _report(
+        plan,
+        uuid,
+        params,
+        result,
+        tuple(_count(found, size) for found, size in zip(fits, op.fits, strict=True)),
+    )
+
+
+def _sized(params: CapacityParams, size: InstanceSize) -> CapacityParams:
+    return replace(params, max_inst_spec=size)
+
+
+def _count(result: TieredResult, size: InstanceSize) -> int:
+    """How many of exactly this size came first."""
+    wanted = (size.memory_mib, size.disk_mib, size.vcpus)
+    rows = rows_of(result.tspecs[:1])
+    return sum(row[3] for row in rows if row[:3] == wanted)
+
+
+def _report(
+    plan: CapacityFacts,
+    uuid: str,
+    params: CapacityParams,
+    result: TieredResult,
+    fits: tuple[int, ...],
+) -> GroupReport:
+    group = plan.snapshot.groups[uuid]
+    return GroupReport(
+        name=group.name,
+        alloc_policy=group.alloc_policy,
+        tspecs=rows_of(result.tspecs),
+        fits=fits,
+        max_inst_spec=params.max_inst_spec,
+        default_template=params.default_template,
+        max_cpu_ratio=params.max_cpu_ratio,
+        max_disk_usage=params.max_disk_usage,
+        reason=result.reason,
+        revision=plan.snapshot.revision,
+        ctime=plan.now,
+    )
+
+
+async def _by_program(
+    op: OpComputeCapacity,
+    name: str,
+    context: Context,
+    plan: CapacityFacts,
+    groups: list[str],
+) -> dict[str, GroupReport]:
+    """What an external allocator says; it may not know the request at all."""
+    request = Capacity(
+        groups=tuple(groups),
+        parameters={uuid: _given(plan.params[uuid]) for uuid in groups},
+    )
+    cluster = _view(plan, groups)
+    hypervisors = plan.snapshot.cluster.enabled_hypervisors
+    answer = await context.services.allocation.ask(
+        name, cluster, request, hypervisors, context.say
+    )
+    if not isinstance(answer.result, Capacities):
+        raise RemoteFailure(f"allocator {name} has no capacity: {answer.info}")
+    reports: dict[str, GroupReport] = {}
+    for uuid in groups:
+        found = answer.result.groups.get(uuid)
+        if found is None:
+            raise RemoteFailure(
+                f"allocator {name} left out group {plan.snapshot.groups[uuid].name}"
+            )
+        result = TieredResult(tspecs=found.tspecs, reason=found.reason)
+        params = plan.params[uuid]
+        fits = []
+        for size in op.fits:
+            there = await context.services.allocation.tiered(
+                _view(plan, [uuid]), request_of(_sized(params, size))
+            )
+            fits.append(_count(there, size))
+        reports[uuid] = _report(plan, uuid, params, result, tuple(fits))
+    return reports
+
+
+def _given(params: CapacityParams) -> CapacityOverrides:
+    return CapacityOverrides(
+        max_inst_spec=params.max_inst_spec,
+        default_template=params.default_template,
+        max_cpu_ratio=params.max_cpu_ratio,
+        max_disk_usage=params.max_disk_usage,
+        capacity_checks=params.capacity_checks,
+    )

@@ -29,6 +29,7 @@ from ganetix.jobs.values import (
     SubmitRequest,
 )
 from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
+from ganetix.plan.crypto import renewal_text
 from ganetix.query.service import QueryService
 from ganetix.state.replicate import Replicator
 from ganetix.state.store import StateStore
@@ -52,6 +53,7 @@ class Door:
         issue_token: IssueToken,
         enrol: Enrol,
         replicator: Replicator | None = None,
+        ca_expires: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._config = config
         self._store = store
@@ -61,27 +63,29 @@ class Door:
         self._issue_token = issue_token
         self._enrol = enrol
         self._replicator = replicator
+        self._ca_expires = ca_expires
         self._started = clock.seconds()
 
     def submit(self, requests: Sequence[SubmitRequest]) -> Deferred[tuple[int, ...]]:
         """Submit jobs, all or none."""
-        return self._queue.submit(requests)
+        return self._store.attended(self._queue.submit(requests))
 
     def cancel(self, job_id: int) -> Deferred[tuple[bool, str]]:
         """Cancel a job."""
-        return self._queue.cancel(job_id)
+        return self._store.attended(self._queue.cancel(job_id))
 
     def change_priority(self, job_id: int, priority: int) -> Deferred[tuple[bool, str]]:
         """Give a job another priority; whether that was possible, and a line."""
-        return self._queue.change_priority(job_id, priority)
+        changed = self._queue.change_priority(job_id, priority)
+        return self._store.attended(changed)
 
     def archive(self, job_ids: Sequence[int]) -> Deferred[tuple[tuple[bool, str], ...]]:
         """Archive jobs; of each whether it is archived now, and a line."""
-        return self._queue.archive(job_ids)
+        return self._store.attended(self._queue.archive(job_ids))
 
     def archive_older(self, age_seconds: float) -> Deferred[int]:
         """Archive all jobs that ended so many seconds ago or earlier; how many."""
-        return self._queue.archive_older(age_seconds)
+        return self._store.attended(self._queue.archive_older(age_seconds))
 
     def drain(self, is_drained: bool, reason: str) -> Deferred[QueueInfo]:
         """Take no more jobs, or take them again; how the queue is then."""
@@ -93,7 +97,7 @@ class Door:
                 await self._queue.undrain()
             return self._queue.info()
 
-        return Deferred.fromCoroutine(drain())
+        return self._store.attended(Deferred.fromCoroutine(drain()))
 
     def queue_info(self) -> Deferred[QueueInfo]:
         """The job queue at a glance."""
@@ -135,6 +139,7 @@ class Door:
         """The cluster at a glance."""
         snapshot = self._config.snapshot()
         cluster = snapshot.cluster
+        renewal = cluster.ca_renewal
         counts = self._queue.counts()
         return succeed(
             ClusterInfo(
@@ -155,6 +160,8 @@ class Door:
                 serial_no=cluster.serial_no,
                 tags=cluster.tags,
                 drain=self._queue.info().drain,
+                ca_expires=self._ca_expires(),
+                ca_renewal=renewal_text(renewal) if renewal else "",
                 faults=(self._store.fault,) if self._store.fault else (),
                 epoch=cluster.epoch,
                 candidates=candidate_infos(snapshot, self._replicator)

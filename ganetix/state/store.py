@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -13,9 +13,12 @@ from twisted.python.failure import Failure
 
 from ganetix.errors import StateFault
 from ganetix.flow.event import Event
+from ganetix.flow.shield import shielded
 from ganetix.interfaces import IStateEngine
 from ganetix.objects.base import Value
 from ganetix.state.rows import Batch, Row, RowKey
+
+T = TypeVar("T")
 
 SLOW_SECONDS = 1.0
 GROUP_LIMIT = 1000
@@ -115,6 +118,7 @@ class StateStore:
         self._records: list[Batch] = []
         self._unconfirmed: deque[tuple[int, Deferred[int]]] = deque()
         self._patience: IDelayedCall | None = None
+        self._attended: dict[Deferred[Any], float] = {}
         self._pending: list[_Waiting] = []
         self._untold: deque[tuple[Deferred[int], int | StateFault]] = deque()
         self._has_failed = False
@@ -162,6 +166,20 @@ class StateStore:
         self._pending.append(waiting)
         self._go_on()
         return told
+
+    def attended(self, work: Deferred[T]) -> Deferred[T]:
+        """A view of work that writes, for somebody who waits for it.
+
+        It fails with ``StateFault`` once the replicas have confirmed nothing for
+        ``PATIENCE_SECONDS``; the work goes on, and may be done when they do.
+        """
+        view = shielded(work)
+        if not view.called:
+            since = self._clock.seconds()
+            self._attended[view] = since
+            _ = view.addBoth(lambda result: self._let_go(result, view))
+            self._be_patient(since)
+        return view
 
     def load(self, kinds: Sequence[str]) -> Deferred[Sequence[Row]]:
         """All durable rows of these kinds, by kind and key."""
@@ -213,6 +231,8 @@ class StateStore:
     def go_on(self) -> None:
         """Replicas: writing may be possible again, or not any more."""
         self._go_on()
+        if self._attended:
+            self._be_patient(self._clock.seconds())
 
     def give_up(self, why: str) -> None:
         """Replicas: nothing is ever confirmed again."""
@@ -253,10 +273,18 @@ class StateStore:
             return False
         if self._replicas.obstacle is None:
             return True
-        if self._patience is None and self._is_open:
-            wait = self._pending[0].since + PATIENCE_SECONDS - self._clock.seconds()
-            self._patience = self._clock.callLater(max(wait, 0.0), self._lose_patience)
+        self._be_patient(self._pending[0].since)
         return False
+
+    def _be_patient(self, since: float) -> None:
+        """While there is an obstacle, look after those who wait since then."""
+        if self._patience is None and self._is_open and self._replicas.obstacle:
+            wait = max(since + PATIENCE_SECONDS - self._clock.seconds(), 0.0)
+            self._patience = self._clock.callLater(wait, self._lose_patience)
+
+    def _let_go(self, result: T, view: Deferred[Any]) -> T:
+        self._attended.pop(view, None)
+        return result
 
     def _lose_patience(self) -> None:
         """Refuse what has waited for too long, if the obstacle is still there."""
@@ -266,7 +294,13 @@ class StateStore:
             latest = self._clock.seconds() - PATIENCE_SECONDS
             late = [w for w in self._pending if w.since <= latest]
             self._refuse(late, StateFault(obstacle))
+            message = f"{obstacle}: it is not known whether this will be done"
+            for view, since in tuple(self._attended.items()):
+                if since <= latest and not view.called:
+                    view.errback(StateFault(message))
         self._go_on()
+        if self._attended:
+            self._be_patient(min(self._attended.values()))
 
     def _not_confirmed(self) -> None:
         self.give_up("the state store was closed before the candidates had this")

@@ -228,6 +228,7 @@ class SimRpc:
         target = sim.candidates[node.name]
         answer: Deferred[R] = Deferred(lambda _: None)
         body = wire.encode_request(request)
+        sim.calls.append((method.name, node.name))
 
         def arrive() -> None:
             if sim.is_cut(caller, target):
@@ -273,7 +274,7 @@ class SimReplicas:
     """Nodes ``node1`` …, all candidates; the first begins as master.
 
     ``acknowledged`` are pairs of epoch and key, in the order in which they were told;
-    ``lines`` what fail-overs have said.
+    ``lines`` what fail-overs have said, ``calls`` the methods called and of whom.
     """
 
     def __init__(self, directory: Path, nodes: int) -> None:
@@ -282,6 +283,7 @@ class SimReplicas:
         self.cuts: set[frozenset[str]] = set()
         self.acknowledged: list[tuple[int, str]] = []
         self.lines: list[str] = []
+        self.calls: list[tuple[str, str]] = []
         self.candidates: dict[str, SimCandidate] = {}
         made = [
             msgspec.structs.replace(

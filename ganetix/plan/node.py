@@ -90,7 +90,8 @@ def _readded(op: OpNodeAdd, snapshot: Snapshot) -> Node:
         raise WrongState(
             f"node {node.name} is the master; only another master can take it in again"
         )
-    return node
+    # Offline ones are never contacted, but this one must be asked when it joins.
+    return replace(node, offline=False)
 
 
 def enrolled(snapshot: Snapshot, node_uuid: str) -> JoinToken:

@@ -112,6 +112,8 @@ async def _ask_whether_it_left(context: Context, intent: InstanceIntent) -> None
     if source is None or source.offline:
         # Dead for sure, so it is enough that all of the guest has arrived.
         target = context.snapshot.nodes[intent.target_node]
+        if target.offline:
+            return
         try:
             await context.call(target, GUEST_ACCEPT, name)
         except WrongState:

@@ -135,9 +135,11 @@ class ReaddTests(SynchronousTestCase):
         self.assertEqual((node.primary_ip, node.secondary_ip), ("127.0.0.77",) * 2)
 
     def test_offline(self) -> None:
-        """One that was offline is online again."""
+        """One that was offline is asked, and online again once it has joined."""
         node = replace(self.node, offline=True, drained=False)
         self.snapshot = make_snapshot(NODE1, node)
+        (token,) = reserve(self.readd(), self.snapshot, "new", 0.0).put_tokens
+        self.assertFalse(token.node.offline)
         self.assertFalse(self.rejoined(self.readd()).node("node2").offline)
 
     def test_until_then(self) -> None:

@@ -333,6 +333,15 @@ class MoveTests(SynchronousTestCase):
         self.assertEqual(self.home(), "node1")
         self.assertEqual(self.states()["node1"], "running")
 
+    def test_undecided_and_both_dead(self) -> None:
+        """With both nodes dead nothing is left to be asked: it stays where it was."""
+        self.leave_undecided()
+        self.set_down("node1")
+        self.sim.edit_node("node2", offline=True)
+        self.sim.edit_node("node1", offline=True)
+        self.run_op(replace(FAILOVER, node="node3"))
+        self.assertEqual(self.home(), "node3")
+
     def test_cancel(self) -> None:
         """A guest is called back when its job is cancelled."""
         self.sim.nodes["node2"].hypervisor.send_seconds = 100.0

@@ -24,6 +24,7 @@ from ganetix.plan.capacity.step import (
     best,
     best_redundant,
     counts,
+    counts_fitting,
     fits,
     with_rejected,
 )
@@ -151,54 +152,91 @@ class Filling:
 
     def _place(self, trial: Trial, limit: int | None) -> Generator[None, None, Counts]:
         """Place without a look at redundancy."""
-        done = 0
-        trial.refresh()
         changes = Changes(trial)
+        done = 0
         while limit is None or done < limit:
-            trial.refresh()
-            changes.refresh()
-            choice = best(changes)
             yield
-            if choice is None:
-                return counts(trial)
-            self._put(trial.guest, choice.primary, choice.secondary)
+            if not self._place_one(changes):
+                break
             done += 1
         trial.refresh()
         return counts(trial)
+
+    def _place_one(self, changes: Changes) -> bool:
+        """Place one more where that is best; whether there was room."""
+        changes.trial.refresh()
+        changes.refresh()
+        choice = best(changes, is_scored=False)
+        if choice is not None:
+            self._put(changes.trial.guest, choice.primary, choice.secondary)
+        return choice is not None
 
     def _fill_checked(
         self, size: Size, limit: int | None
     ) -> Generator[None, None, Counts]:
         """Place in blocks that leave the cluster redundant as a whole."""
-        state = self.state
+        redundancy = self.redundancy
         trial = self.trial(size)
+        if redundancy.is_hopeless:
+            return with_rejected(counts(trial), counts_fitting(trial))
+        changes = Changes(trial)
         is_big = True
-        start = len(self.placed)
+        end = None if limit is None else len(self.placed) + limit
         while True:
-            left = None if limit is None else limit - (len(self.placed) - start)
+            left = None if end is None else end - len(self.placed)
             block = self._big_block(size) if is_big else SMALL_BLOCK
-            mark, before = state.mark(), len(self.placed)
-            found = yield from self._place(
-                trial, block if left is None else min(left, block)
-            )
-            if (yield from self.redundancy.steps()):
-                if len(self.placed) == before:
-                    return found
-                continue
-            state.rollback(mark)
-            del self.placed[before:]
-            self._forget()
-            if not is_big:
-                return (yield from self._place_checked(trial, left))
-            is_big = False
+            block = block if left is None else min(left, block)
+            mark, before = self.state.mark(), len(self.placed)
+            small_mark = yield from self._place_block(changes, block)
+            holds = yield from redundancy.steps()
+            if not holds and is_big and small_mark is not None:
+                # The small block would be the same instances; some more came after it.
+                self._take_back(small_mark, before + SMALL_BLOCK)
+                holds = yield from redundancy.steps()
+                is_big = False
+            if not holds:
+                self._take_back(mark, before)
+                return (yield from self._place_checked(changes, left))
+            if len(self.placed) == before:
+                trial.refresh()
+                return counts(trial)
+
+    def _place_block(
+        self, changes: Changes, limit: int
+    ) -> Generator[None, None, int | None]:
+        """Place without a look at redundancy, unless there is no hope for it.
+
+        Answers the mark after a small block, if there was more than that.
+        """
+        small_mark = None
+        look = 1
+        for done in range(limit):
+            yield
+            if done == SMALL_BLOCK:
+                small_mark = self.state.mark()
+            if not self._place_one(changes):
+                # Nothing came after the small block: it would be the same.
+                return small_mark if done > SMALL_BLOCK else None
+            if done + 1 == look:
+                look *= 2
+                if self.redundancy.is_hopeless:
+                    break
+            elif self.redundancy.is_surely_lost:
+                break
+        return small_mark
+
+    def _take_back(self, mark: int, placed: int) -> None:
+        """Undo placements."""
+        self.state.rollback(mark)
+        del self.placed[placed:]
+        self._forget()
 
     def _place_checked(
-        self, trial: Trial, limit: int | None
+        self, changes: Changes, limit: int | None
     ) -> Generator[None, None, Counts]:
         """Place one by one, each leaving the cluster redundant."""
+        trial = changes.trial
         done = 0
-        trial.refresh()
-        changes = Changes(trial)
         while limit is None or done < limit:
             trial.refresh()
             changes.refresh()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
+from ganetix.plan.capacity.demand import Demand
 from ganetix.plan.capacity.guest import Guest, policy_failure
-from ganetix.plan.capacity.hardware import Flags, Ints
 from ganetix.plan.capacity.model import MOVABLE
 from ganetix.plan.capacity.state import ClusterState
 
@@ -15,16 +13,14 @@ from ganetix.plan.capacity.state import ClusterState
 class Going(NamedTuple):
     """A node's primaries by number: pairs, movable ones, others in the order of going.
 
-    ``memory``, ``disk`` and ``needs_disk`` are of the movable ones and the others;
-    ``is_allowed`` is false if one of these others could not be made again.
+    ``demand`` is of the movable ones and the others; ``is_allowed`` is false if one of
+    these others could not be made again.
     """
 
     pairs: list[int]
     movable: list[int]
     others: list[int]
-    memory: Ints
-    disk: Ints
-    needs_disk: Flags
+    demand: Demand
     is_allowed: bool
 
 
@@ -65,12 +61,7 @@ class Departures:
             pairs,
             movable,
             others,
-            np.array([guest.used_memory for guest in leaving], dtype=np.int64),
-            np.array(
-                [guest.disk if guest.is_local else 0 for guest in leaving],
-                dtype=np.int64,
-            ),
-            np.array([guest.is_local for guest in leaving], dtype=np.bool_),
+            Demand(leaving),
             all(self._is_allowed(guests[number], group) for number in others),
         )
 

@@ -9,7 +9,6 @@ import numpy as np
 from ganetix.plan.capacity.candidates import Candidates
 from ganetix.plan.capacity.going import Departures
 from ganetix.plan.capacity.hardware import Flags
-from ganetix.plan.capacity.refuge import surely
 from ganetix.plan.capacity.rehome import Rehoming, Tie, best_refuge
 from ganetix.plan.capacity.state import (
     DISK,
@@ -85,9 +84,19 @@ class Redundancy:
     @property
     def is_hopeless(self) -> bool:
         """Whether some node cannot be evacuated, nor if any more is placed."""
-        return not self.pairs_can_fail_over() or any(
-            self._told_by_sums(node) is False for node in self._nodes_with_others()
-        )
+        if not self.pairs_can_fail_over():
+            return True
+        for node in self._nodes_with_others():
+            if self._told_by_sums(node) is False:
+                self._suspect = node
+                return True
+        return False
+
+    @property
+    def is_surely_lost(self) -> bool:
+        """The same, but asked only of the node that failed last: it may be true."""
+        node = self._suspect
+        return node >= 0 and self._told_by_sums(node) is False
 
     @property
     def all_are_pairs(self) -> bool:
@@ -152,7 +161,7 @@ class Redundancy:
         if going.pairs:
             free = free - state.pair_memory[refuges.nodes, hardware.place[node]]
         disk = state.numbers[DISK, refuges.nodes]
-        return surely(going.memory, going.disk, going.needs_disk, free, disk)
+        return going.demand.is_met(free, disk)
 
     def _can_evacuate(self, node: int) -> bool:
         """Whether all instances of a node find another one, each the best."""

@@ -34,13 +34,16 @@ ERROR = 1e-15
 WEIGHTS = np.array([0.5, 0.5, 1.0, 3.0, 1.0, 1.0, 1.0, 1.0])[:, None]
 
 
-def best_single(changes: Changes) -> Choice | None:
+def best_single(changes: Changes, *, is_scored: bool = True) -> Choice | None:
     """The node with the lowest score, the last one of equals."""
-    return next(singles_by_score(changes), None)
+    return next(singles_by_score(changes, is_scored=is_scored), None)
 
 
-def singles_by_score(changes: Changes) -> Iterator[Choice]:
-    """All nodes where the guest fits, lowest score first, the last one of equals."""
+def singles_by_score(changes: Changes, *, is_scored: bool = True) -> Iterator[Choice]:
+    """All nodes where the guest fits, lowest score first, the last one of equals.
+
+    Without ``is_scored`` their scores need not be right, only their order.
+    """
     trial = changes.trial
     places = np.flatnonzero(trial.primary_codes == FITS)
     if not len(places):
@@ -56,6 +59,10 @@ def singles_by_score(changes: Changes) -> Iterator[Choice]:
         while start < len(places):
             end = _end_of_ties(near, start, error)
             tied = places[start:end]
+            if len(tied) == 1 and not is_scored:
+                yield Choice(int(trial.nodes[tied[0]]), NONE, float(near[start]))
+                start = end
+                continue
             yield from _exactly(changes, spread, tied)
             start = end
 

@@ -24,11 +24,14 @@ Counts = tuple[int, ...]
 """How often each mode of FAILURE_MODES was met."""
 
 
-def best(changes: Changes) -> Choice | None:
-    """The best place for a trial's guest; None if it fits nowhere."""
+def best(changes: Changes, *, is_scored: bool = True) -> Choice | None:
+    """The best place for a trial's guest; None if it fits nowhere.
+
+    Without ``is_scored`` the score that is told need not be right.
+    """
     if changes.trial.guest.is_pair:
         return best_pair(changes)
-    return best_single(changes)
+    return best_single(changes, is_scored=is_scored)
 
 
 def counts(trial: Trial) -> Counts:
@@ -49,7 +52,7 @@ def best_redundant(
     trial = changes.trial
     state = trial.state
     rejected = 0
-    for choice in singles_by_score(changes):
+    for choice in singles_by_score(changes, is_scored=False):
         mark = state.mark()
         state.add(trial.guest, choice.primary)
         holds = yield from redundancy.steps()

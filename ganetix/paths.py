@@ -63,7 +63,7 @@ class Paths(msgspec.Struct, frozen=True):
 
     @property
     def ca_key(self) -> Path:
-        """The cluster CA's private key, PEM, mode 0600; on the master only."""
+        """The cluster CA's private key, PEM, mode 0600; on the master and candidates."""
         return self.lib / "ca.key"
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.errors import WrongState
@@ -40,11 +42,11 @@ def status(
 class VoteTests(SynchronousTestCase):
     """Whether a fail-over may be."""
 
-    def refusal(self, votes: dict[str, MasterBelief | None], words: Words) -> str:
+    def refusal(self, votes: Mapping[str, MasterBelief | None], words: Words) -> str:
         """Why node ``b`` may not take over from ``a``."""
         with self.assertRaises(WrongState) as caught:
             check_votes(votes, "b", "a", NAMES, words)
-        return caught.exception.message
+        return str(caught.exception)
 
     def test_agreed(self) -> None:
         """Most nodes answer, and take the same one for the master."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ganetix.cli.cluster_crypto import add_renew_crypto
+from ganetix.cli.cluster_capacity import add_capacity
 from ganetix.cli.cluster_destroy import add_destroy
 from ganetix.cli.cluster_info import add_getmaster, add_info
 from ganetix.cli.cluster_init import add_init
@@ -29,6 +31,8 @@ COMMANDS = (
     add_cluster_tags,
     add_queue,
     add_verify,
+    add_renew_crypto,
+    add_capacity,
     add_command,
     add_copyfile,
     add_master_failover,

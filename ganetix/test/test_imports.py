@@ -52,7 +52,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"api.client", "api.link", "api.types", "api.chunks", "api.boxes", "api.quick"}
     | {"api.words"}
     | {"bootstrap", "flow", "hypervisor.params", "netutils", "state.sqlite"}
-    | {"plan.failover"},
+    | {"plan.failover", "plan.capacity.report"},
 }
 UNBOUND = {"tap", "testing", "test"}
 

@@ -19,6 +19,7 @@ from ganetix.cli.main import PROGRAMS, parser_of
 from ganetix.errors import GanetixError
 from ganetix.hypervisor.params import HV_PARAMETERS
 from ganetix.objects import BackendParams, CapacityParams, NicParams, NodeParams
+from ganetix.objects.finding import ERROR_CODES
 from ganetix.opcodes import AnyOpcode
 from ganetix.opcodes.parameters import BACKEND, CAPACITY, NIC, NODE, SIZE
 from ganetix.plan.roles import TRANSITIONS, WISHES, Never
@@ -179,6 +180,15 @@ class ErrorTable(Generated):
         return table(("code", "class", "meaning"), rows)
 
 
+class FindingTable(Generated):
+    """What ``gnt-cluster verify`` can find."""
+
+    def text(self) -> str:
+        """One table."""
+        rows = [(f"``{code}``", meaning) for code, meaning in ERROR_CODES.items()]
+        return table(("code", "meaning"), rows)
+
+
 class FieldTable(Generated):
     """The fields of one kind of object: argument ``module:TABLE``."""
 
@@ -315,6 +325,7 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.add_directive("ganetix-opcodes", OpcodeTable)
     app.add_directive("ganetix-rpc-methods", MethodTable)
     app.add_directive("ganetix-errors", ErrorTable)
+    app.add_directive("ganetix-findings", FindingTable)
     app.add_directive("ganetix-fields", FieldTable)
     app.add_directive("ganetix-commands", CommandTable)
     app.add_directive("ganetix-hypervisors", HypervisorTable)

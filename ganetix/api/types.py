@@ -88,7 +88,11 @@ class CandidateInfo(Value, frozen=True, kw_only=True):
 
 
 class ClusterInfo(Value, frozen=True, kw_only=True):
-    """What ``gnt-cluster info`` shows; ``faults`` are printable lines."""
+    """What ``gnt-cluster info`` shows; ``faults`` are printable lines.
+
+    ``ca_renewal`` is one, too, while the CA is being renewed; ``ca_expires`` is when
+    the CA ends (seconds since the epoch).
+    """
 
     name: str
     uuid: str
@@ -110,3 +114,5 @@ class ClusterInfo(Value, frozen=True, kw_only=True):
     faults: tuple[str, ...] = ()
     epoch: int = 1
     candidates: tuple[CandidateInfo, ...] = ()
+    ca_expires: float = 0.0
+    ca_renewal: str = ""

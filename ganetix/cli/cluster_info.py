@@ -62,6 +62,10 @@ async def show_info(session: Asking, options: Options) -> None:
         "Tags": ",".join(info.tags) or "-",
         "Running since": show_time(info.started),
     }
+    if info.ca_expires:
+        shown["CA expires"] = show_time(info.ca_expires)
+    if info.ca_renewal:
+        shown["CA"] = info.ca_renewal
     if info.drain is not None:
         shown["Queue"] = drain_text(info.drain)
     for name, value in shown.items():

@@ -51,6 +51,10 @@ def candidates(program: str, words: Sequence[str], streams: Streams) -> list[str
     socket_path = _root(before, streams)
     if kind in ("node", "group", "instance", "os", "job"):
         found = names_of(kind, socket_path)
+    elif kind == "error-code":
+        from ganetix.objects.finding import ERROR_CODES
+
+        found = list(ERROR_CODES)
     else:
         found = _tags(kind, after, socket_path)
     return [name for name in _matching(found, current) if name not in after]

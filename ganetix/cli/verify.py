@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import msgspec
 
 from ganetix.cli.output import print_json
 from ganetix.cli.parser import Options
-from ganetix.cli.streams import Streams
+from ganetix.cli.streams import Streams, printable
 from ganetix.errors import StateFault
 from ganetix.jobs.model import Job
-
-KINDS = ("cluster", "group", "node", "instance")
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is not as it should be."""
-
-    level: Literal["error", "warning"]
-    code: str
-    kind: str
-    name: str
-    message: str
+from ganetix.objects.finding import ERROR_CODES, FINDING_KINDS, Finding
 
 
 class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +47,6 @@ def report_of(jobs: Sequence[Job]) -> VerifyReport:
 def medium_report(cluster_name: str, fault: StateFault) -> VerifyReport:
     """That nothing could be checked: the state medium takes no job."""
     finding = Finding(
-        level="error",
         code="ECLUSTERSTATE",
         kind="cluster",
         name=cluster_name or "cluster",
@@ -73,16 +60,48 @@ def print_report(streams: Streams, report: VerifyReport, options: Options) -> in
     errors = sum(finding.level == "error" for finding in report.findings)
     if options.json:
         print_json(streams, msgspec.to_builtins(report))
-        return int(errors > 0)
-    for kind in dict.fromkeys((*KINDS, *(f.kind for f in report.findings))):
-        found = [finding for finding in report.findings if finding.kind == kind]
-        if found:
+    elif options.error_codes:
+        _print_lines(streams, report)
+    else:
+        _print_text(streams, report, errors)
+    return int(errors > 0)
+
+
+def print_codes(streams: Streams) -> None:
+    """All codes with what they mean."""
+    width = max(map(len, ERROR_CODES))
+    for code, meaning in ERROR_CODES.items():
+        streams.out(f"{code:{width}}  {meaning}")
+
+
+def _sorted(report: VerifyReport) -> list[Finding]:
+    def order(finding: Finding) -> tuple[int, str, str, str]:
+        kind = FINDING_KINDS.index(finding.kind)
+        return kind, finding.name, finding.level, finding.code
+
+    return sorted(report.findings, key=order)
+
+
+def _print_lines(streams: Streams, report: VerifyReport) -> None:
+    """``LEVEL:CODE:KIND:NAME:MESSAGE``; only the message may have colons in it."""
+    for each in _sorted(report):
+        where = f"{each.kind}:{each.name}"
+        line = f"{each.level.upper()}:{each.code}:{where}:{each.message}"
+        streams.out(printable(line))
+
+
+def _print_text(streams: Streams, report: VerifyReport, errors: int) -> None:
+    kind = ""
+    for finding in _sorted(report):
+        if finding.kind != kind:
+            kind = finding.kind
             streams.out(f"{kind}:")
-        for finding in sorted(found, key=lambda f: (f.name, f.level, f.code)):
-            streams.out(
+        streams.out(
+            printable(
                 f"  {finding.level.upper()} {finding.name}: {finding.message}"
                 f" [{finding.code}]"
             )
+        )
     for line in report.repaired:
         streams.out(f"repaired: {line}")
     warnings = len(report.findings) - errors
@@ -92,7 +111,6 @@ def print_report(streams: Streams, report: VerifyReport, options: Options) -> in
         f" {', '.join(report.groups) or 'no group'}:"
         f" {count(errors, 'error')}, {count(warnings, 'warning')}"
     )
-    return int(errors > 0)
 
 
 def count(number: int, noun: str) -> str:

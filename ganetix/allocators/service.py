@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from twisted.internet.defer import Deferred
 
 from ganetix.allocators.external import ExternalAllocators
+from ganetix.allocators.htools_text import write_text
 from ganetix.allocators.pool import WorkerPool
 from ganetix.interfaces import Say
 from ganetix.plan.capacity.model import CapCluster, TieredRequest, TieredResult
@@ -31,6 +32,10 @@ class Allocators:
     ) -> Deferred[TieredResult]:
         """What fits; cancelling ends the computation."""
         return self._pool.compute(TieredWork(cluster=cluster, request=request))
+
+    def exported(self, cluster: CapCluster) -> str:
+        """The cluster in htools' text format."""
+        return write_text(cluster)
 
     def ask(
         self,

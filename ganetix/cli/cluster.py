@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ganetix.cli.cluster_crypto import add_renew_crypto
 from ganetix.cli.cluster_capacity import add_capacity
+from ganetix.cli.cluster_crypto import add_renew_crypto
 from ganetix.cli.cluster_destroy import add_destroy
+from ganetix.cli.cluster_export import add_export
 from ganetix.cli.cluster_info import add_getmaster, add_info
 from ganetix.cli.cluster_init import add_init
 from ganetix.cli.cluster_modify import (
@@ -33,6 +34,7 @@ COMMANDS = (
     add_verify,
     add_renew_crypto,
     add_capacity,
+    add_export,
     add_command,
     add_copyfile,
     add_master_failover,

@@ -9,7 +9,7 @@ from ganetix.opcodes.base import (
     opcode_id,
     summary,
 )
-from ganetix.opcodes.capacity import OpComputeCapacity
+from ganetix.opcodes.capacity import OpClusterExport, OpComputeCapacity
 from ganetix.opcodes.cluster import (
     OpClusterDestroy,
     OpClusterModify,
@@ -55,6 +55,7 @@ AnyOpcode = (
     | OpClusterRename
     | OpClusterRenewCrypto
     | OpClusterVerify
+    | OpClusterExport
     | OpComputeCapacity
     | OpGroupAdd
     | OpGroupAssignNodes
@@ -90,6 +91,7 @@ __all__ = [
     "DiskRequest",
     "NicRequest",
     "OpClusterDestroy",
+    "OpClusterExport",
     "OpClusterModify",
     "OpClusterRedistribute",
     "OpClusterRename",

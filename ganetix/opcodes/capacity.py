@@ -9,6 +9,12 @@ from ganetix.opcodes.base import Opcode
 from ganetix.opcodes.parameters import CAPACITY, SIZE, check_given
 
 
+class OpClusterExport(Opcode, frozen=True, kw_only=True):
+    """Describe the running cluster, or some groups, in htools' text format."""
+
+    groups: tuple[str, ...] = ()
+
+
 class OpComputeCapacity(Opcode, frozen=True, kw_only=True):
     """How many more instances fit: of falling size, or of the sizes in ``fits``.
 

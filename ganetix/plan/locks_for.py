@@ -163,7 +163,9 @@ def _targets(
     return {"node": _names("shared", *(node.uuid for node in targets(op, snapshot)))}
 
 
-def _groups(op: ops.OpComputeCapacity, snapshot: Snapshot) -> LockPlan:
+def _groups(
+    op: ops.OpComputeCapacity | ops.OpClusterExport, snapshot: Snapshot
+) -> LockPlan:
     named = [snapshot.group(name).uuid for name in op.groups]
     return {"group": _names("shared", *(named or snapshot.groups))}
 
@@ -204,6 +206,7 @@ _RULES: dict[type[ops.Opcode], Callable[..., LockPlan]] = {
     ops.OpClusterRename: _cluster_exclusive,
     ops.OpClusterRenewCrypto: _cluster_exclusive,
     ops.OpClusterVerify: _verify,
+    ops.OpClusterExport: _groups,
     ops.OpComputeCapacity: _groups,
     ops.OpGroupAdd: _cluster_shared,
     ops.OpGroupAssignNodes: _assign_nodes,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred, execute, fail
 
+from ganetix.allocators.htools_text import write_text
 from ganetix.errors import NotFound
 from ganetix.interfaces import Say
 from ganetix.plan.capacity.model import CapCluster, TieredRequest, TieredResult
@@ -32,6 +33,10 @@ class InlineAllocation:
         """What fits."""
         self.computed.append(request)
         return execute(tiered, cluster, request)
+
+    def exported(self, cluster: CapCluster) -> str:
+        """The cluster in htools' text format."""
+        return write_text(cluster)
 
     def ask(
         self,

@@ -114,6 +114,9 @@ class Allocation(Protocol):
     ) -> Deferred[Answer]:
         """What an allocator answers, checked; ``builtin`` is always there."""
 
+    def exported(self, cluster: CapCluster) -> str:
+        """The cluster in htools' text format."""
+
 
 class Capacities(Protocol):
     """The last capacity of each group."""

@@ -13,7 +13,7 @@ from ganetix.flow.settle import settle
 from ganetix.jobs.work import Outcome
 from ganetix.objects import CapacityOverrides, CapacityParams, InstanceSize, Node
 from ganetix.objects.base import Value
-from ganetix.opcodes.capacity import OpComputeCapacity
+from ganetix.opcodes.capacity import OpClusterExport, OpComputeCapacity
 from ganetix.plan.capacity.model import CapCluster, TieredResult
 from ganetix.plan.capacity.report import (
     GroupReport,
@@ -28,6 +28,27 @@ from ganetix.rpc.methods import NODE_INFO, NodeInfo, NodeInfoRequest
 from ganetix.units.base import Context
 
 BUILTIN = "builtin"
+
+
+class ClusterExport:
+    """``OpClusterExport``: what capacity is computed from, as htools reads it."""
+
+    async def gather(self, op: OpClusterExport, context: Context) -> CapCluster:
+        """Configuration and nodes."""
+        snapshot = context.snapshot
+        groups = [snapshot.group(name).uuid for name in op.groups]
+        groups = groups or list(snapshot.groups)
+        return cap_cluster(snapshot, await _ask_nodes(context, groups), groups)
+
+    def plan(self, op: OpClusterExport, facts: CapCluster) -> CapCluster:
+        """Nothing to decide."""
+        return facts
+
+    async def act(
+        self, op: OpClusterExport, context: Context, plan: CapCluster
+    ) -> Outcome:
+        """The text."""
+        return Outcome(result={"text": context.services.allocation.exported(plan)})
 
 
 class CapacityFacts(Value, frozen=True, kw_only=True):

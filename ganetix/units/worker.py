@@ -14,7 +14,7 @@ from ganetix.plan.locks_for import locks_for
 from ganetix.plan.reach import reach_of
 from ganetix.plan.tags import with_tags, without_tags
 from ganetix.units.base import Context, Services, Unit
-from ganetix.units.capacity import ComputeCapacity
+from ganetix.units.capacity import ClusterExport, ComputeCapacity
 from ganetix.units.cluster import ClusterDestroy
 from ganetix.units.cluster_modify import (
     ClusterModify,
@@ -55,6 +55,7 @@ UNITS: dict[type[ops.Opcode], Unit[Any, Any, Any]] = {
     ops.OpClusterRename: ClusterRename(),
     ops.OpClusterRenewCrypto: ClusterRenewCrypto(),
     ops.OpClusterVerify: ClusterVerify(),
+    ops.OpClusterExport: ClusterExport(),
     ops.OpComputeCapacity: ComputeCapacity(),
     ops.OpGroupAdd: GroupAdd(),
     ops.OpGroupAssignNodes: GroupAssignNodes(),

@@ -8,7 +8,7 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from ganetix.objects import InstanceSize
-from ganetix.opcodes import OpComputeCapacity
+from ganetix.opcodes import OpClusterExport, OpComputeCapacity
 from ganetix.plan.capacity.report import GroupReport, cluster_report
 from ganetix.test.cli.support import CommandTestCase
 
@@ -104,3 +104,23 @@ class CapacityTests(CommandTestCase):
         self.answer(replace(GROUP, cached=True))
         await self.run_line("gnt-cluster capacity")
         self.assertIn("as computed at", self.err)
+
+
+class ExportTests(CommandTestCase):
+    """Tests of ``gnt-cluster export-htools``."""
+
+    async def test_file_and_stdout(self) -> None:
+        """The text goes where it was asked to go."""
+        self.master.results[OpClusterExport] = {"text": "group|u|preferred||\n"}
+        path = self.root / "out.data"
+        self.assertEqual(await self.run_line(f"gnt-cluster export-htools {path}"), 0)
+        self.assertEqual(path.read_text(), "group|u|preferred||\n")
+        self.assertEqual(await self.run_line("gnt-cluster export-htools -"), 0)
+        self.assertEqual(self.out, "group|u|preferred||\n")
+
+    async def test_no_directory(self) -> None:
+        """A file that cannot be written is said so."""
+        self.master.results[OpClusterExport] = {"text": ""}
+        line = f"gnt-cluster export-htools {self.root}/no/such"
+        self.assertEqual(await self.run_line(line), 1)
+        self.assertIn("cannot be written", self.err)

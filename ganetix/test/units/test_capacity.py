@@ -7,6 +7,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix import opcodes as ops
+from ganetix.allocators.htools_text import read_text
 from ganetix.errors import NotFound
 from ganetix.objects import CapacityParams, InstanceSize
 from ganetix.plan.capacity.model import CapCluster, TieredSpec
@@ -169,3 +170,13 @@ class CapacityTests(SynchronousTestCase):
             {"fits": (InstanceSize(memory_mib=0, disk_mib=0, vcpus=1),)},
         ):
             self.assertRaises(ValueError, ops.OpComputeCapacity, **fields)
+
+    def test_exported(self) -> None:
+        """What is exported reads as the same cluster, and has its instances."""
+        self.sim.put(make_instance("web1", "node1", 1024))
+        result = self.sim.run(ops.OpClusterExport(), self.progress).result
+        assert isinstance(result, dict)
+        cluster = read_text(result["text"])
+        self.assertEqual([node.name for node in cluster.nodes], ["node1", "node2"])
+        (instance,) = cluster.instances
+        self.assertEqual((instance.name, instance.memory), ("web1", 1024))

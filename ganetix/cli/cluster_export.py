@@ -1,0 +1,67 @@
+"""``gnt-cluster export-htools``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from ganetix.cli.errors import Failure, UsageError
+from ganetix.cli.parser import Options, Program, add_job_options, completes
+
+if TYPE_CHECKING:
+    from ganetix.cli.session import Session
+
+STDOUT = "-"
+
+
+def add_export(made: Program) -> None:
+    """``export-htools``."""
+    export = made.command(
+        "export-htools",
+        export_htools,
+        "write the running cluster in the text format of htools",
+        "hspace, hbal and gnt-capacity read it with -t. Nodes are asked; one that does"
+        " not answer counts as offline. The policies let everything pass but what the"
+        " CPU ratio forbids, and spindles play no role.",
+        examples=[
+            "export-htools /tmp/cluster.data",
+            "export-htools -g rack2 - | gnt-capacity -t -",
+        ],
+    )
+    completes(
+        export.add_argument(
+            "-g",
+            "--node-group",
+            metavar="GROUP",
+            action="append",
+            default=[],
+            help="only this group; may be repeated",
+        ),
+        "group",
+    )
+    completes(
+        export.add_argument("file", metavar="FILE", help="where to; - is stdout"),
+        "file",
+    )
+    add_job_options(export)
+
+
+async def export_htools(session: Session, options: Options) -> None:
+    """Have it described, and write it."""
+    from ganetix.opcodes import OpClusterExport
+
+    if options.submit:
+        raise UsageError("--submit: the text has to be waited for")
+    job = await session.run_job(
+        OpClusterExport(groups=tuple(options.node_group)), options
+    )
+    if job is None:
+        return
+    text = str(cast("dict[str, Any]", job.ops[0].result)["text"])
+    if options.file == STDOUT:
+        session.streams.stdout.write(text)
+        return
+    try:
+        with open(options.file, "w", encoding="utf-8") as file:  # noqa: ASYNC230
+            file.write(text)
+    except OSError as error:
+        raise Failure(f"{options.file} cannot be written: {error.strerror}") from error

@@ -17,6 +17,7 @@ from ganetix.errors import NoResources, StateFault, WrongState
 from ganetix.jobs.model import Dependency
 from ganetix.jobs.values import Drain, LockInfo, LockOwner, LockWaiter
 from ganetix.opcodes import (
+    OpClusterRenewCrypto,
     OpClusterVerify,
     OpGroupAdd,
     OpInstanceRemove,
@@ -402,6 +403,45 @@ class ClusterTests(CommandTestCase):
                 (OpClusterVerify(group="rack2", repair=True),),
             ],
         )
+
+    async def test_verify_error_codes(self) -> None:
+        """For scripts a finding is one line, whatever is in its message."""
+        hostile = {**self.FINDING, "level": "warning", "message": "a: b\nc"}
+        self.master.results[OpClusterVerify] = {"findings": [self.FINDING, hostile]}
+        self.assertEqual(await self.run_line("gnt-cluster verify --error-codes"), 1)
+        first, second = self.out.splitlines()
+        self.assertEqual(first, "ERROR:ENODERPC:node:node2:does not answer")
+        self.assertTrue(second.startswith("WARNING:ENODERPC:node:node2:a: b"))
+
+    async def test_verify_ignores(self) -> None:
+        """Codes to ignore go with the job; one that is unknown is wrong usage."""
+        self.master.results[OpClusterVerify] = {}
+        line = "gnt-cluster verify --ignore-errors ENODETIME --ignore-errors ENODEDISK"
+        self.assertEqual(await self.run_line(line), 0)
+        (request,) = self.master.submitted
+        op = OpClusterVerify(ignore_errors=("ENODETIME", "ENODEDISK"))
+        self.assertEqual(request.ops, (op,))
+        wrong = "gnt-cluster verify --ignore-errors ENODETIMES"
+        self.assertEqual(await self.run_line(wrong), 2)
+        self.assertIn("no code 'ENODETIMES'; did you mean ENODETIME", self.err)
+        self.assertEqual(len(self.master.submitted), 1)
+
+    async def test_verify_list_codes(self) -> None:
+        """All codes are listed with their meanings, without a job."""
+        self.assertEqual(await self.run_line("gnt-cluster verify --list-codes"), 0)
+        self.assertRegex(self.out, r"(?m)^ENODERPC +the node does not answer$")
+        self.assertEqual(self.master.submitted, [])
+
+    async def test_renew_crypto(self) -> None:
+        """What to renew must be said; nodes may be named."""
+        line = "gnt-cluster renew-crypto"
+        self.assertEqual(await self.run_line(line), 2)
+        self.assertIn("nothing to renew", self.err)
+        line += " --new-node-certificates --node node2"
+        self.assertEqual(await self.run_line(line), 0)
+        (request,) = self.master.submitted
+        op = OpClusterRenewCrypto(new_node_certificates=True, nodes=("node2",))
+        self.assertEqual(request.ops, (op,))
 
     async def test_verify_without_medium(self) -> None:
         """If the master can write no job, that is what is wrong."""

@@ -110,6 +110,7 @@ class SimMaster(SimCluster):
             self.services,
             config=self.config,
             rpc=MortalRpc(self.rpc, self.life),
+            authorities=self.authorities(),
             is_active=lambda job_id: self.queue.is_active(job_id),
         )
         self.units = LogicalUnits(self.services)

@@ -159,18 +159,21 @@ class SimCluster:
         self.active: set[int] = set()
         self.farewells = 0
         numbers = itertools.count()
-        self.authorities = self._authorities()
+        self.distribution = SimDistribution()
+        ca, paths = authority(), self.nodes["node1"].paths
+        write_secret(paths.ca_key, key_pem(ca.key))
+        write_file(paths.ca_certificate, ca.certificate_pem)
         self.allocation = InlineAllocation()
         self.services = Services(
             config=self.config,
             rpc=self.rpc,
             clock=self.clock,
-            distribution=_Settled(),
+            distribution=self.distribution,
             allocation=self.allocation,
             capacities=CapacityBook(),
             files=LocalFiles(self.nodes["node1"].paths, inline_offload),
             version=VERSION,
-            authorities=self.authorities,
+            authorities=self.authorities(),
             resolve=lambda name: fail(NotFound(f"{name} is not known")),
             new_uuid=lambda: uuid_of(f"new {next(numbers)}"),
             random_byte=lambda: next(numbers) % 256,
@@ -214,15 +217,11 @@ class SimCluster:
     def _commit(self, change: Callable[[Snapshot], Edits]) -> None:
         SynchronousTestCase().successResultOf(self.config.commit(change))
 
-    def _authorities(self) -> CertificateAuthorities:
-        """The CA on the master node; the candidates get its keys by themselves."""
-        paths = self.nodes["node1"].paths
-        ca = authority()
-        write_secret(paths.ca_key, key_pem(ca.key))
-        write_file(paths.ca_certificate, ca.certificate_pem)
+    def authorities(self) -> CertificateAuthorities:
+        """The CA, read from the master node's files; all candidates have its keys."""
         return CertificateAuthorities(
             self.clock,
-            paths,
+            self.nodes["node1"].paths,
             inline_offload,
             on_new_credentials=lambda: succeed(None),
             share=lambda: succeed(()),
@@ -246,15 +245,15 @@ class SimCluster:
         self.farewells += 1
 
 
-class _Settled:
-    """A distribution that has always reached everybody."""
+class SimDistribution:
+    """A distribution that has always reached everybody, but for those ``behind``."""
 
     behind: tuple[str, ...] = ()
 
     def settled(self, group: str | None = None) -> Deferred[tuple[str, ...]]:
         """At once."""
-        return succeed(())
+        return succeed(self.behind)
 
     def repeat(self) -> Deferred[tuple[str, ...]]:
-        """At once; all but ``behind`` take it."""
+        """At once."""
         return succeed(self.behind)

@@ -173,7 +173,7 @@ class Job(Value, frozen=True, kw_only=True, gc=False):
         index, run = self._expect("running", "canceling")
         done = replace(run, status="success", result=result, ended=now)
         job = self.changed(index, done)
-        if job.current is None:
+        if index + 1 == len(self.ops):
             return replace(job, ended=now)
         return job.canceled(now) if job.cancel_requested else job
 

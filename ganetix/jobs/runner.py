@@ -27,6 +27,7 @@ from ganetix.jobs.live import JobOwner, LiveJob
 from ganetix.jobs.log import JobLog
 from ganetix.jobs.model import Job, LogLine
 from ganetix.jobs.ports import Config, Rows
+from ganetix.jobs.progress import JobProgress
 from ganetix.jobs.rows import job_rows, log_rows
 from ganetix.jobs.work import LockPlan, Outcome, Worker
 from ganetix.locking import LockManager
@@ -39,29 +40,6 @@ STORE_PAUSE_SECONDS = 5.0
 STOPPED = "the master was stopped while this ran"
 
 Move = Callable[[Job], Job]
-
-
-class JobProgress:
-    """What a unit may do to its job: the ``Progress`` of ``jobs.work``."""
-
-    def __init__(self, live: LiveJob, log: JobLog, op: int) -> None:
-        self.job_id = live.job.id
-        self._live = live
-        self._log = log
-        self._op = op
-
-    def say(self, text: str) -> None:
-        """Add a line to the job's log."""
-        self._log.add(self._live, self._op, text)
-
-    def warn(self, text: str) -> None:
-        """Add a warning to the job's log."""
-        self._log.add(self._live, self._op, text, "warning")
-
-    def check_cancelled(self) -> None:
-        """Raise ``Cancelled`` if the user asked for that."""
-        if self._live.job.cancel_requested:
-            raise Cancelled(f"job {self.job_id} was canceled")
 
 
 class Runner:
@@ -99,11 +77,12 @@ class Runner:
 
     async def run(self, live: LiveJob, task: Task) -> Again | None:
         """Do the job's current opcode, if it gets its locks in time."""
-        owner = live.owner = JobOwner(live.job.id, live.job.current_run.op)
+        run = live.job.current_run
+        owner = live.owner = JobOwner(live.job.id, run.op)
         live.hindrance = None
         live.move(live.job.waiting(self._clock.seconds()))
         try:
-            again = await self._attempt(live, owner, task)
+            again = await self._attempt(live, owner, run.priority, task)
         except Exception:
             self.let_go(live)
             raise
@@ -172,10 +151,10 @@ class Runner:
             )
 
     async def _attempt(
-        self, live: LiveJob, owner: JobOwner, task: Task
+        self, live: LiveJob, owner: JobOwner, priority: int, task: Task
     ) -> Again | None:
         try:
-            if not await self._lock(live, owner):
+            if not await self._lock(live, owner, priority):
                 return self._lost_patience(live)
             return await self._perform(live, task)
         except GanetixError as error:
@@ -188,11 +167,10 @@ class Runner:
             await self._fail(live, self._bug(live, Failure()))
         return None
 
-    async def _lock(self, live: LiveJob, owner: JobOwner) -> bool:
-        run = live.job.current_run
+    async def _lock(self, live: LiveJob, owner: JobOwner, priority: int) -> bool:
         patience = live.patience
-        if patience is None or patience.priority != run.priority:
-            patience = live.patience = Patience(priority=run.priority)
+        if patience is None or patience.priority != priority:
+            patience = live.patience = Patience(priority=priority)
 
         try:
             seconds = patience.timeout(self._random.random())

@@ -59,7 +59,7 @@ def add_master_ping(made: Program) -> None:
         ping_master,
         "see whether the master daemon of this node is up and answers",
         "The exit status is 0 if it does, 1 if not.",
-        examples=["master-ping && echo up"],
+        examples=["master-ping"],
     )
 
 

@@ -46,8 +46,7 @@ def announce(netdev: str, address: str) -> None:
         if isinstance(ip, IPv4Address):
             link.send(gratuitous_arp(hardware, ip))
             return
-    icmp = socket.getaddrinfo(_ALL_NODES, 0, type=socket.SOCK_RAW)[0][4]
     with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as raw:
         raw.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, _HOPS)
         index = socket.if_nametoindex(netdev)
-        raw.sendto(advertisement(hardware, ip), (str(icmp[0]), 0, 0, index))
+        raw.sendto(advertisement(hardware, ip), (_ALL_NODES, 0, 0, index))

@@ -7,40 +7,25 @@ master's power; then the newest state, the new epoch in it, and at last ssconf.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
-from itertools import count
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from msgspec.structs import replace
-from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 
+from ganetix.bootstrap.failover_calls import NodeCalls
 from ganetix.config.apply import applied
-from ganetix.config.edition import Edition
 from ganetix.config.rows import snapshot_of
 from ganetix.config.snapshot import Edits, Snapshot
-from ganetix.config.ssconf import ssconf_files, ssconf_serial
 from ganetix.errors import (
-    GanetixError,
-    NodeUnreachable,
     NotFound,
-    StaleEpoch,
-    StateFault,
     WrongState,
 )
-from ganetix.flow.settle import settle
 from ganetix.interfaces import INodeRpc, Say
 from ganetix.objects import Node
 from ganetix.objects.base import Value
-from ganetix.objects.replica import Claim, Epoch, Group, Position
+from ganetix.objects.replica import Claim, Epoch
 from ganetix.objects.replica_calls import (
-    MasterAddress,
-    MasterBelief,
-    ReplicaAppend,
-    ReplicaClaim,
-    ReplicaPart,
-    ReplicaPromise,
-    ReplicaRead,
     ReplicaStatus,
 )
 from ganetix.plan.failover import (
@@ -55,20 +40,7 @@ from ganetix.plan.failover import (
     next_number,
     state_line,
 )
-from ganetix.rpc.methods import (
-    MASTER_BELIEF,
-    MASTER_IP_DOWN,
-    REPLICA_APPEND,
-    REPLICA_PART,
-    REPLICA_PROMISE,
-    REPLICA_READ,
-    REPLICA_RELEASE,
-    REPLICA_STATUS,
-    SSCONF_WRITE,
-    Nothing,
-)
 from ganetix.state.replicate_rows import (
-    decode_rows,
     epochs_row,
     group_of,
     members_row,
@@ -114,11 +86,10 @@ class Failover:
         self, clock: IReactorTime, rpc: INodeRpc, own: str, look: Look, say: Say
     ) -> None:
         self._clock = clock
-        self._rpc = rpc
+        self._calls = NodeCalls(clock, rpc, own, say)
         self._own = own
         self._look = look
         self._say = say
-        self._problems: dict[str, str] = {}
 
     async def run(self, words: Words, rehearse: bool = False) -> Outcome:
         """Become master, or say what would be done; ``WrongState`` if that is refused.
@@ -128,17 +99,21 @@ class Failover:
         snapshot = self._snapshot()
         names = {uuid: node.name for uuid, node in snapshot.nodes.items()}
         online = {u: node for u, node in snapshot.nodes.items() if not node.offline}
-        own = (await self._ask(online, self._status, [self._own])).get(self._own)
+        own = (await self._calls.ask(online, self._calls.status, [self._own])).get(
+            self._own
+        )
         if own is None:
-            why = self._problems.get(self._own, "it is marked offline")
+            why = self._calls.problems.get(self._own, "it is marked offline")
             raise WrongState(f"the node daemon of this node does not answer: {why}")
         if not own.history:
             raise WrongState("this node's state has no epoch: it was never replicated")
         last = own.history[-1]
-        votes = await self._ask(online, self._vote)
-        statuses = await self._ask(online, self._status, self._due(snapshot, own))
+        votes = await self._calls.ask(online, self._calls.vote)
+        statuses = await self._calls.ask(
+            online, self._calls.status, self._due(snapshot, own)
+        )
         for uuid in sorted(statuses, key=lambda u: names[u]):
-            problem = self._problems.get(uuid, "no answer")
+            problem = self._calls.problems.get(uuid, "no answer")
             self._say(state_line(names[uuid], statuses[uuid], problem))
         if words.no_voting:
             self._say(NO_VOTING)
@@ -196,8 +171,8 @@ class Failover:
         behind: tuple[str, ...] = ()
         if not rehearse:
             claim = Claim(number=last.number, master=self._own, since=last.since)
-            await self._release(snapshot.nodes[self._own], claim)
-            behind = await self._distribute(snapshot)
+            await self._calls.release(snapshot.nodes[self._own], claim)
+            behind = await self._calls.distribute(snapshot)
         return Outcome(
             master=name,
             epoch=last.number,
@@ -245,54 +220,20 @@ class Failover:
             known = obeying.get(self._own, own)
             due = self._due(snapshot, known) - obeying.keys()
             online = {u: n for u, n in snapshot.nodes.items() if not n.offline}
-            promised = await self._promises(online, claim, due)
+            promised = await self._calls.promises(online, claim, due)
             obeying |= promised
             newest = newest_of(obeying, self._own)
             if obeying[newest].position == obeying[self._own].position:
                 break
             self._say(f"taking the newer state from {online[newest].name}")
-            await self._fetch(online[newest], online[self._own], claim, obeying[newest])
+            await self._calls.fetch(
+                online[newest], online[self._own], claim, obeying[newest]
+            )
             obeying[self._own] = obeying[newest]
             snapshot = self._snapshot()
         names = {uuid: node.name for uuid, node in snapshot.nodes.items()}
         self._weigh(obeying, names, words, known_epoch)
         return await self._begin(snapshot, claim, obeying, obeying[self._own])
-
-    async def _promises(
-        self, online: Mapping[str, Node], claim: Claim, due: Collection[str]
-    ) -> dict[str, ReplicaStatus]:
-        async def promise(node: Node) -> ReplicaStatus:
-            request = ReplicaPromise(claim=claim)
-            return await self._rpc.call(node, REPLICA_PROMISE, request)
-
-        if self._own in due:
-            # If not even this node obeys, nobody else is disturbed.
-            first = await promise(online[self._own])
-            others = await self._ask(online, promise, {*due} - {self._own})
-            answers: dict[str, ReplicaStatus | None] = {self._own: first, **others}
-        else:
-            answers = await self._ask(online, promise, due)
-        return {uuid: status for uuid, status in answers.items() if status is not None}
-
-    async def _fetch(
-        self, source: Node, target: Node, claim: Claim, status: ReplicaStatus
-    ) -> None:
-        """Replace this node's state by another's."""
-        kind = key = ""
-        for number in count():
-            request = ReplicaRead(claim=claim, kind=kind, key=key)
-            page = await self._within(
-                FETCH_SECONDS, self._rpc.call(source, REPLICA_READ, request)
-            )
-            decode_rows(page.rows)
-            adopt = None if page.kind else status.position
-            part = ReplicaPart(claim=claim, part=number, rows=page.rows, adopt=adopt)
-            await self._within(
-                FETCH_SECONDS, self._rpc.call(target, REPLICA_PART, part)
-            )
-            if adopt is not None:
-                return
-            kind, key = page.kind, page.key
 
     async def _begin(
         self,
@@ -318,15 +259,17 @@ class Failover:
         revision = position.revision + 1
         group = group_of(claim.number, revision, [batch])
         nodes = after.nodes
-        await self._append(nodes[self._own], claim, position, group)
+        await self._calls.append(nodes[self._own], claim, position, group)
         for uuid, status in obeying.items():
             if uuid != self._own and status.position == position:
                 # The others get it from the new master.
-                await self._quietly(self._append(nodes[uuid], claim, position, group))
-        await self._release(nodes[self._own], claim)
+                await self._calls.quietly(
+                    self._calls.append(nodes[uuid], claim, position, group)
+                )
+        await self._calls.release(nodes[self._own], claim)
         after = after.changed(revision=revision)
-        await self._release_address(snapshot)
-        behind = await self._distribute(after)
+        await self._calls.release_address(snapshot)
+        behind = await self._calls.distribute(after)
         return Outcome(
             master=nodes[self._own].name,
             epoch=claim.number,
@@ -353,93 +296,3 @@ class Failover:
             if is_candidate != node.master_candidate:
                 nodes.append(replace(node, master_candidate=is_candidate))
         return Edits(put=(cluster, *nodes))
-
-    async def _release(self, node: Node, claim: Claim) -> None:
-        """Let go of the store, so that the master daemon can open it."""
-        request = ReplicaClaim(claim=claim)
-        await self._within(
-            ANSWER_SECONDS, self._rpc.call(node, REPLICA_RELEASE, request)
-        )
-
-    async def _append(
-        self, node: Node, claim: Claim, after: Position, group: Group
-    ) -> None:
-        request = ReplicaAppend(claim=claim, after=after, groups=(group,))
-        taken = await self._within(
-            ANSWER_SECONDS, self._rpc.call(node, REPLICA_APPEND, request)
-        )
-        if not taken.matched:
-            raise StateFault(f"the state of {node.name} changed meanwhile; try again")
-
-    async def _release_address(self, old: Snapshot) -> None:
-        """Have the old master's node give up the master's address, if it answers."""
-        cluster = old.cluster
-        node = old.nodes[cluster.master_node]
-        if not cluster.master_ip or cluster.master_netmask is None or node.offline:
-            return
-        address = MasterAddress(
-            ip=cluster.master_ip,
-            netmask=cluster.master_netmask,
-            netdev=cluster.master_netdev,
-        )
-        if node.uuid != self._own:
-            await self._quietly(self._rpc.call(node, MASTER_IP_DOWN, address))
-
-    async def _distribute(self, snapshot: Snapshot) -> tuple[str, ...]:
-        serial = ssconf_serial(snapshot)
-        request = Edition(1, ssconf_files(snapshot), serial).whole()
-        online = {u: node for u, node in snapshot.nodes.items() if not node.offline}
-
-        async def write(node: Node) -> bool:
-            await self._rpc.call(node, SSCONF_WRITE, request)
-            return True
-
-        written = await self._ask(online, write)
-        return tuple(sorted(online[u].name for u, done in written.items() if not done))
-
-    async def _vote(self, node: Node) -> MasterBelief:
-        return await self._rpc.call(node, MASTER_BELIEF, Nothing())
-
-    async def _status(self, node: Node) -> ReplicaStatus:
-        return await self._rpc.call(node, REPLICA_STATUS, Nothing())
-
-    async def _ask(
-        self,
-        nodes: Mapping[str, Node],
-        work: Callable[[Node], Coroutine[Deferred[Any], Any, T]],
-        only: Collection[str] | None = None,
-    ) -> dict[str, T | None]:
-        """What each of the nodes answers in time; None if it does not.
-
-        :raises StaleEpoch: another node takes over at this moment
-        """
-        asked = [node for u, node in nodes.items() if only is None or u in only]
-
-        async def ask(node: Node) -> T | None:
-            try:
-                answer = Deferred.fromCoroutine(work(node))
-                return await self._within(ANSWER_SECONDS, answer)
-            except StaleEpoch:
-                raise
-            except GanetixError as error:
-                self._problems[node.uuid] = error.message
-                return None
-
-        answers = await settle(Deferred.fromCoroutine(ask(node)) for node in asked)
-        return {node.uuid: answer for node, answer in zip(asked, answers, strict=True)}
-
-    async def _quietly(self, d: Deferred[Any] | Coroutine[Any, Any, Any]) -> None:
-        """Wait for what need not succeed."""
-        if not isinstance(d, Deferred):
-            d = Deferred.fromCoroutine(d)
-        try:
-            await self._within(ANSWER_SECONDS, d)
-        except GanetixError as error:
-            self._say(f"not done: {error}")
-
-    async def _within(self, seconds: float, d: Deferred[T]) -> T:
-        _ = d.addTimeout(seconds, self._clock)
-        try:
-            return await d
-        except TimeoutError:
-            raise NodeUnreachable(f"no answer within {seconds:g} s") from None

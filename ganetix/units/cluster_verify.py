@@ -24,8 +24,8 @@ from ganetix.units.base import Context
 from ganetix.units.instance_clear import clear_intent, forget
 
 NAMES_AT_ONCE = 4
-NAMES_SECONDS = 5.0
-"""Names that are not resolved by then are let be: no job waits for a slow resolver."""
+NAMES_SECONDS = 1.0
+"""Names that are not resolved so long after all nodes have answered are let be."""
 
 
 class VerifyFacts(Value, frozen=True, kw_only=True):
@@ -124,16 +124,14 @@ class _Questions:
         candidates = candidates_of(self._snapshot)
         keep = [node for node in self._nodes if node.uuid in candidates]
         names = Deferred.fromCoroutine(self._resolve_all())
-        _ = names.addTimeout(
-            NAMES_SECONDS, self._context.services.clock, lambda result, _: None
-        )
         await settle(
             [
                 *(Deferred.fromCoroutine(self._verify(node)) for node in self._nodes),
                 *(Deferred.fromCoroutine(self._look_at(node)) for node in keep),
-                names,
             ]
         )
+        clock = self._context.services.clock
+        await names.addTimeout(NAMES_SECONDS, clock, lambda result, _: None)
 
     async def _verify(self, node: Node) -> None:
         ring = neighbours(self._nodes, node, NEIGHBOURS)

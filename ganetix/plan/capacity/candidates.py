@@ -20,6 +20,7 @@ class Candidates:
         self.state = state
         self.nodes = nodes
         self.real_group = hardware.group[nodes]
+        self.policy = hardware.policy_of_group[self.real_group]
         occurring = sorted(set(self.real_group.tolist()))
         renumbered = np.zeros(len(hardware.groups), dtype=np.int64)
         renumbered[occurring] = np.arange(len(occurring))

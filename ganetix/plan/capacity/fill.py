@@ -54,6 +54,7 @@ class Filling:
         self.policies: set[Policy] = set()
         self._outcomes: dict[Size, tuple[bool, Counts]] = {}
         self._rejected: dict[Size, int] = {}
+        self._is_hopeless: bool | None = None
         use = request.spindle_use
         self._spindle_use = (
             state.hardware.cluster.policy.std.spindle_use if use is None else use
@@ -69,17 +70,19 @@ class Filling:
             if group.alloc_policy == "unallocable"
         }
         ignored: set[int] = set()
-        if not request.accept_existing_errors:
-            failing = hardware.is_online & (state.numbers[FAILING] != 0)
+        accepts = request.accept_existing_errors
+        failing = hardware.is_online & (state.numbers[FAILING] != 0)
+        if not accepts:
             closed |= set(hardware.group[failing].tolist())
-            if request.independent_groups:
-                for group in range(len(hardware.groups)):
-                    if not (yield from self.redundancy.steps(group)):
-                        ignored.add(group)
-                closed |= ignored
-            some_open = len(closed) < len(hardware.groups)
-            rescued = request.independent_groups and some_open
-            self.is_failing = bool(failing.any()) and not rescued
+        if request.independent_groups:
+            alone = Redundancy(state, accept_offline=accepts)
+            for group in range(len(hardware.groups)):
+                if not (yield from alone.steps(group)):
+                    ignored.add(group)
+            closed |= ignored
+        some_open = len(closed) < len(hardware.groups)
+        rescued = accepts or (request.independent_groups and some_open)
+        self.is_failing = bool(failing.any()) and not rescued
         self.redundancy = Redundancy(
             state, ignored=ignored, accept_offline=request.accept_existing_errors
         )
@@ -120,6 +123,13 @@ class Filling:
             known = self._outcomes[size] = fits(trial), counts(trial)
         return known
 
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether nothing that is placed leaves the cluster redundant."""
+        if self._is_hopeless is None:
+            self._is_hopeless = self.redundancy.is_hopeless
+        return self._is_hopeless
+
     def redundant_outcome(
         self, size: Size
     ) -> Generator[None, None, tuple[bool, Counts]]:
@@ -129,7 +139,11 @@ class Filling:
             return fitting, found
         yield
         if size not in self._rejected:
-            rejected = yield from any_redundant(self.trial(size), self.redundancy)
+            trial = self.trial(size)
+            if self.is_hopeless:
+                rejected: int | None = counts_fitting(trial)
+            else:
+                rejected = yield from any_redundant(trial, self.redundancy)
             self._rejected[size] = rejected or 0
         if not self._rejected[size]:
             return True, found
@@ -177,7 +191,7 @@ class Filling:
         """Place in blocks that leave the cluster redundant as a whole."""
         redundancy = self.redundancy
         trial = self.trial(size)
-        if redundancy.is_hopeless:
+        if self.is_hopeless:
             return with_rejected(counts(trial), counts_fitting(trial))
         changes = Changes(trial)
         is_big = True
@@ -262,3 +276,4 @@ class Filling:
         """What is known of sizes holds until something is placed."""
         self._outcomes.clear()
         self._rejected.clear()
+        self._is_hopeless = None

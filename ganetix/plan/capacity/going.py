@@ -29,16 +29,19 @@ class Departures:
 
     def __init__(self, state: ClusterState) -> None:
         self._state = state
-        self._known: dict[int, tuple[int, Going]] = {}
+        self._known: dict[tuple[int, int], Going] = {}
+        self._most = 4 * len(state.primaries) + 100
         self._allowed: dict[tuple[int, int], tuple[Guest, bool]] = {}
 
     def of(self, node: int) -> Going:
         """What would go from a node as it is now."""
-        stamp = int(self._state.stamps[node])
-        known = self._known.get(node)
-        if known is None or known[0] != stamp:
-            known = self._known[node] = stamp, self._going(node)
-        return known[1]
+        key = (node, self._state.tenancies[node])
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) > self._most:
+                self._known.clear()
+            known = self._known[key] = self._going(node)
+        return known
 
     def _going(self, node: int) -> Going:
         state = self._state

@@ -35,6 +35,7 @@ class Limits(NamedTuple):
 class Hardware:
     """The nodes of a cluster by number, in the cluster's order, and their limits.
 
+    ``policies`` are those that differ, ``policy_of_group`` which one a group has.
     ``online`` are the numbers of the nodes that count in the score, ``position`` is a
     node's place among them; ``place`` is its place among the nodes of its group.
     """
@@ -73,6 +74,11 @@ class Hardware:
         kept = 1 - max_disk_usage
         self.kept_disk = ints(math.floor(kept * node.total_disk) for node in nodes)
         policies = [cluster.groups[groups[node.group]].policy for node in nodes]
+        distinct = list(dict.fromkeys(group.policy for group in cluster.groups))
+        self.policies = tuple(distinct)
+        self.policy_of_group = ints(
+            distinct.index(group.policy) for group in cluster.groups
+        )
         self.vcpu_ratio = floats(
             policy.vcpu_ratio if cpu_ratio is None else cpu_ratio for policy in policies
         )

@@ -70,7 +70,7 @@ def way_out(
     filling: Filling, levels: list[Level]
 ) -> Generator[None, None, Size | None]:
     """From the last level up: the first size that fits with less of one quantity."""
-    if filling.request.capacity_checks and filling.redundancy.is_hopeless:
+    if filling.request.capacity_checks and filling.is_hopeless:
         return None
     for level in reversed(levels):
         for size in level.sizes:

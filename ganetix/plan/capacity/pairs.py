@@ -61,6 +61,8 @@ def _best_of(scores: PairScores, primaries: Ints, secondaries: Ints) -> Place | 
     """The best of all pairs of some primaries and some secondaries."""
     candidates = scores.trial.candidates
     best: Place | None = None
+    if candidates.groups > 1 and len(primaries) * len(secondaries) <= MANY:
+        return _best_across(scores, primaries, secondaries)
     for group in range(candidates.groups):
         ours, theirs = primaries, secondaries
         if candidates.groups > 1:
@@ -73,6 +75,25 @@ def _best_of(scores: PairScores, primaries: Ints, secondaries: Ints) -> Place | 
             found = _best_in_block(scores, ours[start : start + rows], theirs)
             best = _better(best, found)
     return best
+
+
+def _best_across(
+    scores: PairScores, primaries: Ints, secondaries: Ints
+) -> Place | None:
+    """The same with the pairs of all groups at once."""
+    group = scores.trial.candidates.group
+    same = group[primaries][:, None] == group[secondaries][None, :]
+    rows, columns = np.nonzero(same)
+    if not len(rows):
+        return None
+    primaries, secondaries = primaries[rows], secondaries[columns]
+    found = scores.scores(primaries, secondaries)
+    found[np.isnan(found)] = np.inf
+    low = float(found.min())
+    if low == np.inf:
+        return None
+    last = int(np.flatnonzero(found == low)[-1])
+    return low, int(primaries[last]), int(secondaries[last])
 
 
 def _best_in_block(
@@ -232,8 +253,7 @@ def owed_too_much(
     if not near.any():
         return None
     owed = state.peers[nodes[near]]
-    if len(primaries) < owed.shape[1]:
-        owed = owed[:, trial.candidates.place_in_group[primaries]]
+    owed = owed[:, trial.candidates.place_in_group[primaries]]
     return secondaries[near], owed >= spare[near][:, None]
 
 
@@ -258,13 +278,23 @@ def pairs_stay_redundant(trial: Trial) -> bool:
     """
     state = trial.state
     memory = trial.guest.used_memory
-    for primaries, secondaries in pair_places(trial):
-        primary = int(primaries[0])
-        links = state.pair_counts[primary] > 0
-        worst = int(state.pair_memory[primary][links].max(initial=0))
-        if state.numbers[UNALLOCATED, primary] - memory <= worst:
+    free = state.numbers[UNALLOCATED]
+    for members in trial.candidates.members:
+        primaries = members[trial.primary_codes[members] == FITS]
+        nodes = trial.nodes[primaries]
+        worst = np.where(state.pair_counts[nodes] > 0, state.pair_memory[nodes], 0)
+        primaries = primaries[free[nodes] - memory > worst.max(axis=1, initial=0)]
+        secondaries = members[trial.secondary_codes[members] == FITS]
+        if not len(primaries) or not len(secondaries):
             continue
-        taken = state.pair_memory[secondaries, state.hardware.place[primary]]
-        if (state.numbers[UNALLOCATED, secondaries] > taken + memory).any():
+        places = trial.candidates.place_in_group[primaries]
+        theirs = trial.nodes[secondaries]
+        taken = state.pair_memory[theirs][:, places]
+        fits = free[theirs][:, None] > taken + memory
+        fits &= secondaries[:, None] != primaries[None, :]
+        refused = owed_too_much(trial, primaries, members)
+        if refused is not None:
+            fits[np.isin(secondaries, refused[0])] &= ~refused[1]
+        if fits.any():
             return True
     return False

@@ -43,7 +43,8 @@ class ClusterState:
     guests of each node in the order of their coming. ``peers[s, place of p]`` is what
     ``s`` keeps free for the primaries of ``p``, of the same group. ``stamps`` tell when
     a node changed last by ``clock``; nodes of one of ``kinds`` are equal in all
-    numbers. ``missing`` is memory that is neither free nor used by what is known of.
+    numbers. A node with the same of ``tenancies`` as before has the same primaries.
+    ``missing`` is memory that is neither free nor used by what is known of.
     ``pair_memory[s, place of p]`` and ``pair_counts`` are what the primaries of ``p``
     would take on ``s``; ``pairs`` and ``alone`` count a node's primaries with a
     secondary in its group and without any, ``far_pairs`` those with one in another.
@@ -59,6 +60,8 @@ class ClusterState:
         self.peers: Ints = np.zeros((count, widest), dtype=np.int64)
         self.pair_memory: Ints = np.zeros((count, widest), dtype=np.int64)
         self.pair_counts: Ints = np.zeros((count, widest), dtype=np.int64)
+        self.tenancies = list(range(count))
+        self._last_tenancy = count
         self.alone: Ints = np.zeros(count, dtype=np.int64)
         self.pairs: Ints = np.zeros(count, dtype=np.int64)
         self.far_pairs = 0
@@ -132,7 +135,11 @@ class ClusterState:
         guest = self.guests[number]
         self._account(guest, primary, secondary, 1)
         self.primaries[primary].append(number)
-        self._undo.append(partial(self._come_back, number, self.homes[number], primary))
+        undo = partial(
+            self._come_back, number, self.homes[number], self.tenancies[primary]
+        )
+        self._undo.append(undo)
+        self._change_tenancy(primary)
         self.homes[number] = (primary, secondary)
         self._renew_pair(primary, secondary)
 
@@ -142,7 +149,9 @@ class ClusterState:
         self._keep(primary, secondary)
         self._account(self.guests[number], primary, secondary, -1)
         listed = self.primaries[primary]
-        self._undo.append(partial(self._go_back, number, home, list(listed)))
+        tenancy = self.tenancies[primary]
+        self._undo.append(partial(self._go_back, number, home, list(listed), tenancy))
+        self._change_tenancy(primary)
         listed.remove(number)
         self.homes[number] = (NONE, NONE)
         self._renew_pair(primary, secondary)
@@ -177,15 +186,23 @@ class ClusterState:
         self.guests.pop()
         self.homes.pop()
 
-    def _come_back(self, number: int, home: tuple[int, int], primary: int) -> None:
+    def _change_tenancy(self, node: int) -> None:
+        self._last_tenancy += 1
+        self.tenancies[node] = self._last_tenancy
+
+    def _come_back(self, number: int, home: tuple[int, int], tenancy: int) -> None:
         """Undo ``put`` except for the numbers."""
+        primary, secondary = self.homes[number]
         self.primaries[primary].pop()
-        _primary, secondary = self.homes[number]
+        self.tenancies[primary] = tenancy
         self._owe(self.guests[number], primary, secondary, -1)
         self.homes[number] = home
 
-    def _go_back(self, number: int, home: tuple[int, int], listed: list[int]) -> None:
+    def _go_back(
+        self, number: int, home: tuple[int, int], listed: list[int], tenancy: int
+    ) -> None:
         """Undo ``lift`` except for the numbers."""
+        self.tenancies[home[0]] = tenancy
         self._owe(self.guests[number], *home, 1)
         self.primaries[home[0]] = listed
         self.homes[number] = home

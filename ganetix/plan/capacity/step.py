@@ -95,8 +95,6 @@ def any_redundant(
 ) -> Generator[None, None, int | None]:
     """None if some place leaves the cluster redundant, else how many there were."""
     state = trial.state
-    if redundancy.is_hopeless:
-        return counts_fitting(trial)
     if trial.guest.is_pair and redundancy.all_are_pairs:
         yield
         return None if pairs_stay_redundant(trial) else counts_fitting(trial)

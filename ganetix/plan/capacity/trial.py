@@ -63,7 +63,7 @@ class Trial:
         if obeys_policy:
             codes = _policy_codes(self.state, guest)
             exclusive = candidates.exclusive.astype(np.int64)
-            self._policy = codes[candidates.real_group, exclusive]
+            self._policy = codes[candidates.policy, exclusive]
         self._seen = self.state.clock
         self._compute(np.arange(count))
 
@@ -156,19 +156,16 @@ def _first(codes: Codes | None, rules: Sequence[tuple[Flags, int]]) -> Codes:
 
 
 def _policy_codes(state: ClusterState, guest: Guest) -> Codes:
-    """What each group's policy says, for nodes without and with exclusive storage."""
+    """What each policy says, for nodes without and with exclusive storage."""
 
     def code(failure: FailureMode | None) -> int:
         return FITS if failure is None else MODE[failure]
 
-    known: dict[int, list[int]] = {}
-    codes = []
-    for group in state.hardware.groups:
-        policy = group.policy
-        if id(policy) not in known:
-            known[id(policy)] = [
-                code(policy_failure(guest, policy, exclusive=exclusive))
-                for exclusive in (False, True)
-            ]
-        codes.append(known[id(policy)])
+    codes = [
+        [
+            code(policy_failure(guest, policy, exclusive=exclusive))
+            for exclusive in (False, True)
+        ]
+        for policy in state.hardware.policies
+    ]
     return np.array(codes, dtype=np.int8).reshape(len(codes), 2)

@@ -159,6 +159,35 @@ class PeerTests(TestCase):
         client = NodeRpc(reactor, creators_of(believes_second))
         await self._assert_refused(client, self.node, "not of the cluster's CA")
 
+    async def test_certificate_on_record(self) -> None:
+        """A node's good certificate is refused unless it is one of those on record."""
+        shown = {self.served.identity.fingerprint}
+        records: dict[str, set[str]] = {self.node.uuid: {"0" * 64}}
+        client = NodeRpc(
+            reactor,
+            creators_of(self.master.credentials(), lambda uuid: records[uuid]),
+        )
+        await self._assert_refused(client, self.node, "not the one on record")
+        records[self.node.uuid] |= shown
+        await client.call(self.node, DELAY, NOW)
+        self.assertEqual(self.obeyed, [self.master.uuid])
+
+    async def test_new_credentials(self) -> None:
+        """Connections that are kept are not used once there are new credentials."""
+        made: list[str] = []
+
+        def creator(uuid: str) -> NodeCreator:
+            made.append(uuid)
+            return NodeCreator(self.master.credentials(), uuid)
+
+        client = self._client(NodeRpc(reactor, creator))
+        await client.call(self.node, DELAY, NOW)
+        await client.call(self.node, DELAY, NOW)
+        self.assertEqual(len(made), 1)
+        client.renew_connections()
+        await client.call(self.node, DELAY, NOW)
+        self.assertEqual(len(made), 2)
+
     async def test_join_certificate_serves_nobody(self) -> None:
         """A join certificate cannot be used to pose as a node."""
         poser = TlsNode(join_identity(2), {DELAY.name: self._delay}, self.master)

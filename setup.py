@@ -5,7 +5,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-COMMANDS = ("cluster", "node", "group", "os", "instance", "job", "debug")
+COMMANDS = ("capacity", "cluster", "debug", "group", "instance", "job", "node", "os")
 
 
 def shared_files() -> list[tuple[str, Sequence[str]]]:
@@ -59,6 +59,7 @@ setup(
         "console_scripts": [
             *(f"gnt-{name} = ganetix.cli.main:gnt_{name}" for name in COMMANDS),
             "ganetix-node = ganetix.cli.main:ganetix_node",
+            "ganetix-allocator = ganetix.cli.main:ganetix_allocator",
         ]
     },
     zip_safe=False,

@@ -222,12 +222,21 @@ class CommandTable(Generated):
         os.environ["COLUMNS"] = "86"
         for program in PROGRAMS:
             parser = parser_of(program)
-            parts += [titled(program, "-"), f"{parser.description}", ""]
-            for command, inner in commands_of(parser):
-                parts += [titled(f"{program} {command}", "~"), "::", ""]
-                parts += ["   " + line for line in inner.format_help().splitlines()]
-                parts.append("")
+            found = list(commands_of(parser))
+            parts += [titled(program, "-")]
+            if not found:
+                parts += literal(parser.format_help())
+                continue
+            parts += [f"{parser.description}", ""]
+            for command, inner in found:
+                parts += [titled(f"{program} {command}", "~")]
+                parts += literal(inner.format_help())
         return "\n".join(parts)
+
+
+def literal(text: str) -> list[str]:
+    """Lines that are shown as they are."""
+    return ["::", "", *("   " + line for line in text.splitlines()), ""]
 
 
 def commands_of(

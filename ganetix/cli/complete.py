@@ -35,11 +35,13 @@ def candidates(program: str, words: Sequence[str], streams: Streams) -> list[str
     parser: argparse.ArgumentParser = parser_of(program)
     commands = _subparsers(parser)
     command = next((word for word in before if word in commands), None)
-    if command is None:
-        found = [*commands, *_options(parser)] if current else list(commands)
-        return _matching(found, current)
-    parser = commands[command]
-    after = before[before.index(command) + 1 :]
+    after = before
+    if commands:
+        if command is None:
+            found = [*commands, *_options(parser)] if current else list(commands)
+            return _matching(found, current)
+        parser = commands[command]
+        after = before[before.index(command) + 1 :]
     action = _expected(parser, after)
     if current.startswith("-") and (action is None or not action.option_strings):
         return _matching(_options(parser), current)

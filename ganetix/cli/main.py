@@ -23,7 +23,9 @@ PROGRAMS = {
     "gnt-instance": "ganetix.cli.instance",
     "gnt-job": "ganetix.cli.job",
     "gnt-debug": "ganetix.cli.debug",
+    "gnt-capacity": "ganetix.cli.capacity.program",
     "ganetix-node": "ganetix.cli.join",
+    "ganetix-allocator": "ganetix.cli.capacity.allocator",
 }
 
 
@@ -149,6 +151,16 @@ def gnt_job() -> int:
 def gnt_debug() -> int:
     """``gnt-debug``."""
     return main("gnt-debug")
+
+
+def gnt_capacity() -> int:
+    """``gnt-capacity``."""
+    return main("gnt-capacity")
+
+
+def ganetix_allocator() -> int:
+    """``ganetix-allocator``."""
+    return main("ganetix-allocator")
 
 
 def ganetix_node() -> int:

@@ -100,6 +100,29 @@ class Program:
         return made
 
 
+class Tool:
+    """A program without subcommands, and without a master to ask."""
+
+    def __init__(
+        self,
+        name: str,
+        run: Ask,
+        summary: str,
+        description: str,
+        examples: Sequence[str],
+    ) -> None:
+        lines = [f"  {name} {example}" for example in examples]
+        self.parser = Parser(
+            prog=name,
+            description=_paragraphs(f"{summary}\n\n{description}"),
+            formatter_class=_Layout,
+            epilog="\n".join(["examples:", *lines]),
+            allow_abbrev=False,
+        )
+        self.parser.add_argument("--version", action="version", version=_version())
+        self.parser.set_defaults(run=run, needs_reactor=False)
+
+
 def completes(action: argparse.Action, kind: str) -> argparse.Action:
     """Say what a value names (``node``, ``instance`` …), for shell completion."""
     action.completes = kind  # type: ignore[attr-defined]

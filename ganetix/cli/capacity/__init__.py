@@ -1,0 +1,1 @@
+"""Programs about capacity and allocation that need no cluster: they read files."""

@@ -14,6 +14,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
@@ -174,20 +175,16 @@ class PeerTests(TestCase):
 
     async def test_new_credentials(self) -> None:
         """Connections that are kept are not used once there are new credentials."""
-        made: list[str] = []
-
-        def creator(uuid: str) -> NodeCreator:
-            made.append(uuid)
-            return NodeCreator(self.master.credentials(), uuid)
-
-        client = self._client(NodeRpc(reactor, creator))
-        for _ in range(4):
-            await client.call(self.node, DELAY, NOW)
-        self.assertLess(len(made), 4)
-        kept = len(made)
+        client = self._client(client_of(self.master))
+        (factory,) = self.served.factories
+        await client.call(self.node, DELAY, NOW)
+        old = {*factory.protocols}
+        await deferLater(reactor, 0)
+        await client.call(self.node, DELAY, NOW)
+        self.assertEqual({*factory.protocols}, old)
         client.renew_connections()
         await client.call(self.node, DELAY, NOW)
-        self.assertEqual(len(made), kept + 1)
+        self.assertTrue({*factory.protocols} - old)
 
     async def test_join_certificate_serves_nobody(self) -> None:
         """A join certificate cannot be used to pose as a node."""

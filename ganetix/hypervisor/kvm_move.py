@@ -234,10 +234,9 @@ async def accept_arrival(host: KvmHost, target: KvmGuest) -> GuestInfo:
             raise WrongState(f"guest {info.name} has not come to this node as a whole")
         await deferLater(host.reactor, POLL_SECONDS)
     await client.execute("cont")
-    await host.records.put(
-        replace(record, moving="", seen_alive=True, since=host.reactor.seconds())
-    )
-    return await target.look() or info
+    record = replace(record, moving="", seen_alive=True, since=host.reactor.seconds())
+    await host.records.put(record)
+    return record.info("running", info.pid)
 
 
 async def _run_on(client: QmpClient) -> None:

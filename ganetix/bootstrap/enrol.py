@@ -94,7 +94,7 @@ async def _issue(
     def change(snapshot: Snapshot) -> Edits:
         known = _reserved(snapshot, node_uuid)
         issued = JoinToken(
-            node=replace(known.node, certificate=""),
+            node=replace(known.node, certificate="", next_certificate=""),
             token=pki.fingerprint(certificate),
             expires=expires,
         )

@@ -150,13 +150,19 @@ def switched(snapshot: Snapshot, certificates: Mapping[str, str]) -> Edits:
 
 
 def accepted_certificates(snapshot: Snapshot, node_uuid: str) -> frozenset[str]:
-    """Fingerprints by which the master knows a node; none if nothing is on record."""
-    node = snapshot.nodes.get(node_uuid)
-    if node is None and node_uuid in snapshot.tokens:
-        node = snapshot.tokens[node_uuid].node
-    if node is None:
-        return frozenset()
-    return frozenset({node.certificate, node.next_certificate} - {""})
+    """Fingerprints by which the master knows a node; none if nothing is on record.
+
+    A member that joins again has that of its new certificate, too.
+    """
+    token = snapshot.tokens.get(node_uuid)
+    records = (snapshot.nodes.get(node_uuid), token.node if token else None)
+    return frozenset(
+        fingerprint
+        for node in records
+        if node is not None
+        for fingerprint in (node.certificate, node.next_certificate)
+        if fingerprint
+    )
 
 
 def renewal_text(renewal: CaRenewal) -> str:

@@ -254,7 +254,10 @@ class PinnedCreator(NodeCreator):
 
     def _reason(self, error: int) -> str:
         if error in _UNTRUSTED_ROOT:
-            return "the master's CA is not the one in the token"
+            return (
+                "the master's CA is not the one in the token: if it was renewed since,"
+                " 'gnt-node add --replace' makes a new token"
+            )
         return _error_text(error)
 
 

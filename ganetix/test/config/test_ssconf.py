@@ -76,6 +76,15 @@ class SsconfTests(ConfigTestCase):
         files = ssconf_files(snapshot.changed(nodes=nodes))
         self.assertEqual(files["master_candidates_certs"], "")
 
+    def test_certificate_being_renewed(self) -> None:
+        """The old certificate of a candidate and the next one are obeyed."""
+        node = self.config.snapshot().node("node1")
+        self.put(replace(node, certificate="a" * 64, next_certificate="b" * 64))
+        self.assertEqual(
+            ssconf_files(self.config.snapshot())["master_candidates_certs"],
+            f"n1={'a' * 64}\nn1={'b' * 64}\n",
+        )
+
     def test_line_break(self) -> None:
         """A value with a line break cannot smuggle in a line."""
         node = replace(make_node(1), certificate="a\nn9=b")

@@ -19,6 +19,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+from capacity_compare import OPEN
 from capacity_compare import Case as ClusterCase
 from msgspec.structs import replace
 
@@ -27,12 +28,23 @@ from ganetix.allocators.protocol import (
     read_document,
     request_document,
 )
-from ganetix.errors import GanetixError, NoResources
+from ganetix.errors import GanetixError
 from ganetix.plan.allocate import answer
 from ganetix.plan.allocate.attempt import guest_of
 from ganetix.plan.allocate.outlook import score_of
 from ganetix.plan.allocate.tags import Tagging
-from ganetix.plan.capacity.model import TWO_NODES, CapCluster, Policy, Spec, SpecRange
+from ganetix.plan.capacity.guest import Guest
+from ganetix.plan.capacity.model import (
+    TEMPLATES,
+    TWO_NODES,
+    CapCluster,
+    CapGroup,
+    CapInstance,
+    CapNode,
+    Policy,
+    Spec,
+    SpecRange,
+)
 from ganetix.plan.capacity.requests import (
     Allocate,
     AllocateSecondary,
@@ -58,6 +70,7 @@ KINDS = (
     *("relocate", "evacuate", "evacuate", "change-group", "change-group"),
     *("multi", "secondary"),
 )
+POLICIES = (*("preferred",) * 4, "last_resort", "unallocable")
 TAGS = (
     "htools:iextags:service",
     "htools:nlocation:power",
@@ -73,7 +86,7 @@ class Case:
     """A random cluster and request, of one seed."""
 
     def __init__(self, seed: int) -> None:
-        self.random = random.Random(f"hail {seed}")
+        self.random = random.Random(seed)
         pick = self.random
         self.kind = pick.choice(KINDS)
         self.with_tags = pick.random() < 0.2
@@ -92,27 +105,24 @@ class Case:
     def _cluster(self, seed: int) -> CapCluster:
         """A cluster without exclusive storage, where hail counts something else."""
         pick = self.random
-        while True:
-            made = ClusterCase(seed)
-            if not made.exclusive and all(
-                len(node.name) for node in made.cluster.nodes
-            ):
-                break
+        made = ClusterCase(seed)
+        while made.exclusive:
             seed += 1000003
-        cluster = made.cluster
+            made = ClusterCase(seed)
+        cluster = made.cluster if pick.random() < 0.4 else self._roomy()
         groups = [
             replace(group, policy=_countable(group.policy)) for group in cluster.groups
         ]
         if all(group.alloc_policy == "unallocable" for group in groups):
             groups[0] = replace(groups[0], alloc_policy="preferred")
         nodes = list(cluster.nodes)
-        if pick.random() < 0.7:
+        if pick.random() < 0.8:
             # Most random clusters are not redundant: have fewer nodes offline.
             nodes = [
                 replace(
                     node,
-                    offline=node.offline
-                    and (not node.total_memory or pick.random() < 0.3),
+                    offline=not node.total_memory
+                    or (node.offline and pick.random() < 0.1),
                 )
                 for node in nodes
             ]
@@ -150,6 +160,77 @@ class Case:
             tags=tags,
             policy=_countable(cluster.policy),
         )
+
+    def _roomy(self) -> CapCluster:
+        """A cluster where most nodes can be lost, unlike in most random ones."""
+        pick = self.random
+        groups = tuple(
+            CapGroup(
+                uuid=f"uuid-{number}",
+                name=f"group{number}",
+                alloc_policy=pick.choice(POLICIES),
+                policy=Policy(
+                    ranges=(OPEN,), templates=TEMPLATES, vcpu_ratio=pick.choice((4, 8))
+                ),
+            )
+            for number in range(pick.choice((1, 2, 2, 3)))
+        )
+        templates = pick.choice(
+            (("drbd",), ("drbd",), ("drbd", "sharedfile"), ("drbd", "plain", "rbd"))
+        )
+        nodes: list[CapNode] = []
+        instances: list[CapInstance] = []
+        for group in groups:
+            names = [f"n{len(nodes) + at:02d}" for at in range(pick.randint(3, 9))]
+            used, taken = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
+            for name in names:
+                for _one in range(pick.randint(0, 4)):
+                    template = pick.choice(templates)
+                    homes = [name]
+                    if template == "drbd":
+                        homes.append(pick.choice([one for one in names if one != name]))
+                    memory = pick.choice((256, 512, 1024, 2000, 3072))
+                    disk = pick.choice((1024, 5000, 20480))
+                    is_down = pick.random() < 0.15
+                    used[name] += 0 if is_down else memory
+                    for home in homes if template != "rbd" else ():
+                        taken[home] += disk
+                    instances.append(
+                        CapInstance(
+                            name=f"i{len(instances):03d}",
+                            memory=memory,
+                            disk=disk,
+                            vcpus=pick.choice((1, 2, 4)),
+                            status="ADMIN_down" if is_down else "running",
+                            primary=name,
+                            secondary=homes[1] if len(homes) > 1 else "",
+                            template=template,  # type: ignore[arg-type]
+                            spindle_use=pick.choice((0, 1)),
+                        )
+                    )
+            for name in names:
+                memory = pick.choice((16384, 24576, 32768))
+                disk = pick.choice((204800, 409600))
+                nodes.append(
+                    CapNode(
+                        name=name,
+                        group=group.uuid,
+                        total_memory=memory,
+                        node_memory=512,
+                        free_memory=memory
+                        - 512
+                        - used[name]
+                        - pick.choice((0, 0, 0, 100)),
+                        total_disk=disk,
+                        free_disk=disk - taken[name],
+                        total_cpus=pick.choice((8, 16)),
+                        node_cpus=pick.choice((0, 1)),
+                    )
+                )
+        if pick.random() < 0.15:
+            at = pick.randrange(len(nodes))
+            nodes[at] = replace(nodes[at], offline=True)
+        return CapCluster(groups=groups, nodes=tuple(nodes), instances=tuple(instances))
 
     def _tags(self) -> tuple[str, ...]:
         pick = self.random
@@ -300,7 +381,7 @@ def judged(case: Case, theirs: Answer, ours: Answer) -> Verdict:
             return _by_score(case, before, (name, their_nodes), (name, our_nodes))
         if their_nodes:
             before.append((name, their_nodes))
-    return Verdict("same")
+    return Verdict("same" if before else "same-refusal")
 
 
 Placed = tuple[str, tuple[str, ...]]
@@ -368,7 +449,7 @@ def _asked(request: AnyRequest) -> list[str]:
     return []
 
 
-def _guest(request: AnyRequest, name: str) -> object:
+def _guest(request: AnyRequest, name: str) -> Guest:
     if isinstance(request, Allocate):
         return guest_of(request.instance)
     assert isinstance(request, MultiAllocate)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from ganetix.errors import NoResources
@@ -11,12 +9,15 @@ from ganetix.plan.allocate.outlook import Outlook, nowhere
 from ganetix.plan.allocate.tags import Tagging
 from ganetix.plan.capacity.hardware import NONE, Ints
 from ganetix.plan.capacity.model import FAILURE_MODES
+from ganetix.plan.capacity.pairs import Choice
 from ganetix.plan.capacity.requests import Move, MoveKind
 from ganetix.plan.capacity.trial import FITS, MODE, Codes
 
 Path = tuple[Move, ...]
 Home = tuple[int, int]
 """A primary and a secondary node by number."""
+
+NO_PAIR = "Can't find any good nodes for relocation"
 
 
 class Leaving:
@@ -63,61 +64,71 @@ class Leaving:
 
     def with_new_secondary(self) -> tuple[Home, Path]:
         """The same primary with the best new secondary."""
-        targets = self.targets
-        ours = np.array([self.primary])
-        codes = self.outlook.secondary_codes(
-            ours, targets, is_strict=self._is_up(self.secondary)
-        )[0]
-        fitting = targets[codes == FITS]
+        codes = self._new_secondary_codes(self.primary, self.secondary)
+        fitting = self.targets[codes == FITS]
         choice = self.outlook.choice(np.full(len(fitting), self.primary), fitting)
         if choice is None:
-            raise NoResources(self._no_good(targets, codes))
+            raise NoResources(self._no_good(self.targets, codes))
         return choice[:2], (self._step("replace-secondary", choice.secondary),)
 
     def with_new_nodes(self) -> tuple[Home, Path]:
         """The best pair of new nodes, by way of the future primary as secondary."""
-        failure = "Can't find any good nodes for relocation"
-        outlook, targets = self.outlook, self.targets
         primary, secondary = self.primary, self.secondary
         path: list[Move] = []
         if not self._is_up(primary):
             reason = self._exchange_failure(primary, secondary)
             if reason is not None:
                 raise NoResources(
-                    f"{failure}: Allocation failed: Failing over to the secondary:"
+                    f"{NO_PAIR}: Allocation failed: Failing over to the secondary:"
                     f" Fail{reason}"
                 )
             path.append(self._step("failover"))
             primary, secondary = secondary, primary
-        if len(targets) < 2:
-            raise NoResources(f"{failure}: no nodes available")
-        is_strict = self._is_up(primary)
-        codes = outlook.secondary_codes(
-            np.array([primary]), targets, is_strict=self._is_up(secondary)
-        )[0]
-        stages = [("Changing secondary to new primary", codes)]
-        codes = outlook.primary_codes(targets, is_strict=is_strict)
-        codes = self._migrating(codes, primary, targets)
-        back = outlook.secondary_codes(
-            targets, np.array([primary]), is_strict=is_strict
-        )[:, 0]
-        codes = np.where(codes == FITS, back, codes)
-        stages.append(("Failing over to new primary", codes))
-        fits = np.logical_and.reduce([found == FITS for _stage, found in stages])
-        codes = outlook.secondary_codes(targets, targets, is_strict=is_strict)
-        pairs = (codes == FITS) & fits[:, None]
-        np.fill_diagonal(pairs, False)
-        rows, columns = np.nonzero(pairs)
-        choice = outlook.choice(targets[rows], targets[columns])
-        if choice is None:
-            stages.append(("Changing secondary to final secondary", codes[-1]))
-            raise NoResources(f"{failure}: Allocation failed: {_last_failure(stages)}")
+        choice = self._new_pair(primary, secondary)
         path += [
             self._step("replace-secondary", choice.primary),
             self._step("migrate"),
             self._step("replace-secondary", choice.secondary),
         ]
         return choice[:2], tuple(path)
+
+    def _new_pair(self, primary: int, secondary: int) -> Choice:
+        """The best pair of targets that can be reached from two nodes."""
+        outlook, targets = self.outlook, self.targets
+        if len(targets) < 2:
+            raise NoResources(f"{NO_PAIR}: no nodes available")
+        is_strict = self._is_up(primary)
+        first = self._new_secondary_codes(primary, secondary)
+        second = outlook.primary_codes(targets, is_strict=is_strict)
+        second = self._migrating(second, primary, targets)
+        ours = np.array([primary])
+        back = outlook.secondary_codes(targets, ours, is_strict=is_strict)[:, 0]
+        second = np.where(second == FITS, back, second)
+        last = outlook.secondary_codes(targets, targets, is_strict=is_strict)
+        pairs = (last == FITS) & ((first == FITS) & (second == FITS))[:, None]
+        np.fill_diagonal(pairs, False)
+        rows, columns = np.nonzero(pairs)
+        choice = outlook.choice(targets[rows], targets[columns])
+        if choice is not None:
+            return choice
+        reason = _last_failure(
+            ("Changing secondary to new primary", first[-1:]),
+            ("Failing over to new primary", second[-1:]),
+            ("Changing secondary to final secondary", last[-1, :-1]),
+        )
+        raise NoResources(f"{NO_PAIR}: {reason}")
+
+    def _new_secondary_codes(self, primary: int, secondary: int) -> Codes:
+        """What fails of the targets as secondaries in place of one, with a primary.
+
+        The primary has to have room for what it has: one that is offline has none.
+        """
+        ours = np.array([primary])
+        codes = self.outlook.secondary_codes(
+            ours, self.targets, is_strict=self._is_up(secondary)
+        )[0]
+        stays = self.outlook.primary_codes(ours, is_strict=False)
+        return np.where(codes == FITS, stays, codes)
 
     def _exchange_failure(self, primary: int, secondary: int) -> str | None:
         """What fails if both nodes change roles; the mode."""
@@ -157,14 +168,10 @@ class Leaving:
         return Move(kind=kind, instance=self.outlook.guest.name, node=name)
 
 
-def _last_failure(stages: Sequence[tuple[str, Codes]]) -> str:
-    """The first stage where the last target fails, of the last of those with others."""
-    *alone, (last, with_others) = stages
-    for stage, codes in [
-        *((stage, codes[-1:]) for stage, codes in alone),
-        (last, with_others[:-1]),
-    ]:
+def _last_failure(*stages: tuple[str, Codes]) -> str:
+    """The first stage that fails, with what its last target says."""
+    for stage, codes in stages:
         for code in codes.tolist()[::-1]:
             if code != FITS:
-                return f"{stage}: Fail{FAILURE_MODES[code]}"
+                return f"Allocation failed: {stage}: Fail{FAILURE_MODES[code]}"
     return "no nodes available"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ganetix.cli.errors import UsageError, checked
 from ganetix.cli.instance_move import add_move_commands
@@ -107,6 +107,18 @@ def _add_add(made: Program) -> None:
         "node",
     )
     add_group_option(place, "the node group in which a place is chosen")
+    place.add_argument(
+        "-I",
+        "--iallocator",
+        metavar="NAME",
+        help="the allocator that chooses the node; builtin is our own, . the cluster's"
+        " default (which is the default here)",
+    )
+    place.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="make nothing: tell the node that would be chosen, and why not others",
+    )
     net = add.add_mutually_exclusive_group()
     net.add_argument(
         "--net",
@@ -270,7 +282,10 @@ async def add_instance(session: Session, options: Options) -> None:
     from ganetix.cli.instance_request import create_request
 
     op = checked(create_request, options)
-    await session.run_job(op, options)
+    job = await session.run_job(op, options)
+    if job is not None and op.dry_run:
+        result = cast("dict[str, str]", job.ops[0].result)
+        session.streams.out(f"{op.name} would be made on {result['node']}")
 
 
 async def list_instances(session: Asking, options: Options) -> None:

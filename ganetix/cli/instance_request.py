@@ -37,6 +37,8 @@ def create_request(options: Options) -> OpInstanceCreate:
         vcpus=_whole("-B vcpus", backend["vcpus"]) if "vcpus" in backend else None,
         start=not options.no_start,
         no_install=options.no_install,
+        iallocator=options.iallocator,
+        dry_run=options.dry_run,
     )
 
 

@@ -39,7 +39,11 @@ class NicRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class OpInstanceCreate(Opcode, frozen=True, kw_only=True):
-    """Create an instance; without ``node`` a place in ``group`` is chosen."""
+    """Create an instance; without ``node`` an allocator chooses one in ``group``.
+
+    ``iallocator`` null or ``.`` is the cluster's default one. With ``dry_run`` nothing
+    is made: the answer says where it would go.
+    """
 
     SUBJECT: ClassVar[str] = "name"
     name: str
@@ -56,9 +60,13 @@ class OpInstanceCreate(Opcode, frozen=True, kw_only=True):
     vcpus: int | None = None
     start: bool = True
     no_install: bool = False
+    iallocator: str | None = None
+    dry_run: bool = False
 
     def __post_init__(self) -> None:
         checks.host_name("name", self.name)
+        if self.node is not None and self.iallocator is not None:
+            raise ValueError("iallocator: a node is named already; give one of both")
         if self.memory_mib is not None:
             checks.in_range("memory", self.memory_mib, 1, checks.MAX_MEMORY_MIB, "MiB")
         if self.vcpus is not None:

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, execute, fail
 from ganetix.allocators.htools_text import write_text
 from ganetix.errors import NotFound
 from ganetix.interfaces import Say
+from ganetix.plan.allocate import answer
 from ganetix.plan.capacity.model import CapCluster, TieredRequest, TieredResult
 from ganetix.plan.capacity.requests import Answer, AnyRequest
 from ganetix.plan.capacity.tiered import tiered
@@ -17,9 +18,9 @@ Program = Callable[[CapCluster, AnyRequest], Answer]
 
 
 class InlineAllocation:
-    """Answers at once; ``programs`` are allocators by name, ``asked`` what was asked.
+    """Answers at once; ``programs`` are allocators beside the built-in one, by name.
 
-    ``computed`` are the requests for tiered specs so far.
+    ``asked`` is what allocators were asked, ``computed`` the requests for tiered specs.
     """
 
     def __init__(self) -> None:
@@ -48,6 +49,8 @@ class InlineAllocation:
     ) -> Deferred[Answer]:
         """What the program of that name answers."""
         self.asked.append((name, request))
+        if name == "builtin":
+            return execute(answer, cluster, request)
         if name not in self.programs:
             return fail(NotFound(f"there is no allocator {name}"))
         return execute(self.programs[name], cluster, request)

@@ -9,14 +9,14 @@ from msgspec.structs import replace
 from ganetix.config.snapshot import Edits, Snapshot
 from ganetix.errors import ConfigConflict, NoResources
 from ganetix.jobs.work import Outcome
-from ganetix.objects import Instance, Node, NodeGroup
+from ganetix.objects import Instance, Node
 from ganetix.objects.base import Value
 from ganetix.objects.intent import InstanceIntent
 from ganetix.opcodes import OpInstanceCreate
 from ganetix.plan.guest import guest_spec
 from ganetix.plan.instance import build_instance, check_request, macs_in_use
 from ganetix.plan.params import backend_params
-from ganetix.plan.place import NodeState, place, refusal
+from ganetix.plan.place import NodeState, refusal
 from ganetix.rpc.methods import (
     CREATE_CHECK,
     DISKS_CREATE,
@@ -25,21 +25,28 @@ from ganetix.rpc.methods import (
     CreateCheck,
     DisksCreate,
     GuestStart,
+    NodeInfo,
     OsCreate,
 )
 from ganetix.units.base import Context
 from ganetix.units.instance_clear import forget, purge
-from ganetix.units.node_states import ask_states
+from ganetix.units.node_states import ask_infos, states_of
+from ganetix.units.placing import Choice, choose_node
 from ganetix.units.rollback import Rollback
 
 
 class CreateFacts(Value, frozen=True, kw_only=True):
-    """The instance as asked for, and what the possible nodes said."""
+    """The instance as asked for, what the possible nodes said, which was chosen."""
 
     snapshot: Snapshot
     instance: Instance
-    candidates: tuple[Node, ...]
-    states: dict[str, NodeState]
+    infos: dict[str, NodeInfo]
+    choice: Choice
+
+    @property
+    def states(self) -> dict[str, NodeState]:
+        """Room by node UUID."""
+        return states_of(self.infos, self.instance.disk_template)
 
 
 class CreatePlan(Value, frozen=True, kw_only=True):
@@ -62,27 +69,19 @@ class InstanceCreate:
             candidates: tuple[Node, ...] = (snapshot.node(op.node),)
         else:
             candidates = snapshot.nodes_of(snapshot.group(op.group).uuid)
-        states = await ask_states(context, candidates, instance.disk_template)
+        infos = await ask_infos(context, candidates, instance.disk_template)
         return CreateFacts(
             snapshot=snapshot,
             instance=instance,
-            candidates=candidates,
-            states=states,
+            infos=infos,
+            choice=await self._choose(op, context, snapshot, instance, infos),
         )
 
     def plan(self, op: OpInstanceCreate, facts: CreateFacts) -> CreatePlan:
-        """Choose the node; refuse if none, or not the one asked for, can take it."""
+        """Refuse if the node, chosen or asked for, cannot take it."""
         instance = facts.instance
-        if op.node is None:
-            group = facts.snapshot.group(op.group)
-            memory, disk = _needs(instance, facts.snapshot, group)
-            placement = place(
-                facts.snapshot, facts.candidates, facts.states, memory, disk
-            )
-            node = facts.snapshot.nodes[placement.node_uuid]
-        else:
-            (node,) = facts.candidates
-            _check_room(instance, node, facts.snapshot, facts.states)
+        node = facts.snapshot.nodes[facts.choice.node_uuid]
+        _check_room(instance, node, facts.snapshot, facts.states)
         return CreatePlan(
             instance=replace(instance, primary_node=node.uuid), node=node, facts=facts
         )
@@ -91,12 +90,13 @@ class InstanceCreate:
         self, op: OpInstanceCreate, context: Context, plan: CreatePlan
     ) -> Outcome:
         """Make it on its node; the last batch brings it into the configuration."""
+        if op.dry_run:
+            return _would_be(plan, context)
         intent = await self._claim(op, context, plan)
         instance = intent.instance
         node = context.snapshot.nodes[instance.primary_node]
         guest = guest_spec(instance, context.snapshot)
-        if op.node is None:
-            context.say(f"node {node.name} was chosen: it has the most free memory")
+        _tell_choice(plan.facts.choice, node, context)
         async with Rollback(context.progress) as undo:
 
             async def step(name: str, text: str) -> None:
@@ -127,6 +127,21 @@ class InstanceCreate:
             change=lambda _: Edits(put=(instance,), delete_intents=(instance.uuid,)),
         )
 
+    async def _choose(
+        self,
+        op: OpInstanceCreate,
+        context: Context,
+        snapshot: Snapshot,
+        instance: Instance,
+        infos: dict[str, NodeInfo],
+    ) -> Choice:
+        if op.node is not None:
+            return Choice(node_uuid=snapshot.node(op.node).uuid, said="")
+        group = snapshot.group(op.group)
+        return await choose_node(
+            context, snapshot, instance, group, infos, op.iallocator
+        )
+
     async def _claim(
         self, op: OpInstanceCreate, context: Context, plan: CreatePlan
     ) -> InstanceIntent:
@@ -152,21 +167,41 @@ class InstanceCreate:
             context.progress.check_cancelled()
             # Nothing is changed by this, but what stood in the way is durable then.
             newest = await context.commit(lambda _: Edits())
-            plan = self.plan(op, replace(plan.facts, snapshot=newest))
+            old = plan.facts
+            choice = await self._choose(op, context, newest, old.instance, old.infos)
+            plan = self.plan(op, replace(old, snapshot=newest, choice=choice))
 
 
-def _needs(instance: Instance, snapshot: Snapshot, group: NodeGroup) -> tuple[int, int]:
-    """MiB of memory and of disk that an instance takes in that group."""
-    memory = backend_params(instance, snapshot, group).memory_mib
-    return memory, sum(disk.size_mib for disk in instance.disks)
+def _tell_choice(choice: Choice, node: Node, context: Context) -> None:
+    if choice.said:
+        context.say(f"node {node.name} was chosen by {choice.said}")
+    if choice.warning:
+        context.progress.warn(choice.warning)
+
+
+def _would_be(plan: CreatePlan, context: Context) -> Outcome:
+    """What a dry run answers."""
+    choice = plan.facts.choice
+    _tell_choice(choice, plan.node, context)
+    for name, reason in sorted(choice.refusals.items()):
+        context.say(f"node {name} {reason}")
+    return Outcome(
+        result={
+            "dry_run": True,
+            "name": plan.instance.name,
+            "node": plan.node.name,
+            "refusals": choice.refusals,
+        }
+    )
 
 
 def _check_room(
     instance: Instance, node: Node, snapshot: Snapshot, states: dict[str, NodeState]
 ) -> None:
     state = states.get(node.uuid)
-    needs = _needs(instance, snapshot, snapshot.groups[node.group])
-    if reason := refusal(snapshot, node, state, *needs):
+    memory = backend_params(instance, snapshot, snapshot.groups[node.group]).memory_mib
+    disk = sum(each.size_mib for each in instance.disks)
+    if reason := refusal(snapshot, node, state, memory, disk):
         raise NoResources(f"node {node.name} {reason}", node=node.name)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from twisted.internet.defer import Deferred
 
@@ -21,6 +21,16 @@ async def ask_states(
 ) -> dict[str, NodeState]:
     """The states by node UUID, with the free space of one disk template.
 
+    See ``ask_infos``.
+    """
+    return states_of(await ask_infos(context, nodes, disk_template), disk_template)
+
+
+async def ask_infos(
+    context: Context, nodes: Sequence[Node], disk_template: str
+) -> dict[str, NodeInfo]:
+    """What nodes say by UUID, with the space of one disk template.
+
     Nodes that are offline are not asked; those that do not answer are left out with a
     warning, but a single one's failure is raised.
     """
@@ -29,7 +39,7 @@ async def ask_states(
         disk_templates=(disk_template,),
     )
 
-    async def ask(node: Node) -> tuple[str, NodeState] | None:
+    async def ask(node: Node) -> tuple[str, NodeInfo] | None:
         try:
             info = await context.call(node, NODE_INFO, request)
         except GanetixError as error:
@@ -37,11 +47,18 @@ async def ask_states(
                 raise
             context.progress.warn(f"node {node.name} is left out: {error}")
             return None
-        return node.uuid, _state(info, disk_template)
+        return node.uuid, info
 
     asked = [node for node in nodes if not node.offline]
     answers = await settle([Deferred.fromCoroutine(ask(node)) for node in asked])
     return dict(answer for answer in answers if answer is not None)
+
+
+def states_of(
+    infos: Mapping[str, NodeInfo], disk_template: str
+) -> dict[str, NodeState]:
+    """What decisions on room look at."""
+    return {uuid: _state(info, disk_template) for uuid, info in infos.items()}
 
 
 def _state(info: NodeInfo, disk_template: str) -> NodeState:

@@ -19,6 +19,7 @@ from ganetix.plan.capacity.model import (
     Template,
     TieredRequest,
 )
+from ganetix.plan.capacity.requests import Newcomer
 from ganetix.plan.params import backend_params, capacity_params, node_params
 from ganetix.rpc.methods import NodeInfo
 
@@ -107,6 +108,31 @@ def cap_cluster(
         ),
         tags=snapshot.cluster.tags,
         policy=policy_of(capacity_params(snapshot.cluster, None)),
+    )
+
+
+def newcomer_of(
+    instance: Instance,
+    snapshot: Snapshot,
+    group: NodeGroup,
+    nodes: tuple[str, ...] = (),
+) -> Newcomer:
+    """An instance that is to be placed in a group, on one of these nodes if named."""
+    backend = backend_params(instance, snapshot, group)
+    sizes = tuple(disk.size_mib for disk in instance.disks)
+    return Newcomer(
+        name=instance.name,
+        memory=backend.memory_mib,
+        vcpus=backend.vcpus,
+        disk=sum(sizes),
+        template=_template(instance.disk_template),
+        disks=sizes,
+        spindle_use=0,
+        networks=("",) * len(instance.nics),
+        tags=instance.tags,
+        os=instance.os,
+        hypervisor=instance.hypervisor,
+        restrict_to_nodes=nodes,
     )
 
 

@@ -402,8 +402,9 @@ class WatchedMaster(SimMaster):
 
     def _look(self) -> None:
         running: list[str] = []
-        for name, node in self.nodes.items():
-            if self.snapshot.node(name).offline:
+        for node in self.nodes.values():
+            known = self.snapshot.nodes.get(node.node.uuid)
+            if known is not None and known.offline:
                 continue  # it is dead, and so is what its notes say of guests
             for guest in self._now(node.hypervisor.guests()):
                 if guest.state == "running":

@@ -210,7 +210,7 @@ class Filling:
                 is_big = False
             if not holds:
                 self._take_back(mark, before)
-                return (yield from self._place_checked(changes, left))
+                return (yield from self._place_checked(changes, size, left))
             if len(self.placed) == before:
                 trial.refresh()
                 return counts(trial)
@@ -246,7 +246,7 @@ class Filling:
         self._forget()
 
     def _place_checked(
-        self, changes: Changes, limit: int | None
+        self, changes: Changes, size: Size, limit: int | None
     ) -> Generator[None, None, Counts]:
         """Place one by one, each leaving the cluster redundant."""
         trial = changes.trial
@@ -257,6 +257,7 @@ class Filling:
             choice, rejected = yield from best_redundant(changes, self.redundancy)
             if choice is None:
                 trial.refresh()
+                self._rejected[size] = rejected
                 return with_rejected(counts(trial), rejected)
             self._put(trial.guest, choice.primary, choice.secondary)
             done += 1

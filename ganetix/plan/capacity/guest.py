@@ -94,6 +94,16 @@ class Guest(Value, frozen=True, kw_only=True):
         """Whether it takes disk space of its nodes."""
         return self.template in LOCAL
 
+    def free_spindles(self, free: int, sign: int = 1) -> int:
+        """What is left of a node's free spindles with it, or without it again.
+
+        All templates take some, as htools has it; where it is not known how many, the
+        node has too few from then on.
+        """
+        if self.disk_spindles is None:
+            return -1 if sign > 0 else free
+        return free - sign * self.disk_spindles
+
     @property
     def is_pair(self) -> bool:
         """Whether it needs a secondary node."""

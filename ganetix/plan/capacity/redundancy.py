@@ -9,7 +9,7 @@ import numpy as np
 from ganetix.plan.capacity.candidates import Candidates
 from ganetix.plan.capacity.going import Departures
 from ganetix.plan.capacity.hardware import Flags
-from ganetix.plan.capacity.rehome import Rehoming, Tie, best_refuge
+from ganetix.plan.capacity.rehome import Rehoming, Tie, Weights, best_refuge
 from ganetix.plan.capacity.state import (
     DISK,
     FREE_SPINDLES,
@@ -50,6 +50,7 @@ class Redundancy:
             places = hardware.place[members]
             self._can_be_lost[np.ix_(members, places)] = self._counts[members]
         self._departures = Departures(state)
+        self._weights = Weights(state)
         self._refuges: dict[int, Candidates] = {}
         self._suspect = -1
 
@@ -69,6 +70,8 @@ class Redundancy:
         unsure = []
         for node in self._nodes_with_others(group):
             told = self._told_by_sums(node)
+            if told is None and node == self._suspect:
+                told = self._can_evacuate(node)
             if told is False:
                 self._suspect = node
                 return False
@@ -183,7 +186,7 @@ class Redundancy:
         state = self.state
         guests = state.guests
         members = state.hardware.members[int(state.hardware.group[node])]
-        rehoming = Rehoming(self._refuges[node])
+        rehoming = Rehoming(self._refuges[node], self._weights)
         if movable:
             moving = [guests[number] for number in movable]
             if not rehoming.move(moving, node, members):

@@ -8,21 +8,26 @@ all numbers: then it does not matter which one it is. Else scores are from scrat
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from ganetix.plan.capacity.candidates import Candidates
 from ganetix.plan.capacity.changes import Changes
 from ganetix.plan.capacity.guest import Guest
-from ganetix.plan.capacity.hardware import NONE, Floats, Ints
+from ganetix.plan.capacity.hardware import NONE, Flags, Floats, Ints
 from ganetix.plan.capacity.score import Spread, spread_of, weigh
 from ganetix.plan.capacity.state import (
     DISK,
     FAILING,
     PRIMARIES,
+    PROMISED,
     RESERVE,
     SECONDARIES,
+    SPINDLE_USE,
     UNALLOCATED,
+    VCPUS,
+    ClusterState,
 )
 from ganetix.plan.capacity.trial import FITS, Trial
 
@@ -32,142 +37,182 @@ NEAR = 1e-9
 SMALL = 1e-8
 """Variances below this are not known well enough."""
 
-WEIGHTS = np.array([0.5, 0.5, 1.0, 3.0, 1.0, 1.0, 1.0])[:, None]
+WEIGHTS = np.array([0.5, 0.5, 1.0, 3.0, 1.0, 1.0, 1.0])
 
 
 class Tie(Exception):
     """Nodes that are not equal are equally good, as far as it can be told."""
 
 
-class Rehoming:
-    """Nodes that take the guests of a lost one, without any change to the state."""
+class Weight(NamedTuple):
+    """What a guest adds to the columns of all nodes; see ``Rehoming``.
 
-    def __init__(self, candidates: Candidates) -> None:
+    ``moving`` are the columns that it changes, ``numbers`` what it adds to a node's.
+    """
+
+    change: Floats
+    slope: Floats
+    rise: Floats
+    moving: Ints
+    numbers: Ints
+
+
+class Weights:
+    """The weights of guests on the nodes of a state, kept for the next time."""
+
+    def __init__(self, state: ClusterState) -> None:
+        self._hardware = state.hardware
+        self._known: dict[tuple[int, int], tuple[Guest, Weight]] = {}
+
+    def of(self, guest: Guest, count: int) -> Weight:
+        """A guest's weight, where so many nodes count in the score."""
+        key = (id(guest), count)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = guest, self._weight(guest, float(count))
+        return known[1]
+
+    def _weight(self, guest: Guest, count: float) -> Weight:
+        hardware = self._hardware
+        change: Floats = np.zeros((7, len(hardware.nodes)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            change[0] = -guest.used_memory / hardware.memory
+            change[1] = -guest.memory / hardware.memory
+            change[2] = guest.used_vcpus / (hardware.cpus * hardware.speed)
+            change[3] = change[5] = 1.0
+            if guest.is_local:
+                change[4] = np.where(hardware.disk > 0, -guest.disk / hardware.disk, 0)
+                if guest.spindle_use:
+                    change[6] = guest.spindle_use / hardware.max_spindle_use
+        numbers = np.zeros(10, dtype=np.int64)
+        numbers[[UNALLOCATED, PROMISED]] = -guest.used_memory, -guest.memory
+        numbers[[VCPUS, PRIMARIES]] = guest.used_vcpus, 1
+        if guest.is_local:
+            numbers[[DISK, SPINDLE_USE]] = -guest.disk, guest.spindle_use
+        return Weight(
+            change,
+            change * (2.0 / count),
+            change * change * ((count - 1) / (count * count)),
+            np.flatnonzero(change.any(axis=1)),
+            numbers,
+        )
+
+
+class Rehoming:
+    """Nodes that take the guests of a lost one, without any change to the state.
+
+    A variance changes by ``slope * (column - mean) + rise`` as one value of the column
+    does by ``change``.
+    """
+
+    def __init__(self, candidates: Candidates, weights: Weights) -> None:
         state = candidates.state
         hardware = state.hardware
         if (candidates.position == NONE).any() or candidates.some_exclusive:
             raise Tie
-        self._candidates = candidates
         self._state = state
-        self._columns: Floats = state.columns[:7].copy()
+        self._weights = weights
+        self._nodes = candidates.nodes
+        self._columns: Floats = state.columns[:7, candidates.position]
         self._numbers: Ints = state.numbers[:, candidates.nodes]
         self._kinds = [hardware.kinds[node] for node in candidates.nodes.tolist()]
         self._may_fail = bool(
             self._numbers[RESERVE].any() or self._numbers[FAILING].any()
         )
-        self._use(None)
+        self._count = 0
 
-    def _use(self, nodes: Ints | None) -> None:
-        """Have only some nodes count in the score, all if None."""
-        columns = self._columns
-        if nodes is not None:
-            columns = columns[:, self._state.hardware.position[nodes]]
+    def _measure(self, columns: Floats) -> None:
+        """Have the nodes of some columns count in the score."""
         self._count = columns.shape[1]
-        self._sums: Floats = columns.sum(axis=1)
+        self._means: Floats = columns.mean(axis=1)
         self._variances: Floats = columns.var(axis=1)
 
     def move(self, guests: Sequence[Guest], source: int, members: Ints) -> bool:
         """Whether guests can leave a node one by one; its group's nodes count."""
-        hardware = self._state.hardware
-        self._use(members[hardware.is_online[members]])
+        state, hardware = self._state, self._state.hardware
+        counting = hardware.position[members[hardware.is_online[members]]]
+        self._measure(state.columns[:7, counting])
         position = hardware.position[source]
+        column = state.columns[:7, position].copy()
         for guest in guests:
+            weight = self._weights.of(guest, self._count)
             if position != NONE:
-                change = -self._changes_of(guest, np.array([source]))[:, 0]
-                column = self._columns[:, position]
-                self._variances += self._steps(change[:, None], column[:, None])[:, 0]
-                self._sums += change
-                column += change
-            if not self._place(guest):
+                change = weight.change[:, source]
+                fall = weight.slope[:, source] * (column - self._means)
+                self._variances = self._variances - fall + weight.rise[:, source]
+                self._means = self._means - change / self._count
+                column -= change
+            if not self._place(weight, guest):
                 return False
+        self._measure_all(source, column)
         return True
+
+    def _measure_all(self, source: int, column: Floats) -> None:
+        """Have all nodes count, as they are now."""
+        state = self._state
+        columns = state.columns[:7].copy()
+        columns[:, state.hardware.position[self._nodes]] = self._columns
+        if state.hardware.is_online[source]:
+            columns[:, state.hardware.position[source]] = column
+        self._measure(columns)
 
     def create(self, guests: Sequence[Guest]) -> bool:
         """Whether guests can be made again one by one; all nodes count."""
-        self._use(None)
-        return all(self._place(guest) for guest in guests)
+        if not self._count:
+            self._measure(self._state.columns[:7])
+        for guest in guests:
+            weight = self._weights.of(guest, self._count)
+            if not self._place(weight, guest):
+                return False
+        return True
 
-    def _place(self, guest: Guest) -> bool:
+    def _place(self, weight: Weight, guest: Guest) -> bool:
         numbers = self._numbers
         fits = numbers[UNALLOCATED] > guest.used_memory
         if guest.is_local:
-            fits = fits & (numbers[DISK] > guest.disk)
-        places = np.flatnonzero(fits)
-        if not len(places):
+            fits &= numbers[DISK] > guest.disk
+        if not fits.any():
             return False
-        candidates = self._candidates
-        position = candidates.position[places]
-        changes = self._changes_of(guest, candidates.nodes[places])
-        variances = self._variances[:, None] + self._steps(
-            changes, self._columns[:, position]
-        )
-        chosen = self._choose(guest, places, changes, variances)
-        at = places[chosen]
-        self._columns[:, position[chosen]] += changes[:, chosen]
-        self._sums = self._sums + changes[:, chosen]
-        self._variances = variances[:, chosen]
-        local = guest.is_local
-        numbers[:, at] += (
-            -guest.used_memory,
-            -guest.memory,
-            -guest.disk if local else 0,
-            guest.used_vcpus,
-            guest.spindle_use if local else 0,
-            *(0, 1, 0, 0, 0),
-        )
-        numbers[FAILING, at] = numbers[UNALLOCATED, at] <= numbers[RESERVE, at]
+        nodes = self._nodes
+        variances = self._columns - self._means[:, None]
+        variances *= weight.slope[:, nodes]
+        variances += weight.rise[:, nodes]
+        variances += self._variances[:, None]
+        at = self._choose(weight, guest, fits, variances)
+        change = weight.change[:, nodes[at]]
+        self._columns[:, at] += change
+        self._means = self._means + change / self._count
+        self._variances = variances[:, at]
+        numbers[:, at] += weight.numbers
+        if self._may_fail:
+            fails = numbers[UNALLOCATED, at] <= numbers[RESERVE, at]
+            numbers[FAILING, at] = fails
         return True
 
     def _choose(
-        self, guest: Guest, places: Ints, changes: Floats, variances: Floats
+        self, weight: Weight, guest: Guest, fits: Flags, variances: Floats
     ) -> int:
-        """The best of some places, as an index of these."""
-        if len(places) == 1:
-            return 0
-        moving = changes.any(axis=1)
-        if not variances[moving].min() > SMALL:
+        """The best of the places where it fits."""
+        if not variances[weight.moving].min() > SMALL:
             raise Tie
-        deviations = np.sqrt(variances[moving])
-        scores: Floats = (WEIGHTS[moving] * deviations).sum(axis=0)
+        scores: Floats = WEIGHTS.dot(np.sqrt(np.maximum(variances, 0.0)))
         numbers = self._numbers
         if self._may_fail:
             load = numbers[PRIMARIES] + numbers[SECONDARIES]
             left = numbers[UNALLOCATED] - guest.used_memory
             more = (left <= numbers[RESERVE]) * (load + 1) - numbers[FAILING] * load
-            scores = scores + more[places]
+            scores = scores + more
+        scores[~fits] = np.inf
         low = float(scores.min())
         tied = np.flatnonzero(scores <= low + NEAR * max(1.0, abs(low)))
+        if not len(tied):
+            raise Tie
         if len(tied) > 1:
-            those = numbers[:, places[tied]]
-            kinds = {self._kinds[place] for place in places[tied].tolist()}
+            those = numbers[:, tied]
+            kinds = {self._kinds[place] for place in tied.tolist()}
             if len(kinds) > 1 or (those != those[:, :1]).any():
                 raise Tie
         return int(tied[-1])
-
-    def _changes_of(self, guest: Guest, nodes: Ints) -> Floats:
-        """What a guest adds to the columns of nodes."""
-        hardware = self._state.hardware
-        found: Floats = np.zeros((7, len(nodes)))
-        memory = hardware.memory[nodes]
-        found[0] = -guest.used_memory / memory
-        found[1] = -guest.memory / memory
-        found[2] = guest.used_vcpus / (hardware.cpus[nodes] * hardware.speed[nodes])
-        found[3] = found[5] = 1.0
-        if guest.is_local:
-            disk = hardware.disk[nodes]
-            found[4] = np.where(disk > 0, -guest.disk / np.maximum(disk, 1.0), 0.0)
-            if guest.spindle_use:
-                found[6] = guest.spindle_use / hardware.max_spindle_use[nodes]
-        return found
-
-    def _steps(self, changes: Floats, columns: Floats) -> Floats:
-        """How variances change with one value of each column."""
-        count = float(self._count)
-        found: Floats = changes * (
-            (2.0 * columns + changes) / count
-            - (2.0 * self._sums[:, None] + changes) / (count * count)
-        )
-        return found
 
 
 def best_refuge(

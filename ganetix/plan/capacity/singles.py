@@ -97,9 +97,10 @@ def approximate_scores(
     step /= changes.scale * changes.scale
     step += variances
     deviations = np.sqrt(np.maximum(0.0, step, out=step))
-    if not changes.trial.guest.is_local:
-        deviations[SPACE] = deviations[SPINDLES] = 0.0
-    elif not changes.trial.guest.spindle_use:
+    guest = changes.trial.guest
+    if not guest.is_local and not changes.trial.candidates.some_exclusive:
+        deviations[SPACE] = 0.0
+    if not guest.is_local or not guest.spindle_use:
         deviations[SPINDLES] = 0.0
     total: Floats = (WEIGHTS[:7] * deviations).sum(axis=0)
     largest = np.abs(changes.after[:, places]).max(axis=1, initial=0)
@@ -139,7 +140,8 @@ def exact_scores(changes: Changes, spread: Spread, places: Ints) -> Floats:
 def _scores(changes: Changes, spread: Spread, places: Ints) -> Floats:
     guest = changes.trial.guest
     position = changes.trial.candidates.position[places]
-    rows = [row for row in range(RESERVED) if guest.is_local or row != SPACE]
+    with_space = guest.is_local or changes.trial.candidates.some_exclusive
+    rows = [row for row in range(RESERVED) if with_space or row != SPACE]
     if not guest.is_local or not guest.spindle_use:
         rows.remove(SPINDLES)
     same_memory = bool(

@@ -258,16 +258,17 @@ class ClusterState:
 
     def _take_disk(self, guest: Guest, node: int, sign: int, loading: bool) -> None:
         """Disk space and spindles; the free ones know of what is there at loading."""
-        if not guest.is_local:
-            return
         numbers = self.numbers[:, node]
         exclusive = self.hardware.exclusive[node]
-        if not exclusive:
+        if guest.is_local and not exclusive:
             numbers[SPINDLE_USE] += sign * guest.spindle_use
-        if not loading:
+        if loading:
+            return
+        if guest.is_local:
             numbers[DISK] -= sign * guest.disk
-            if exclusive:
-                numbers[FREE_SPINDLES] -= sign * (guest.disk_spindles or 0)
+        if exclusive:
+            free = int(numbers[FREE_SPINDLES])
+            numbers[FREE_SPINDLES] = guest.free_spindles(free, sign)
 
     def _reserve(self, node: int) -> int:
         """Memory for the failure of the one node that would send most."""

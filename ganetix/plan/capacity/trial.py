@@ -82,17 +82,19 @@ class Trial:
 
     def local(self, at: Ints, numbers: Ints) -> tuple[Ints, Ints, Ints]:
         """Free disk, spindle use and free spindles with the guest, at some places."""
+        guest = self.guest
         disk, use = numbers[DISK], numbers[SPINDLE_USE]
         spindles = numbers[FREE_SPINDLES]
-        if not self.guest.is_local:
-            return disk, use, spindles
-        taken: Ints | int = self.guest.spindle_use
-        if self.candidates.some_exclusive:
-            exclusive = self.candidates.exclusive[at]
-            taken = np.where(exclusive, 0, taken)
-            own = self.guest.disk_spindles or 0
-            spindles = spindles - np.where(exclusive, own, 0)
-        return disk - self.guest.disk, use + taken, spindles
+        if guest.is_local:
+            disk = disk - guest.disk
+        if not self.candidates.some_exclusive:
+            return disk, use + guest.spindle_use if guest.is_local else use, spindles
+        exclusive = self.candidates.exclusive[at]
+        if guest.is_local:
+            use = use + np.where(exclusive, 0, guest.spindle_use)
+        own = guest.disk_spindles
+        left = np.full_like(spindles, -1) if own is None else spindles - own
+        return disk, use, np.where(exclusive, left, spindles)
 
     def _compute(self, at: Ints) -> None:
         """Find out what fails at some places."""

@@ -22,6 +22,9 @@ def balance(snapshot: Snapshot, spare: Collection[str] = ()) -> tuple[Node, ...]
     First each group gets its ``min_candidates``, then the pool is filled up, from the
     group with the fewest candidates first and by name within it. There may be too few
     nodes for either. Nobody is demoted. ``spare`` are UUIDs of nodes to pass over.
+
+    A majority of three or more must agree to each change. So no group but the master's
+    is filled up to half of the pool: all of it may be down, and the others go on (R18).
     """
     return _promotions(
         snapshot.cluster, snapshot.groups.values(), snapshot.nodes.values(), spare
@@ -66,7 +69,8 @@ def _promotions(
 ) -> tuple[Node, ...]:
     present: Counter[str] = Counter()
     available: dict[str, list[Node]] = {}
-    for node in sorted(nodes, key=lambda node: node.name):
+    everybody = sorted(nodes, key=lambda node: node.name)
+    for node in everybody:
         if node.master_candidate or node.uuid == cluster.master_node:
             present[node.group] += 1
         elif may_be_candidate(node) and node.uuid not in spare:
@@ -84,6 +88,16 @@ def _promotions(
         while present[group.uuid] < group.min_candidates and group.uuid in available:
             promote(group.uuid)
     order = list(by_name)
-    while present.total() < cluster.candidate_pool_size and available:
-        promote(min(available, key=lambda uuid: (present[uuid], order.index(uuid))))
+    at_home = next((n.group for n in everybody if n.uuid == cluster.master_node), "")
+
+    def is_good(group_uuid: str) -> bool:
+        total = present.total() + 1
+        is_minority = 2 * (present[group_uuid] + 1) < total
+        return total <= 2 or is_minority or group_uuid == at_home
+
+    while present.total() < cluster.candidate_pool_size:
+        good = [uuid for uuid in available if is_good(uuid)]
+        if not good:
+            break
+        promote(min(good, key=lambda uuid: (present[uuid], order.index(uuid))))
     return tuple(replace(node, master_candidate=True) for node in chosen)

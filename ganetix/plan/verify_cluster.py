@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from ganetix.config.snapshot import Snapshot
 from ganetix.errors import BadParameter
 from ganetix.hypervisor.params import effective_hvparams
@@ -15,6 +17,7 @@ from ganetix.objects.finding import Finding, FindingLevel
 from ganetix.objects.replica import Position
 from ganetix.objects.replica_calls import ReplicaStatus
 from ganetix.opcodes.parameters import BACKEND, NODE, check_given
+from ganetix.plan.candidates import balance
 from ganetix.plan.group import candidates_missing
 from ganetix.plan.settings import some
 
@@ -47,11 +50,11 @@ def cluster_findings(
         hint = "'gnt-cluster renew-crypto --new-ca' makes a new one"
         yield finding("ECLUSTERCA", f"its CA {text}; {hint}", level)
     nodes = snapshot.nodes.values()
-    capable = sum(node.master_capable for node in nodes)
-    wanted = min(cluster.candidate_pool_size, capable)
     present = sum(
         node.master_candidate or node.uuid == cluster.master_node for node in nodes
     )
+    healthy = {n.uuid: replace(n, offline=False, drained=False) for n in nodes}
+    wanted = present + len(balance(replace(snapshot, nodes=healthy)))
     if present < wanted:
         yield finding(
             "ECLUSTERPOOL", f"it has {present} master candidates and wants {wanted}"

@@ -77,7 +77,17 @@ class BalanceTests(SynchronousTestCase):
     def test_spreads(self) -> None:
         """The pool is filled from the group that has the fewest candidates."""
         snapshot = cluster(*nodes(3), *nodes(3, "rack2", 4), size=4, rack2=0)
-        self.assertEqual(names(balance(snapshot)), ["node4", "node2", "node5"])
+        self.assertEqual(names(balance(snapshot)), ["node4", "node2", "node3"])
+
+    def test_no_other_group_is_half_the_pool(self) -> None:
+        """Any group but the master's may be down, and a majority is left."""
+        snapshot = cluster(*nodes(2), *nodes(2, "rack2", 3), size=10, rack2=0)
+        self.assertEqual(names(balance(snapshot)), ["node3", "node2"])
+
+    def test_two_candidates(self) -> None:
+        """A second candidate is worth more than its place: two need no majority."""
+        snapshot = cluster(*nodes(1), *nodes(3, "rack2", 2), size=10, rack2=0)
+        self.assertEqual(names(balance(snapshot)), ["node2"])
 
     def test_spare(self) -> None:
         """A node to be spared is passed over."""

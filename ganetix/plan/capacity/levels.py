@@ -20,12 +20,14 @@ from ganetix.plan.capacity.trial import MODE
 class Level(NamedTuple):
     """Sizes that fail alike, and what of, the most frequent last.
 
-    ``size`` is the last one tried; ``larger`` so many came before it.
+    ``size`` is the last one tried; ``larger`` so many came before it. No more than
+    ``limit`` may be placed with smaller ones.
     """
 
     size: Size
     order: tuple[FailureMode, ...]
     larger: int = 0
+    limit: int | None = None
 
     @property
     def sizes(self) -> Iterator[Size]:
@@ -40,22 +42,25 @@ def by_frequency(found: Counts) -> tuple[FailureMode, ...]:
 
 
 def level_of(
-    filling: Filling, size: Size, found: Counts
+    filling: Filling, size: Size, found: Counts, limit: int | None = None
 ) -> Generator[None, None, Level]:
-    """The level of a size with such failures: down to the last that fails alike."""
+    """The level of a size with such failures: down to the last that fails alike.
+
+    With a limit each size counts by itself, once anything is placed.
+    """
     order = by_frequency(found)
     main = order[-1]
-    if filling.outcome(size)[0]:
-        return Level(size, order)
+    if filling.outcome(size)[0] or (limit is not None and filling.placed):
+        return Level(size, order, 0, limit)
     alike = (False, found)
-    limit = next(_pieces(filling, size, main), 0)
+    end = next(_pieces(filling, size, main), 0)
     low, high = 0, 1
-    while high < limit:
+    while high < end:
         yield
         if filling.outcome(size.shrunk(main, high)) != alike:
             break
         low, high = high, 2 * high
-    high = min(high, limit)
+    high = min(high, end)
     while high - low > 1:
         yield
         middle = (low + high) // 2
@@ -63,13 +68,16 @@ def level_of(
             low = middle
         else:
             high = middle
-    return Level(size.shrunk(main, low), order, low)
+    return Level(size.shrunk(main, low), order, low, limit)
 
 
 def way_out(
     filling: Filling, levels: list[Level]
-) -> Generator[None, None, Size | None]:
-    """From the last level up: the first size that fits with less of one quantity."""
+) -> Generator[None, None, tuple[Size, int | None] | None]:
+    """From the last level up: the first size that fits with less of one quantity.
+
+    Also how many of it may be placed.
+    """
     if filling.request.capacity_checks and filling.is_hopeless:
         return None
     for level in reversed(levels):
@@ -78,7 +86,7 @@ def way_out(
             for mode in reversed(level.order):
                 found, fitted = yield from _sufficient(filling, size, mode)
                 if found is not None:
-                    return found
+                    return found, level.limit
                 some_fit = some_fit or fitted
             if not some_fit:
                 # A larger one that fails alike fits no better.

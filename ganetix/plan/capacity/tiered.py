@@ -6,6 +6,7 @@ from collections.abc import Generator
 from itertools import groupby
 from typing import TypeVar
 
+from ganetix.errors import BadParameter
 from ganetix.plan.capacity.fill import Filling
 from ganetix.plan.capacity.hardware import NONE
 from ganetix.plan.capacity.levels import Level, level_of, way_out
@@ -22,6 +23,8 @@ from ganetix.plan.capacity.state import ClusterState
 from ganetix.plan.capacity.step import Counts, failures_of
 
 T = TypeVar("T")
+LARGEST = 1 << 50
+"""More than this of anything is a mistake."""
 
 
 def tiered(cluster: CapCluster, request: TieredRequest) -> TieredResult:
@@ -93,42 +96,51 @@ def run_standard_steps(
 
 
 def sizes_of(state: ClusterState, request: TieredRequest) -> list[Size]:
-    """The largest sizes that a request asks for."""
-    if request.specs:
-        spindles = request.disk_spindles
-        return [
-            Size(
-                spec.memory, spec.disk, spec.vcpus, 1 if spindles is None else spindles
-            )
-            for spec in request.specs
-        ]
-    specs = [bounds.max for bounds in state.hardware.cluster.policy.ranges]
-    return [Size(s.memory, s.disk, s.vcpus, s.spindle_use) for s in specs]
+    """The largest sizes that a request asks for.
+
+    :raises BadParameter: one of them is out of all bounds
+    """
+    if not request.specs:
+        specs = [bounds.max for bounds in state.hardware.cluster.policy.ranges]
+        return [Size(s.memory, s.disk, s.vcpus, s.spindle_use) for s in specs]
+    spindles = 1 if request.disk_spindles is None else request.disk_spindles
+    for spec in request.specs:
+        for name, least in (("memory", 1), ("disk", 0), ("vcpus", 1)):
+            value = getattr(spec, name)
+            if not least <= value <= LARGEST:
+                raise BadParameter(
+                    f"{name} {value} of an instance: {least} to {LARGEST} is allowed"
+                )
+    return [
+        Size(spec.memory, spec.disk, spec.vcpus, spindles) for spec in request.specs
+    ]
 
 
 def _tiers(filling: Filling, size: Size) -> Generator[None, None, Counts]:
-    """Fill with a size and all smaller ones."""
+    """Fill with a size and all smaller ones.
+
+    A limit is lowered after each size by all that was placed so far: hspace does that.
+    """
     limit = filling.request.limit
     levels: list[Level] = []
     while True:
         before = len(filling.placed)
         found = yield from filling.fill(size, limit)
-        if len(filling.placed) > before:
+        count = len(filling.placed)
+        if count > before:
             levels.clear()
-        if limit is not None:
-            limit -= len(filling.placed)
-            if limit <= 0:
-                return found
-        levels.append((yield from level_of(filling, size, found)))
-        level = levels[-1]
-        if level.size.room(level.order[-1]):
-            size = level.size.shrunk(level.order[-1])
-            continue
-        smaller = yield from way_out(filling, levels)
+        if limit is None or limit > count:
+            limit = None if limit is None else limit - count
+            level = yield from level_of(filling, size, found, limit)
+            levels.append(level)
+            if level.size.room(level.order[-1]):
+                size = level.size.shrunk(level.order[-1])
+                continue
+        way = yield from way_out(filling, levels)
         levels.clear()
-        if smaller is None:
+        if way is None:
             return found
-        size = smaller
+        size, limit = way
 
 
 def _nothing(filling: Filling) -> TieredResult:

@@ -40,23 +40,34 @@ class Outlook:
 
     :param number: the guest, which is lifted off its nodes
     :param scored: the nodes that count in the score
+    :param places: all nodes, if somebody has them in this form already
     """
 
     def __init__(
-        self, state: ClusterState, number: int, scored: Ints, tagging: Tagging
+        self,
+        state: ClusterState,
+        number: int,
+        scored: Ints,
+        tagging: Tagging,
+        places: Candidates | None = None,
     ) -> None:
+        hardware = state.hardware
         self.state = state
         self.number = number
+        self.places = places or Candidates(state, np.arange(len(hardware.nodes)))
         self.guest: Guest = state.guests[number]
         self.scored = scored
         self._tagging = tagging
-        self._spread = Spread(state, scored)
-        self._count = float(self._spread.count)
-        self._prepare()
+        self._known: dict[bool, tuple[Codes, Codes]] = {}
+        self._is_prepared = False
 
     def _prepare(self) -> None:
+        """What scores need and rules do not."""
         state, guest = self.state, self.guest
         hardware = state.hardware
+        self._is_prepared = True
+        self._spread = Spread(state, self.scored)
+        self._count = float(self._spread.count)
         counted = np.zeros(len(hardware.nodes), dtype=np.bool_)
         counted[self.scored] = True
         self._is_counted: Flags = counted
@@ -86,12 +97,11 @@ class Outlook:
         self._off = off
 
     def primary_codes(self, nodes: Ints, *, is_strict: bool = True) -> Codes:
-        """What fails of a primary on nodes, tags among it; see ``trial.FITS``."""
-        trial = self._trial(nodes, is_strict)
-        codes = trial.primary_codes
+        """What fails of a primary on some of the nodes, tags among it."""
+        codes: Codes = self._codes(is_strict)[0][nodes]
         if is_strict:
             conflicts = self._tagging.tag_conflicts(self.guest, nodes)
-            for place, node in enumerate(nodes.tolist()):
+            for place, node in enumerate(nodes.tolist() if conflicts else ()):
                 if node in conflicts and codes[place] == FITS:
                     codes[place] = MODE["Tags"]
         return codes
@@ -100,8 +110,7 @@ class Outlook:
         self, primaries: Ints, nodes: Ints, *, is_strict: bool = True
     ) -> Codes:
         """What fails of a secondary on ``nodes``, one row each primary."""
-        trial = self._trial(nodes, is_strict)
-        codes = np.repeat(trial.secondary_codes[None, :], len(primaries), axis=0)
+        codes = np.repeat(self._codes(is_strict)[1][nodes][None, :], len(primaries), 0)
         if is_strict:
             numbers = self.state.numbers[:, nodes]
             reserve = self._reserve(primaries[:, None], nodes[None, :])
@@ -109,9 +118,17 @@ class Outlook:
             codes[(codes == FITS) & risky] = MODE["Mem"]
         return codes
 
-    def _trial(self, nodes: Ints, is_strict: bool) -> Trial:
-        candidates = Candidates(self.state, nodes)
-        return Trial(candidates, self.guest, is_strict=is_strict, obeys_policy=False)
+    def _codes(self, is_strict: bool) -> tuple[Codes, Codes]:
+        """What fails of a primary and of a secondary on each node."""
+        if is_strict not in self._known:
+            trial = Trial(
+                self.places, self.guest, is_strict=is_strict, obeys_policy=False
+            )
+            codes = np.full((2, len(self.state.hardware.nodes)), FITS, dtype=np.int8)
+            codes[0, trial.nodes] = trial.primary_codes
+            codes[1, trial.nodes] = trial.secondary_codes
+            self._known[is_strict] = codes[0], codes[1]
+        return self._known[is_strict]
 
     def _reserve(self, primaries: Ints, secondaries: Ints) -> Ints:
         """What secondaries would keep free."""
@@ -128,6 +145,8 @@ class Outlook:
 
         The arguments are arrays of one shape; the secondaries may be ``NONE``.
         """
+        if not self._is_prepared:
+            self._prepare()
         with np.errstate(divide="ignore", invalid="ignore"):
             found = self._scores(primaries, secondaries)
         if self._tagging.scores:
@@ -204,6 +223,8 @@ class Outlook:
             # A node without any memory makes scores meaningless: all are as good.
             return (len(near) - 1 if last else 0), low
         tied = np.flatnonzero(near <= low + NEAR * max(1.0, abs(low)))
+        if len(tied) == 1:
+            return int(tied[0]), low
         tied = tied[-MOST_TIES:][::-1] if last else tied[:MOST_TIES]
         exact = [
             self.exact(int(primaries[at]), int(secondaries[at])) for at in tied.tolist()

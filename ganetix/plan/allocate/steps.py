@@ -6,8 +6,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ganetix.plan.allocate.outlook import Outlook, nowhere
+from ganetix.plan.allocate.outlook import Outlook, nowhere, score_of
 from ganetix.plan.allocate.tags import Tagging
+from ganetix.plan.capacity.candidates import Candidates
 from ganetix.plan.capacity.guest import Guest
 from ganetix.plan.capacity.hardware import NONE, Flags, Ints
 from ganetix.plan.capacity.requests import Move
@@ -46,42 +47,82 @@ class Step(NamedTuple):
 
 
 class Options(NamedTuple):
-    """Places that a guest can move to, in the order in which they are tried."""
+    """Places that a guest can move to, in the order in which they are tried.
+
+    ``columns`` are those of a ``Table``.
+    """
 
     kinds: list[BalanceKind]
     primaries: Ints
     secondaries: Ints
+    columns: Ints
 
 
-def best_step(
-    state: ClusterState, number: int, members: Ints, tagging: Tagging
-) -> Step | None:
-    """The best move of a guest, whatever the score is now; None if it has none.
+class Mover:
+    """The moves of one guest in one state; ``options`` are those that are allowed.
 
-    :param members: the nodes of its group
+    :param places: all nodes of its group, which is all that the state has
     """
-    primary, secondary = state.homes[number]
-    mark = state.mark()
-    state.lift(number)
-    outlook = Outlook(state, number, members, tagging)
-    online = members[state.hardware.is_online[members]]
-    targets = online[(online != primary) & (online != secondary)]
-    ways = Ways(outlook, tagging, primary, secondary, targets)
-    options = ways.mirrored() if outlook.guest.is_pair else ways.single()
-    found = None
-    if len(options.kinds):
+
+    def __init__(
+        self, state: ClusterState, number: int, places: Candidates, tagging: Tagging
+    ) -> None:
+        self.state = state
+        self.number = number
+        self._places, self._tagging = places, tagging
+        primary, secondary = state.homes[number]
+        mark = state.mark()
+        state.lift(number)
+        outlook = self._outlook()
+        online = state.hardware.online
+        targets = online[(online != primary) & (online != secondary)]
+        ways = Ways(outlook, tagging, primary, secondary, targets)
+        self.options = ways.mirrored() if outlook.guest.is_pair else ways.single()
+        state.rollback(mark)
+
+    def _outlook(self) -> Outlook:
+        places = self._places
+        return Outlook(self.state, self.number, places.nodes, self._tagging, places)
+
+    def step(self, at: int, score: float) -> Step:
+        """One of the options as a step."""
+        options = self.options
+        return Step(
+            self.number,
+            options.kinds[at],
+            int(options.primaries[at]),
+            int(options.secondaries[at]),
+            score,
+        )
+
+    def exact(self, at: int) -> Step:
+        """One of the options with its score from scratch."""
+        state = self.state
+        mark = state.mark()
+        state.lift(self.number)
+        step = self.step(at, 0.0)
+        state.put(self.number, step.primary, step.secondary)
+        score = score_of(state, self._places.nodes, self._tagging)
+        state.rollback(mark)
+        return step._replace(score=score)
+
+    def best(self) -> Step | None:
+        """The best move, whatever the score is now; None if there is none."""
+        options = self.options
+        if not len(options.kinds):
+            return None
+        state = self.state
+        mark = state.mark()
+        state.lift(self.number)
+        outlook = self._outlook()
         found = outlook.best(options.primaries, options.secondaries, last=False)
-    state.rollback(mark)
-    if found is None:
-        return None
-    at, score = found
-    return Step(
-        number,
-        options.kinds[at],
-        int(options.primaries[at]),
-        int(options.secondaries[at]),
-        score,
-    )
+        state.rollback(mark)
+        return None if found is None else self.step(*found)
+
+    def at(self, column: int) -> int | None:
+        """The option in a column of a ``Table``; None if it is not allowed."""
+        found = np.flatnonzero(self.options.columns == column)
+        return int(found[0]) if len(found) else None
 
 
 class Ways:
@@ -111,7 +152,7 @@ class Ways:
         targets = self._targets
         fits = self._fit_as_primaries(targets) & self._reachable(self._primary, targets)
         found = targets[fits]
-        return Options(["migrate"] * len(found), found, nowhere(found))
+        return Options(["migrate"] * len(found), found, nowhere(found), found)
 
     def mirrored(self) -> Options:
         """The moves of an instance with a secondary, target by target."""
@@ -142,13 +183,15 @@ class Ways:
             way == 2, primary, np.where(way == 3, secondary, chosen)
         )
         kinds = [MIRRORED_KINDS[one] for one in way.tolist()]
+        places = 1 + 4 * chosen + columns
         if can_migrate and self._can_exchange(over, stays):
             return Options(
                 ["migrate", *kinds],
                 np.concatenate((over, primaries)),
                 np.concatenate((stays, secondaries)),
+                np.concatenate(([0], places)),
             )
-        return Options(kinds, primaries, secondaries)
+        return Options(kinds, primaries, secondaries, places)
 
     def _can_exchange(self, over: Ints, stays: Ints) -> bool:
         """Whether the primary has room as a secondary; offline it needs none."""

@@ -63,7 +63,7 @@ class Paths(msgspec.Struct, frozen=True):
 
     @property
     def ca_key(self) -> Path:
-        """The cluster CA's private key, PEM, mode 0600; on the master and candidates."""
+        """The cluster CA's private key, PEM, 0600; on master and candidates only."""
         return self.lib / "ca.key"
 
     @property

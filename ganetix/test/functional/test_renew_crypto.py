@@ -23,7 +23,7 @@ class RenewTests(TestCase):
 
     timeout = 240
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]
         """Start them, with an instance on the last."""
         self.cluster = RealCluster(reactor, NETWORK, 3)
         self.addCleanup(lambda: Deferred.fromCoroutine(self.cluster.stop()))
@@ -55,7 +55,7 @@ class RenewTests(TestCase):
                 "gnt-instance", "list", "--no-headers", "-o", "name,status"
             )
             self.assertEqual(listed.out.split(), ["web1.example", "running"])
-            await deferLater(reactor, 0.05)  # type: ignore[arg-type]
+            await deferLater(reactor, 0.05)
         return done[0]
 
     async def findings(self) -> list[dict[str, Any]]:

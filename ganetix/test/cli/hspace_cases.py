@@ -14,7 +14,16 @@ STATUSES = ("running",) * 5 + (
 )
 
 
-def cluster_text(rng: Random) -> str:
+def file_case(rng: Random) -> tuple[str, list[str]]:
+    """A file in htools' text format, and what is asked of it.
+
+    With exclusive storage all instances have disks on their nodes.
+    """
+    exclusive = rng.random() < 0.15
+    return cluster_text(rng, exclusive=exclusive), options(rng, exclusive=exclusive)
+
+
+def cluster_text(rng: Random, *, exclusive: bool = False) -> str:
     """A small cluster in htools' text format."""
     groups = rng.choice((1, 1, 2, 3))
     policies = ("preferred",) * 6 + ("last_resort", "unallocable")
@@ -22,7 +31,6 @@ def cluster_text(rng: Random) -> str:
         f"g{number}|uuid-{number}|{rng.choice(policies)}||" for number in range(groups)
     ]
     sections = [lines]
-    exclusive = rng.random() < 0.1
     names: list[list[str]] = [[] for _ in range(groups)]
     nodes = []
     kinds = [_node_kind(rng) for _ in range(rng.choice((1, 2, 9)))]
@@ -34,7 +42,7 @@ def cluster_text(rng: Random) -> str:
     sections.append(nodes)
     sections.append(
         [
-            _instance(rng, f"i{number}", rng.choice(names))
+            _instance(rng, f"i{number}", rng.choice(names), exclusive)
             for number in range(rng.choice((0, 0, 4, 12)))
         ]
     )
@@ -51,12 +59,16 @@ def cluster_text(rng: Random) -> str:
     return "\n".join("".join(f"{line}\n" for line in section) for section in sections)
 
 
-def options(rng: Random) -> list[str]:
+def options(rng: Random, *, exclusive: bool = False) -> list[str]:
     """What is asked of it; small enough for hspace to answer soon."""
     template = rng.choice(("drbd", "drbd", "plain", "rbd", "file", "diskless", "ext"))
+    if exclusive:
+        template = rng.choice(("drbd", "plain"))
     given = ["--disk-template", template]
     if rng.random() < 0.7:
         given += ["--tiered-alloc", _spec(rng)]
+        if template == "drbd" and rng.random() < 0.2:
+            given += ["-l", str(rng.randint(0, 1))]
     given += ["--standard-alloc", _spec(rng)]
     if template != "drbd" and rng.random() < 0.6:
         given.append("--no-capacity-checks")
@@ -65,7 +77,6 @@ def options(rng: Random) -> list[str]:
         (0.2, ("--min-disk", str(rng.choice((0.1, 0.05, 0.3, 1))))),
         (0.2, ("--max-cpu", str(rng.choice((1, 3.5, 100))))),
         (0.2, ("-O", "n0")),
-        (0.15, ("-l", str(rng.randint(0, 9)))),
         (0.2, ("--independent-groups",)),
         (0.2, ("--accept-existing-errors",)),
     ):
@@ -134,8 +145,10 @@ def _node(
     return "|".join(map(str, cells))
 
 
-def _instance(rng: Random, name: str, nodes: list[str]) -> str:
+def _instance(rng: Random, name: str, nodes: list[str], exclusive: bool) -> str:
     template = rng.choice(("drbd", "drbd", "plain", "rbd", "diskless"))
+    if exclusive:
+        template = rng.choice(("drbd", "plain"))
     if len(nodes) < 2:
         template = "plain"
     primary, secondary = (*rng.sample(nodes, min(2, len(nodes))), "")[:2]
@@ -151,7 +164,7 @@ def _instance(rng: Random, name: str, nodes: list[str]) -> str:
         template,
         "",
         rng.choice((0, 1, 2)),
-        rng.choice(("-", 1)),
+        1 if exclusive else rng.choice(("-", 1)),
         "N",
     ]
     return "|".join(map(str, cells))

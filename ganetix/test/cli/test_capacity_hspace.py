@@ -10,7 +10,7 @@ from random import Random
 from twisted.trial.unittest import SkipTest
 
 from ganetix.test.allocators.support import vectors
-from ganetix.test.cli.hspace_cases import cluster_text, options, simulated_options
+from ganetix.test.cli.hspace_cases import file_case, simulated_options
 from ganetix.test.cli.test_capacity import ProgramTestCase
 
 HSPACE = shutil.which("hspace")
@@ -51,9 +51,10 @@ class HspaceTests(ProgramTestCase):
         compared = 0
         for seed in range(FIRST_SEED, FIRST_SEED + SEEDS):
             rng = Random(seed)  # noqa: S311
-            self.path.write_text(cluster_text(rng))
+            text, words = file_case(rng)
+            self.path.write_text(text)
             with self.subTest(seed=seed):
-                compared += self.compare(["-t", str(self.path), *options(rng)])
+                compared += self.compare(["-t", str(self.path), *words])
         self.assertGreater(compared, SEEDS // 2)
 
     def test_simulations(self) -> None:
@@ -76,8 +77,6 @@ class HspaceTests(ProgramTestCase):
 
     def test_saved_files(self) -> None:
         """The filled clusters are saved the same to the byte."""
-        rng = Random(FIRST_SEED)  # noqa: S311
-        self.path.write_text(cluster_text(rng))
         saved = []
         for name in ("ours", "theirs"):
             prefix = Path(self.mktemp()).absolute()

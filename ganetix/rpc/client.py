@@ -9,7 +9,6 @@ import msgspec
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTCP, IReactorTime
 from twisted.internet.protocol import Factory, Protocol
-from twisted.web.client import HTTPConnectionPool
 from zope.interface import implementer
 
 import ganetix
@@ -28,6 +27,7 @@ from ganetix.rpc import wire
 from ganetix.rpc.connect import NodeEndpoint
 from ganetix.rpc.exchange import SILENCE_SECONDS, Exchange
 from ganetix.rpc.faults import ConnectionBroke, Silence, where
+from ganetix.rpc.kept import Kept
 from ganetix.rpc.methods import TIMEOUT_SECONDS, Method
 from ganetix.rpc.reachable import Reachability
 from ganetix.rpc.tls import Connects, NodeCreator
@@ -35,9 +35,6 @@ from ganetix.rpc.tls import Connects, NodeCreator
 Q = TypeVar("Q")
 R = TypeVar("R")
 
-POOLED_SECONDS = 80
-"""Less than a node keeps an idle connection: it must not be the one that hangs up."""
-POOLED_CONNECTIONS = 4
 HANDSHAKES_AT_ONCE = 64
 SLOW_HANDSHAKE_SECONDS = 0.3
 MOST_KEPT_BYTES = 1024 * 1024
@@ -58,9 +55,10 @@ def creators_of(
 class NodeRpc:
     """Calls nodes; connections are kept for the next call.
 
-    A call whose connection breaks is sent again under the same id, so that it runs
-    once. A node that cannot be reached is remembered: calls of it fail at once until
-    it answers again. One that is marked offline is never contacted.
+    A call whose connection breaks is sent once more, on a new connection and under the
+    same id, so that it runs once. A node that cannot be reached is remembered: calls of
+    it fail at once until it answers again. One that is marked offline is never
+    contacted.
 
     :param reactor: provides ``IReactorTCP`` and ``IReactorTime``
     :param creator_for: makes TLS connections to the node of a UUID
@@ -76,7 +74,7 @@ class NodeRpc:
         self._reactor = reactor
         self._clock = IReactorTime(reactor)
         self._creator_for = creator_for
-        self._pool = _pool(reactor)
+        self._kept = Kept(reactor)
         self._gate = Gate(self._clock, HANDSHAKES_AT_ONCE, SLOW_HANDSHAKE_SECONDS)
         self._epochs: dict[str, str] = {}
         self._last_request: tuple[object, bytes] = (None, b"")
@@ -91,14 +89,11 @@ class NodeRpc:
     def close(self) -> Deferred[None]:
         """Close the connections that are kept; unreachable nodes are forgotten."""
         self.reachability.stop()
-        closed: Deferred[None] = self._pool.closeCachedConnections()
-        return closed
+        return self._kept.close()
 
     def renew_connections(self) -> None:
         """Make new connections for new calls; those under way go on where they are."""
-        old, self._pool = self._pool, _pool(self._reactor)
-        old.cachedConnectionTimeout = 0
-        _ = old.closeCachedConnections()
+        self._kept.renew()
 
     async def _call(
         self, node: Node, method: Method[Q, R], request: Q, say: Say | None
@@ -136,8 +131,9 @@ class NodeRpc:
             wire.VERSION_HEADER: ganetix.__version__.encode(),
         }
         while True:
+            pool = self._kept.of(node)
             exchange: Exchange[R] = Exchange(
-                self._reactor, self._pool, node, self._creator_for, self._gate
+                self._reactor, pool, node, self._creator_for, self._gate
             )
             try:
                 await exchange.run(method.name, headers, body, parser, say)
@@ -160,9 +156,10 @@ class NodeRpc:
                         f" ({broke}): it is not known how far that came",
                         node=node.uuid,
                     ) from None
-                # A kept connection may have been dead all along; a new one that
-                # breaks is a fault, which is worth one more attempt.
-                may_repeat = not exchange.is_fresh
+                # It was a kept connection, maybe, which was dead all along. The
+                # second attempt must not meet another such one.
+                may_repeat = False
+                self._kept.discard(node, pool)
                 if not method.idempotent:
                     headers[wire.EPOCH_HEADER] = epoch.encode()
                 headers[wire.SEEN_HEADER] = str(parser.lines_seen).encode()
@@ -190,13 +187,6 @@ class NodeRpc:
                 protocol.transport.loseConnection()
 
         return Deferred.fromCoroutine(probe())
-
-
-def _pool(reactor: IReactorTCP) -> HTTPConnectionPool:
-    pool = HTTPConnectionPool(reactor)
-    pool.maxPersistentPerHost = POOLED_CONNECTIONS
-    pool.cachedConnectionTimeout = POOLED_SECONDS
-    return pool
 
 
 def _answered(node: Node, parser: wire.AnswerParser[R]) -> R:

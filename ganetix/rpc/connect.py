@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from ipaddress import ip_address
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
-from twisted.internet.error import ConnectionClosed, TimeoutError
+from twisted.internet.error import (
+    ConnectionClosed,
+    ConnectionDone,
+    ConnectionLost,
+    TimeoutError,
+)
 from twisted.internet.interfaces import (
     IAddress,
     IHandshakeListener,
@@ -18,6 +24,7 @@ from twisted.internet.interfaces import (
     IStreamClientEndpoint,
     ITransport,
 )
+from twisted.internet.main import CONNECTION_LOST
 from twisted.internet.protocol import connectionDone
 from twisted.internet.tcp import Connection
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
@@ -31,6 +38,9 @@ from ganetix.rpc.tls import NodeCreator
 
 CONNECT_SECONDS = 5.0
 """For TCP and TLS together; also how long what was sent may stay unacknowledged."""
+
+# How the kernel ends a connection whose other end acknowledges nothing.
+_UNREACHABLE = frozenset({errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH})
 
 
 @implementer(IStreamClientEndpoint)
@@ -107,19 +117,25 @@ class _Greeter:
 
 @implementer(IProtocol, IHandshakeListener)
 class _Greeting:
-    """One connection, which the protocol inside sees when it is secure."""
+    """One connection, which the protocol inside sees when it is secure.
+
+    If the node cannot be reached any more, the end of the connection is told as one
+    that could not be made: with ``TimeoutError``.
+    """
 
     def __init__(self, inner: IProtocol, done: Deferred[IProtocol]) -> None:
         self._inner = inner
         self._done = done
         self._transport: TLSMemoryBIOProtocol | None = None
         self._is_secure = False
+        self._tcp: _Watched | None = None
 
     def makeConnection(self, transport: ITransport) -> None:
         """Called by Twisted."""
         assert isinstance(transport, TLSMemoryBIOProtocol)  # noqa: S101
         self._transport = transport
-        _limit_silence(transport)
+        if isinstance(transport.transport, Connection):
+            self._tcp = _Watched(transport.transport)
 
     def connectionMade(self) -> None:
         """The protocol inside has its own."""
@@ -138,20 +154,34 @@ class _Greeting:
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Called by Twisted."""
+        if self._tcp is not None and self._tcp.error in _UNREACHABLE:
+            reason = Failure(TimeoutError())
         if self._is_secure:
             self._inner.connectionLost(reason)
         elif not self._done.called:
             self._done.errback(reason)
 
 
-def _limit_silence(transport: TLSMemoryBIOProtocol) -> None:
-    """Let the kernel end a connection whose other end takes nothing any more."""
-    tcp = transport.transport
-    if isinstance(tcp, Connection):
+class _Watched:
+    """A TCP connection that ends if what was sent stays unacknowledged.
+
+    ``error`` is the kernel's reason for its end, which Twisted keeps to itself.
+    """
+
+    def __init__(self, tcp: Connection) -> None:
+        self._socket = tcp.getHandle()
+        self._read = tcp.doRead
+        self.error = 0
         milliseconds = int(CONNECT_SECONDS * 1000)
-        tcp.getHandle().setsockopt(
+        self._socket.setsockopt(
             socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds
         )
+        tcp.doRead = self._do_read  # type: ignore[method-assign]
+
+    def _do_read(self) -> ConnectionLost | ConnectionDone | None:
+        self.error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        # That has taken the error from the socket: reading would tell of an end.
+        return CONNECTION_LOST if self.error else self._read()
 
 
 def _raise_time_out(result: object, seconds: float) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address
 from typing import Generic, TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import (
     IConsumer,
     IDelayedCall,
+    IProtocol,
+    IProtocolFactory,
     IReactorTCP,
     IReactorTime,
     IStreamClientEndpoint,
@@ -28,7 +30,7 @@ from ganetix.interfaces import Say
 from ganetix.objects import Node
 from ganetix.rpc import wire
 from ganetix.rpc.connect import NodeEndpoint
-from ganetix.rpc.faults import Silence, fault_of, where
+from ganetix.rpc.faults import Silence, connect_error_of, fault_of, where
 from ganetix.rpc.identity import node_dns_name
 from ganetix.rpc.tls import NodeCreator
 
@@ -37,12 +39,12 @@ R = TypeVar("R")
 SILENCE_SECONDS = 60.0
 
 
-@implementer(IAgentEndpointFactory)
+@implementer(IAgentEndpointFactory, IStreamClientEndpoint)
 class Exchange(Generic[R]):
     """Sends one request, on a kept connection or a new one, and reads the answer.
 
-    ``is_fresh`` says that a connection had to be made, ``cause`` is why that or the
-    exchange failed, ``epoch`` says which run of the node daemon answered.
+    ``cause`` is why the node could not be reached, ``epoch`` says which run of its
+    daemon answered.
     """
 
     def __init__(
@@ -60,18 +62,18 @@ class Exchange(Generic[R]):
         self._creator_for = creator_for
         self._gate = gate
         self._creator: NodeCreator | None = None
-        self.cause: Exception | None = None
+        self.cause: ConnectError | None = None
         self.epoch = ""
 
-    @property
-    def is_fresh(self) -> bool:
-        """Whether a connection was made for this exchange."""
-        return self._creator is not None
-
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
+        """Called by Twisted, whether a new connection is needed or not."""
+        return self
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:  # noqa: N803
         """Called by Twisted when no kept connection is at hand."""
         self._creator = self._creator_for(self._node.uuid)
-        return NodeEndpoint(self._reactor, self._node, self._creator, self._gate)
+        endpoint = NodeEndpoint(self._reactor, self._node, self._creator, self._gate)
+        return endpoint.connect(protocolFactory)
 
     async def run(
         self,
@@ -96,7 +98,7 @@ class Exchange(Generic[R]):
         except GanetixError:
             raise
         except Exception as error:
-            self.cause = error
+            self.cause = connect_error_of(error)
             problem = self._creator.problem if self._creator else ""
             fault = fault_of(error, self._node, problem)
             if fault is error:
@@ -112,7 +114,8 @@ class Exchange(Generic[R]):
         say: Say | None,
     ) -> None:
         agent = Agent.usingEndpointFactory(self._reactor, self, self._pool)
-        url = f"https://{_pool_name(self._node)}{wire.PATH_PREFIX}{method}"
+        # Never resolved: connections are made to the node's address.
+        url = f"https://{node_dns_name(self._node.uuid)}{wire.PATH_PREFIX}{method}"
         requested: Deferred[IResponse] = agent.request(
             b"POST",
             url.encode("ascii"),
@@ -222,12 +225,3 @@ class _AnswerReader(Protocol, Generic[R]):
 
 def _raise_silence(result: object, seconds: float) -> None:
     raise Silence
-
-
-def _pool_name(node: Node) -> str:
-    """A host name that no other node and no other address of this one shares.
-
-    Kept connections are found by it; it is never resolved.
-    """
-    address = ip_address(node.primary_ip).packed.hex()
-    return f"a{address}.{node_dns_name(node.uuid)}:{node.port}"

@@ -71,6 +71,11 @@ def fault_of(error: Exception, node: Node, problem: str) -> Exception:
     return error
 
 
+def connect_error_of(error: Exception) -> ConnectError | None:
+    """Why the node could not be reached, if that is what Twisted's error means."""
+    return next((x for x in _causes(error) if isinstance(x, ConnectError)), None)
+
+
 def _causes(error: Exception) -> Iterator[BaseException]:
     if isinstance(error, _WRAPPERS):
         for failure in error.reasons:

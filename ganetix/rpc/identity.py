@@ -7,6 +7,7 @@ name says what the certificate is for, too: ``UUID.node.ganetix`` is a member's,
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Iterable
 from typing import Literal
@@ -57,6 +58,8 @@ def issuer_of(
     return None
 
 
+# The same ones are shown again and again: a master to each node, each node to it.
+@functools.lru_cache(maxsize=2048)
 def peer_identity(certificate: x509.Certificate) -> PeerIdentity | None:
     """Whom the certificate speaks for; None unless it is one of a cluster's own."""
     try:

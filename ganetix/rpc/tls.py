@@ -15,8 +15,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from OpenSSL import SSL, crypto
-from service_identity import VerificationError
-from service_identity.cryptography import verify_certificate_hostname
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IOpenSSLClientConnectionCreator,
@@ -30,7 +28,7 @@ from zope.interface import implementer
 from ganetix.errors import StateFault
 from ganetix.interfaces import Offload
 from ganetix.paths import Paths
-from ganetix.rpc.identity import fingerprint, issuer_of, node_dns_name
+from ganetix.rpc.identity import fingerprint, issuer_of, node_dns_name, peer_identity
 from ganetix.rpc.newcomers import Newcomers
 
 _DEMAND = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
@@ -205,11 +203,11 @@ class NodeCreator:
             return False
         if depth > 0:
             return True
-        shown = certificate.to_cryptography()
-        if not _speaks_for(shown, self._node_uuid):
+        shown = peer_identity(certificate.to_cryptography())
+        if shown is None or (shown.uuid, shown.role) != (self._node_uuid, "node"):
             self.problem = "it presents the certificate of another node"
             return False
-        if self._accepted and fingerprint(shown) not in self._accepted:
+        if self._accepted and shown.fingerprint not in self._accepted:
             self.problem = "its certificate is not the one on record"
             return False
         return True
@@ -267,14 +265,6 @@ def tls_factory(
     """The factory to listen with: ``site`` behind mutual TLS."""
     guarded = Newcomers(site, clock)
     return TLSMemoryBIOFactory(ServerCreator(credentials), False, guarded, clock)
-
-
-def _speaks_for(certificate: x509.Certificate, node_uuid: str) -> bool:
-    try:
-        verify_certificate_hostname(certificate, node_dns_name(node_uuid))
-    except (VerificationError, ValueError):
-        return False
-    return True
 
 
 def _error_text(error: int) -> str:

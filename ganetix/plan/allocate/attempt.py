@@ -12,13 +12,16 @@ from ganetix.plan.capacity.changes import Changes
 from ganetix.plan.capacity.guest import Guest
 from ganetix.plan.capacity.hardware import NONE, Flags, Floats, Ints
 from ganetix.plan.capacity.pair_scores import PairScores
-from ganetix.plan.capacity.pairs import Choice
+from ganetix.plan.capacity.pairs import Choice, pair_places
 from ganetix.plan.capacity.redundancy import Redundancy
 from ganetix.plan.capacity.requests import Newcomer
 from ganetix.plan.capacity.singles import singles_by_score
 from ganetix.plan.capacity.state import UNALLOCATED, ClusterState
 from ganetix.plan.capacity.step import Counts, best, counts, with_rejected
 from ganetix.plan.capacity.trial import FITS, MODE, Trial
+
+PATIENCE = 60
+"""After so many places, no more are looked for."""
 
 
 class Allocation:
@@ -28,6 +31,7 @@ class Allocation:
         self.state = state
         self.tagging = Tagging(state)
         self.redundancy = Redundancy(state)
+        self._known: dict[int, bool] = {}
 
     def attempt(
         self, guest: Guest, nodes: Ints, *, primary: int | None = None
@@ -38,9 +42,37 @@ class Allocation:
         """
         return Attempt(self, guest, nodes, primary)
 
-    def is_redundant(self) -> bool:
-        """Whether every node could be lost with the state as it is."""
-        return self.tagging.lets_all_leave() and self.redundancy.holds()
+    def survives(self, group: int) -> bool:
+        """Whether every node could be lost, where only one group has changed lately."""
+        return (
+            self.tagging.lets_all_leave()
+            and self.others_survive(group)
+            and self.redundancy.holds(self._checked(group))
+        )
+
+    def others_survive(self, group: int) -> bool:
+        """Whether every node of any other group could be lost."""
+        if self._checked(group) is None:
+            return True
+        hardware = self.state.hardware
+        return all(
+            self._survives(other)
+            for other, members in enumerate(hardware.members)
+            if other != group and len(members)
+        )
+
+    def forget(self) -> None:
+        """The state has changed for good: what was found out of groups is void."""
+        self._known.clear()
+
+    def _survives(self, group: int) -> bool:
+        if group not in self._known:
+            self._known[group] = self.redundancy.holds(group)
+        return self._known[group]
+
+    def _checked(self, group: int) -> int | None:
+        """The group to look at alone; None where instances are spread over groups."""
+        return None if self.state.far_pairs else group
 
 
 class Attempt:
@@ -66,6 +98,7 @@ class Attempt:
         self.successes = 0
         self._allocation = allocation
         self._primary = primary
+        self._unsafe: set[int] = set()
         if guest.is_pair and len(nodes) < 2:
             self.refusal = "Not enough online nodes"
         elif not len(nodes):
@@ -75,8 +108,10 @@ class Attempt:
 
     def _try(self) -> None:
         tagging = self._allocation.tagging
+        self._group = int(self.state.hardware.group[self.nodes[0]])
         trial = Trial(Candidates(self.state, self.nodes), self.guest)
-        for node in tagging.tag_conflicts(self.guest, self.nodes):
+        self.conflicts = tagging.tag_conflicts(self.guest, self.nodes)
+        for node in self.conflicts:
             place = int(np.flatnonzero(self.nodes == node)[0])
             if trial.primary_codes[place] == FITS:
                 trial.primary_codes[place] = MODE["Tags"]
@@ -91,24 +126,59 @@ class Attempt:
             at = MODE["Internal"]
             failures = (*failures[:at], 0, *failures[at + 1 :])
         fitting = places - sum(failures)
-        rejected = 0
-        if fitting and self._allocation.redundancy.is_hopeless:
-            rejected = fitting
-        elif fitting:
-            for choice in self._by_score():
-                if self._keeps_redundant(choice):
-                    self.choice = choice
-                    break
-                rejected += 1
-            if self.choice is None:
-                rejected = fitting
+        rejected = self._choose(fitting) if fitting else 0
         self.failures = with_rejected(failures, rejected)
         self.successes = fitting - rejected
+
+    def _choose(self, fitting: int) -> int:
+        """Find the best place that leaves the cluster redundant; how many do not."""
+        if not self._allocation.others_survive(self._group):
+            return fitting
+        for rejected, choice in enumerate(self._by_score()):
+            if self._keeps_redundant(choice):
+                self.choice = choice
+                return rejected
+            if not rejected and self._allocation.redundancy.is_hopeless:
+                break
+        return fitting
+
+    def places(self, most: int) -> list[Choice]:
+        """The best places that leave the cluster redundant, the best first.
+
+        Where nearly all others do not, there may be fewer than there are.
+        """
+        found: list[Choice] = []
+        if self.choice is None:
+            return found
+        for number, choice in enumerate(self._by_score()):
+            if len(found) == most or number >= PATIENCE:
+                break
+            if self._keeps_redundant(choice):
+                found.append(choice)
+            elif not self.guest.is_pair:
+                self._unsafe.add(choice.primary)
+        return found
+
+    def good_nodes(self) -> set[int]:
+        """The nodes that have part in a place that fits; none if none is redundant.
+
+        Single nodes that ``places`` has found not to be are left out.
+        """
+        if self.choice is None:
+            return set()
+        if not self.guest.is_pair:
+            fitting = self.trial.nodes[self.trial.primary_codes == FITS]
+            return set(fitting.tolist()) - self._unsafe
+        found: set[int] = set()
+        for primaries, secondaries in pair_places(self.trial):
+            found.update(primaries.tolist(), secondaries.tolist())
+        return found
 
     def adopt(self) -> None:
         """Place the guest where it was found to fit best."""
         if self.choice is not None:
             self.state.add(self.guest, self.choice.primary, self.choice.secondary)
+            self._allocation.forget()
 
     def _by_score(self) -> Iterator[Choice]:
         """Places where the guest fits, the best first, the last one of equals."""
@@ -143,7 +213,7 @@ class Attempt:
         state = self.state
         mark = state.mark()
         state.add(self.guest, choice.primary, choice.secondary)
-        holds = self._allocation.is_redundant()
+        holds = self._allocation.survives(self._group)
         state.rollback(mark)
         return holds
 

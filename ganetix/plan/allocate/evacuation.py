@@ -125,6 +125,7 @@ class Evacuation:
             state.rollback(mark)
             raise
         state.put(number, *home)
+        self.allocation.forget()
         return path
 
     def _each(self, numbers: Sequence[int], moved: _Moved) -> Moves:

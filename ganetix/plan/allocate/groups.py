@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ganetix.errors import NoResources
+from ganetix.objects.group import AllocationPolicy
 from ganetix.plan.allocate.attempt import Allocation, Attempt
 from ganetix.plan.capacity.guest import Guest
 from ganetix.plan.capacity.hardware import Ints
@@ -15,7 +16,7 @@ from ganetix.plan.capacity.model import CapGroup
 from ganetix.plan.capacity.state import ClusterState
 from ganetix.plan.capacity.step import Counts, failures_of
 
-PREFERENCE = ("preferred", "last_resort")
+PREFERENCE: tuple[AllocationPolicy, ...] = ("preferred", "last_resort")
 """Policies of groups that may be chosen, the better one first."""
 
 
@@ -71,14 +72,21 @@ def choose_group(
         tried.append(GroupAttempt(group, attempt))
     texts += [one.text for one in tried]
     good = [
-        (PREFERENCE.index(group.alloc_policy), attempt.choice.score, -number)
+        (liking, attempt.choice.score, -number)
         for number, (group, attempt) in enumerate(tried)
-        if attempt.choice is not None and group.alloc_policy in PREFERENCE
+        if attempt.choice is not None and (liking := rank(group)) is not None
     ]
     if not good:
         raise NoResources(", ".join(texts) or "no group is left to choose from")
     group, attempt = tried[-min(good)[2]]
     return Chosen(group, attempt, texts)
+
+
+def rank(group: CapGroup) -> int | None:
+    """How much a group is liked, the lower the better; None: not at all."""
+    if group.alloc_policy not in PREFERENCE:
+        return None
+    return PREFERENCE.index(group.alloc_policy)
 
 
 def in_group(

@@ -26,5 +26,6 @@ def secondary_for(allocation: Allocation, number: int) -> Attempt:
     members = hardware.members[int(hardware.group[primary])]
     guest = replace(state.guests[number], template="drbd")
     state.lift(number)
+    allocation.forget()
     online = members[hardware.is_online[members]]
     return allocation.attempt(guest, online, primary=primary)

@@ -112,7 +112,11 @@ AnyRequest = (
 )
 
 
-class Nodes(Value, frozen=True, kw_only=True):
+class Found(Value, frozen=True, kw_only=True, tag_field="kind"):
+    """Base of all results."""
+
+
+class Nodes(Found, frozen=True, kw_only=True, tag="nodes"):
     """The nodes for one instance, the primary first; a relocation's is the new one."""
 
     nodes: tuple[str, ...]
@@ -133,7 +137,7 @@ class NotPlaced(Value, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class Placements(Value, frozen=True, kw_only=True):
+class Placements(Found, frozen=True, kw_only=True, tag="placements"):
     """What a ``MultiAllocate`` came to."""
 
     placed: tuple[Placement, ...]
@@ -151,7 +155,7 @@ class Move(Value, frozen=True, kw_only=True):
     node: str = ""
 
 
-class Moves(Value, frozen=True, kw_only=True):
+class Moves(Found, frozen=True, kw_only=True, tag="moves"):
     """What an evacuation or change of group comes to: moves, a job a list of them."""
 
     moved: tuple[Placement, ...]
@@ -170,7 +174,7 @@ class GroupCapacity(Value, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class Capacities(Value, frozen=True, kw_only=True):
+class Capacities(Found, frozen=True, kw_only=True, tag="capacities"):
     """The cluster's list is the sum of the groups'; those by UUID."""
 
     cluster: tuple[TieredSpec, ...]

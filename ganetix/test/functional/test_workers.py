@@ -10,6 +10,7 @@ from twisted.trial.unittest import TestCase
 
 from ganetix.allocators.pool import WorkerPool
 from ganetix.errors import BadParameter, Unavailable
+from ganetix.plan.allocate import answer
 from ganetix.plan.capacity.model import (
     CapCluster,
     CapGroup,
@@ -18,8 +19,16 @@ from ganetix.plan.capacity.model import (
     Spec,
     TieredRequest,
 )
+from ganetix.plan.capacity.requests import (
+    Allocate,
+    AnyRequest,
+    Capacity,
+    MultiAllocate,
+    Newcomer,
+    NodeEvacuate,
+)
 from ganetix.plan.capacity.tiered import tiered
-from ganetix.plan.capacity.work import TieredWork
+from ganetix.plan.capacity.work import AllocateWork, TieredWork
 
 
 def work_of(nodes: int, *instances: CapInstance) -> TieredWork:
@@ -61,6 +70,25 @@ class WorkerTests(TestCase):
         results = await gatherResults([self.pool.compute(work) for work in works])
         expected = [tiered(work.cluster, work.request) for work in works]
         self.assertEqual(results, expected)
+
+    async def test_allocation(self) -> None:
+        """Each kind of answer to an allocation request arrives as it is given here."""
+        newcomer = Newcomer(
+            name="i", memory=1024, vcpus=1, disk=10240, disks=(10240,), template="plain"
+        )
+        cluster = work_of(3).cluster
+        requests: tuple[AnyRequest, ...] = (
+            Allocate(instance=newcomer),
+            MultiAllocate(instances=(newcomer,)),
+            NodeEvacuate(instances=(), mode="all"),
+            Capacity(),
+        )
+        for request in requests:
+            result = await self.pool.compute(
+                AllocateWork(cluster=cluster, request=request)
+            )
+            self.assertEqual(result, answer(cluster, request))
+            self.assertIsNotNone(result.result)
 
     async def test_refusal(self) -> None:
         """What the computation refuses arrives as the same error."""

@@ -70,12 +70,11 @@ class Session(Asking):
             )
             for op in ops
         ]
-        ids = await client.submit(requests)
         if options.submit:
-            for job_id in ids:
+            for job_id in await client.submit(requests):
                 self.streams.out(str(job_id))
             return []
-        return await self.follow(ids)
+        return await self._watch(lambda follower: follower.run(requests))
 
     async def run_job(self, op: AnyOpcode, options: Options) -> Job | None:
         """Submit one opcode and wait for it; None with ``--submit``."""
@@ -84,11 +83,16 @@ class Session(Asking):
 
     async def follow(self, ids: Sequence[int]) -> list[Job]:
         """Wait for jobs to end, with progress; an interrupt tells that they go on."""
+        return await self._watch(lambda follower: follower.follow(ids))
+
+    async def _watch(
+        self, watch: Callable[[_Follower], Awaitable[list[Job]]]
+    ) -> list[Job]:
         client = await self.client()
         progress = JobProgress(self.streams.stderr, self._width())
         follower = _Follower(client, progress, self.clock)
         try:
-            return await follower.follow(ids)
+            return await watch(follower)
         except CancelledError:
             progress.finish()
             self._tell_of_going_on(follower.unfinished)
@@ -145,23 +149,38 @@ class _Follower:
         """Jobs that have not ended yet."""
         return list(self._open)
 
+    async def run(self, requests: Sequence[SubmitRequest]) -> list[Job]:
+        """Submit jobs; these, ended."""
+        return await self._while_ticking(
+            self._client.run(requests, self._take, on_submit=self._expect)
+        )
+
     async def follow(self, ids: Sequence[int]) -> list[Job]:
         """The jobs, ended."""
+        self._expect(ids)
+        return await self._while_ticking(self._client.follow_many(ids, self._take))
+
+    def _expect(self, ids: Sequence[int]) -> None:
         now = self._clock.seconds()
         for job_id in ids:
-            self._open[job_id] = None
-            self._still_since[job_id] = now
+            if job_id not in self._still_since:
+                self._open[job_id] = None
+                self._still_since[job_id] = now
+
+    async def _while_ticking(self, jobs: Deferred[list[Job]]) -> list[Job]:
         clockwork = LoopingCall(self._tick)
         clockwork.clock = self._clock
         _ = clockwork.start(1.0, now=False)
         try:
-            return await self._client.follow_many(ids, self._take)
+            return await jobs
         finally:
             clockwork.stop()
 
     def _take(self, update: JobUpdate) -> None:
         now = self._clock.seconds()
         job = update.job
+        # News of a job that was just submitted may come before its number does.
+        self._still_since.setdefault(job.id, now)
         if job.ended is not None:
             self._open.pop(job.id, None)
         else:

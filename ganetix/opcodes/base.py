@@ -36,7 +36,7 @@ class Opcode(
 
 def opcode_id(op: Opcode) -> str:
     """The OP_ID of an opcode."""
-    return _op_id(type(op).__name__)
+    return str(op.__struct_config__.tag)
 
 
 def summary(op: Opcode) -> str:

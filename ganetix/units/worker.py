@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from ganetix import opcodes as ops
@@ -14,7 +15,7 @@ from ganetix.plan.locks_for import locks_for
 from ganetix.plan.reach import reach_of
 from ganetix.plan.tags import with_tags, without_tags
 from ganetix.units.base import Context, Services, Unit
-from ganetix.units.capacity import ClusterExport, ComputeCapacity
+from ganetix.units.capacity import ClusterBalance, ClusterExport, ComputeCapacity
 from ganetix.units.cluster import ClusterDestroy
 from ganetix.units.cluster_modify import (
     ClusterModify,
@@ -55,6 +56,7 @@ UNITS: dict[type[ops.Opcode], Unit[Any, Any, Any]] = {
     ops.OpClusterRename: ClusterRename(),
     ops.OpClusterRenewCrypto: ClusterRenewCrypto(),
     ops.OpClusterVerify: ClusterVerify(),
+    ops.OpClusterBalance: ClusterBalance(),
     ops.OpClusterExport: ClusterExport(),
     ops.OpComputeCapacity: ComputeCapacity(),
     ops.OpGroupAdd: GroupAdd(),
@@ -83,11 +85,17 @@ UNITS: dict[type[ops.Opcode], Unit[Any, Any, Any]] = {
 }
 
 
+MOST_CONFINED = 1024
+
+
 class LogicalUnits:
     """The job queue's worker."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        # Most opcodes of a kind are about one of few groups: making this anew each time
+        # took a good part of what starting an opcode does.
+        self._confined = lru_cache(MOST_CONFINED)(self._confined_to)
 
     def locks_for(self, op: ops.Opcode, snapshot: Snapshot) -> LockPlan:
         """The locks of an opcode; ``NotFound`` if it names what is not there."""
@@ -111,5 +119,8 @@ class LogicalUnits:
         groups = reach_of(locks_for(op, snapshot), snapshot)
         if groups is None:
             return self._services
-        rpc = ReachRpc(self._services.rpc, ops.opcode_id(op), groups)
+        return self._confined(ops.opcode_id(op), groups)
+
+    def _confined_to(self, op_name: str, groups: frozenset[str]) -> Services:
+        rpc = ReachRpc(self._services.rpc, op_name, groups)
         return replace(self._services, rpc=rpc)

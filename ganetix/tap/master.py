@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import random
 from collections.abc import Callable
@@ -67,6 +66,7 @@ from ganetix.state.store import StateStore
 from ganetix.tap.common import (
     STOP_WITHIN_SECONDS,
     Pool,
+    calm_collector,
     end_with_failure,
     make_missing,
     raise_file_limit,
@@ -82,7 +82,6 @@ from ganetix.units.worker import LogicalUnits
 SOCKET_MODE = 0o660
 FILE_THREADS = 2
 WORKERS = 2
-COLLECTOR_THRESHOLDS = (1000, 10, 2000)
 URGENT_SLOTS = 16
 WIPE_AFTER_SECONDS = 1.0
 GREETING_SECONDS = 3.0
@@ -255,12 +254,7 @@ class MasterDaemon(LoggedService):
         await self._config.load()
         await self._find_candidates()
         await self._queue.load()
-        # What is loaded stays. The collector need not go through all of it each time:
-        # that kept the reactor waiting for 30 ms and more. For the same reason it goes
-        # rarely through what has lived for some time, as queued jobs do.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*COLLECTOR_THRESHOLDS)
+        calm_collector()
         path = str(self._paths.master_socket)
         # The store's lock is ours, so a socket that is there is nobody's any more. A
         # process id beside it, as Twisted writes one, may be another's by now.

@@ -24,6 +24,7 @@ from ganetix.paths import Paths
 from ganetix.process import ProcessRunner
 from ganetix.tap.common import (
     Pool,
+    calm_collector,
     end_with_failure,
     raise_file_limit,
     refuse_to_start,
@@ -201,6 +202,7 @@ class SimDaemon(LoggedService):
                 self._pool.offload,
             )
         await self._enter(tokens)
+        calm_collector()
         self._log.info("{count} simulated nodes serve", count=len(self._nodes))
 
     async def _enter(self, tokens: Sequence[SimToken]) -> None:

@@ -12,7 +12,12 @@ from ganetix.allocators.pool import WorkerPool
 from ganetix.interfaces import Say
 from ganetix.plan.capacity.model import CapCluster, TieredRequest, TieredResult
 from ganetix.plan.capacity.requests import Answer, AnyRequest
-from ganetix.plan.capacity.work import AllocateWork, TieredWork
+from ganetix.plan.capacity.work import (
+    AllocateWork,
+    BalanceWork,
+    ExplainWork,
+    TieredWork,
+)
 
 BUILTIN = "builtin"
 
@@ -32,6 +37,19 @@ class Allocators:
     ) -> Deferred[TieredResult]:
         """What fits; cancelling ends the computation."""
         return self._pool.compute(TieredWork(cluster=cluster, request=request))
+
+    def explained(
+        self, cluster: CapCluster, request: TieredRequest, changes: Sequence[str]
+    ) -> Deferred[tuple[str, ...]]:
+        """Why no more fit, and what changes would bring: printable lines."""
+        work = ExplainWork(cluster=cluster, request=request, changes=tuple(changes))
+        return self._pool.compute(work)
+
+    def balanced(
+        self, cluster: CapCluster, max_moves: int | None
+    ) -> Deferred[dict[str, object]]:
+        """How to balance: a ``BalancePlan`` as JSON values."""
+        return self._pool.compute(BalanceWork(cluster=cluster, max_moves=max_moves))
 
     def exported(self, cluster: CapCluster) -> str:
         """The cluster in htools' text format."""

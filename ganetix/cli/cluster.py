@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ganetix.cli.cluster_balance import add_balance
 from ganetix.cli.cluster_capacity import add_capacity
 from ganetix.cli.cluster_crypto import add_renew_crypto
 from ganetix.cli.cluster_destroy import add_destroy
@@ -35,6 +36,7 @@ COMMANDS = (
     add_renew_crypto,
     add_capacity,
     add_export,
+    add_balance,
     add_command,
     add_copyfile,
     add_master_failover,

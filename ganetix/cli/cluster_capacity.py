@@ -38,6 +38,7 @@ def add_capacity(made: Program) -> None:
             "capacity",
             "capacity -g rack2 --no-cached",
             "capacity --fits memory=4G,disk=50G,vcpus=2",
+            "capacity --explain --what-if more=node3 --what-if cpu-ratio=6",
             "capacity --max-inst-spec memory=16G,disk=100G,vcpus=8 --max-cpu-ratio 2",
         ],
     )
@@ -77,6 +78,20 @@ def add_capacity(made: Program) -> None:
         metavar="NUMBER",
         help="share of the disk space that may be used, at most 1",
     )
+    capacity.add_argument(
+        "--explain",
+        action="store_true",
+        help="tell what runs out first, which nodes are tightest, and what one node"
+        " more or less would change",
+    )
+    capacity.add_argument(
+        "--what-if",
+        metavar="CHANGE",
+        action="append",
+        default=[],
+        help="more=NODE (one more like it), without=NODE or cpu-ratio=NUMBER: how many"
+        " of the largest size would fit then; may be repeated",
+    )
     cached = capacity.add_mutually_exclusive_group()
     cached.add_argument(
         "--cached",
@@ -112,6 +127,8 @@ async def show_capacity(session: Session, options: Options) -> None:
         cached=options.cached,
         groups=tuple(options.node_group),
         fits=sizes,
+        explain=options.explain,
+        what_if=tuple(options.what_if),
         **_parameters(options),
     )
     job = await session.run_job(op, options)
@@ -125,6 +142,8 @@ async def show_capacity(session: Session, options: Options) -> None:
     for size, count in zip(sizes, report.fits, strict=True):
         session.streams.out(_fits_line(size, count))
     for group in report.node_groups.values():
+        for line in group.explanation:
+            session.streams.out(f"{group.name}: {line}")
         for note in _notes(group):
             session.streams.note(f"group {group.name}: {note}")
 

@@ -9,7 +9,11 @@ from ganetix.opcodes.base import (
     opcode_id,
     summary,
 )
-from ganetix.opcodes.capacity import OpClusterExport, OpComputeCapacity
+from ganetix.opcodes.capacity import (
+    OpClusterBalance,
+    OpClusterExport,
+    OpComputeCapacity,
+)
 from ganetix.opcodes.cluster import (
     OpClusterDestroy,
     OpClusterModify,
@@ -55,6 +59,7 @@ AnyOpcode = (
     | OpClusterRename
     | OpClusterRenewCrypto
     | OpClusterVerify
+    | OpClusterBalance
     | OpClusterExport
     | OpComputeCapacity
     | OpGroupAdd
@@ -90,6 +95,7 @@ __all__ = [
     "AnyOpcode",
     "DiskRequest",
     "NicRequest",
+    "OpClusterBalance",
     "OpClusterDestroy",
     "OpClusterExport",
     "OpClusterModify",

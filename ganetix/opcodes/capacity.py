@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import asdict
 
 from ganetix.objects.params import CapacityOverrides, InstanceSize
+from ganetix.opcodes import checks
 from ganetix.opcodes.base import Opcode
 from ganetix.opcodes.parameters import CAPACITY, SIZE, check_given
 
@@ -15,12 +16,29 @@ class OpClusterExport(Opcode, frozen=True, kw_only=True):
     groups: tuple[str, ...] = ()
 
 
+class OpClusterBalance(Opcode, frozen=True, kw_only=True):
+    """Plan the moves that spread instances evenly over the nodes of each group.
+
+    Nothing is moved: the answer has the moves, their gain and cost, and which of them
+    can be made at the same time. Groups are names or UUIDs; none named: all.
+    """
+
+    groups: tuple[str, ...] = ()
+    max_moves: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_moves is not None:
+            checks.in_range("max_moves", self.max_moves, 1, 100_000)
+
+
 class OpComputeCapacity(Opcode, frozen=True, kw_only=True):
     """How many more instances fit: of falling size, or of the sizes in ``fits``.
 
     The four parameters take the place of every group's. Groups are names or UUIDs;
     none named: all. ``iallocator`` null is the cluster's default one. ``cached`` lets
-    an earlier result do, as long as nothing has shrunk since.
+    an earlier result do, as long as nothing has shrunk since. ``explain`` tells what
+    runs out first; ``what_if`` are changes to compute with: ``more=NODE`` (one more
+    like it), ``without=NODE``, ``cpu-ratio=NUMBER``.
     """
 
     iallocator: str | None = None
@@ -31,12 +49,19 @@ class OpComputeCapacity(Opcode, frozen=True, kw_only=True):
     max_disk_usage: float | None = None
     groups: tuple[str, ...] = ()
     fits: tuple[InstanceSize, ...] = ()
+    explain: bool = False
+    what_if: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = ("default_template", "max_cpu_ratio", "max_disk_usage")
         check_given("capacity", CAPACITY, {name: getattr(self, name) for name in names})
         sizes = {"max_inst_spec": self.max_inst_spec} if self.max_inst_spec else {}
         sizes |= {f"fits[{n}]": size for n, size in enumerate(self.fits)}
+        for change in self.what_if:
+            kind, _, value = change.partition("=")
+            checks.one_of("what_if", kind, ("more", "without", "cpu-ratio"))
+            if not value:
+                raise ValueError(f"what_if: {change!r}: there is nothing behind '='")
         for field, size in sizes.items():
             check_given(field, SIZE, asdict(size))
 

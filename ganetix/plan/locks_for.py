@@ -164,7 +164,8 @@ def _targets(
 
 
 def _groups(
-    op: ops.OpComputeCapacity | ops.OpClusterExport, snapshot: Snapshot
+    op: ops.OpClusterBalance | ops.OpClusterExport | ops.OpComputeCapacity,
+    snapshot: Snapshot,
 ) -> LockPlan:
     named = [snapshot.group(name).uuid for name in op.groups]
     return {"group": _names("shared", *(named or snapshot.groups))}
@@ -206,6 +207,7 @@ _RULES: dict[type[ops.Opcode], Callable[..., LockPlan]] = {
     ops.OpClusterRename: _cluster_exclusive,
     ops.OpClusterRenewCrypto: _cluster_exclusive,
     ops.OpClusterVerify: _verify,
+    ops.OpClusterBalance: _groups,
     ops.OpClusterExport: _groups,
     ops.OpComputeCapacity: _groups,
     ops.OpGroupAdd: _cluster_shared,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from msgspec import to_builtins
 from twisted.internet.defer import Deferred, execute, fail
 
 from ganetix.allocators.htools_text import write_text
 from ganetix.errors import NotFound
 from ganetix.interfaces import Say
-from ganetix.plan.allocate import answer
+from ganetix.plan.allocate import answer, balance
+from ganetix.plan.capacity import in_words
 from ganetix.plan.capacity.model import CapCluster, TieredRequest, TieredResult
 from ganetix.plan.capacity.requests import Answer, AnyRequest
 from ganetix.plan.capacity.tiered import tiered
@@ -34,6 +36,18 @@ class InlineAllocation:
         """What fits."""
         self.computed.append(request)
         return execute(tiered, cluster, request)
+
+    def explained(
+        self, cluster: CapCluster, request: TieredRequest, changes: Sequence[str]
+    ) -> Deferred[tuple[str, ...]]:
+        """Why no more fit, and what changes would bring: printable lines."""
+        return execute(in_words.explained, cluster, request, changes)
+
+    def balanced(
+        self, cluster: CapCluster, max_moves: int | None
+    ) -> Deferred[dict[str, object]]:
+        """How to balance: a ``BalancePlan`` as JSON values."""
+        return execute(lambda: to_builtins(balance(cluster, max_moves=max_moves)))
 
     def exported(self, cluster: CapCluster) -> str:
         """The cluster in htools' text format."""

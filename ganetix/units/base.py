@@ -114,6 +114,16 @@ class Allocation(Protocol):
     ) -> Deferred[Answer]:
         """What an allocator answers, checked; ``builtin`` is always there."""
 
+    def explained(
+        self, cluster: CapCluster, request: TieredRequest, changes: Sequence[str]
+    ) -> Deferred[tuple[str, ...]]:
+        """Why no more fit, and what changes would bring: printable lines."""
+
+    def balanced(
+        self, cluster: CapCluster, max_moves: int | None
+    ) -> Deferred[dict[str, object]]:
+        """How to balance: a ``BalancePlan`` as JSON values."""
+
     def exported(self, cluster: CapCluster) -> str:
         """The cluster in htools' text format."""
 

@@ -13,7 +13,11 @@ from ganetix.flow.settle import settle
 from ganetix.jobs.work import Outcome
 from ganetix.objects import CapacityOverrides, CapacityParams, InstanceSize, Node
 from ganetix.objects.base import Value
-from ganetix.opcodes.capacity import OpClusterExport, OpComputeCapacity
+from ganetix.opcodes.capacity import (
+    OpClusterBalance,
+    OpClusterExport,
+    OpComputeCapacity,
+)
 from ganetix.plan.capacity.model import CapCluster, TieredResult
 from ganetix.plan.capacity.report import (
     GroupReport,
@@ -51,6 +55,28 @@ class ClusterExport:
         return Outcome(result={"text": context.services.allocation.exported(plan)})
 
 
+class ClusterBalance:
+    """``OpClusterBalance``: a plan; the moves are jobs of their own."""
+
+    async def gather(self, op: OpClusterBalance, context: Context) -> CapCluster:
+        """Configuration and nodes."""
+        snapshot = context.snapshot
+        groups = [snapshot.group(name).uuid for name in op.groups]
+        groups = groups or list(snapshot.groups)
+        return cap_cluster(snapshot, await _ask_nodes(context, groups), groups)
+
+    def plan(self, op: OpClusterBalance, facts: CapCluster) -> CapCluster:
+        """Nothing to decide here."""
+        return facts
+
+    async def act(
+        self, op: OpClusterBalance, context: Context, plan: CapCluster
+    ) -> Outcome:
+        """The moves."""
+        found = await context.services.allocation.balanced(plan, op.max_moves)
+        return Outcome(result=found)
+
+
 class CapacityFacts(Value, frozen=True, kw_only=True):
     """Parameters by group, what is known already, and what nodes said of the rest."""
 
@@ -67,6 +93,10 @@ class ComputeCapacity:
     async def gather(self, op: OpComputeCapacity, context: Context) -> CapacityFacts:
         """Look what is kept, and ask the nodes of all other groups."""
         snapshot, now = context.snapshot, context.now
+        for change in op.what_if:
+            kind, _, value = change.partition("=")
+            if kind != "cpu-ratio":
+                snapshot.node(value)
         groups = (
             [snapshot.group(name) for name in op.groups]
             if op.groups
@@ -79,7 +109,8 @@ class ComputeCapacity:
             for group in groups
         }
         kept: dict[str, GroupReport] = {}
-        if op.cached and op.iallocator is None:
+        wants_nodes = op.explain or bool(op.what_if)
+        if op.cached and op.iallocator is None and not wants_nodes:
             for uuid, wanted in params.items():
                 found = context.services.capacities.find(
                     snapshot, uuid, wanted, op.fits, now
@@ -119,6 +150,10 @@ class ComputeCapacity:
                 plan.snapshot, uuid, plan.params[uuid], op.fits, report
             )
         every = {**plan.kept, **computed}
+        if op.explain or op.what_if:
+            for uuid in plan.params:
+                lines = await _explained(op, context, plan, uuid)
+                every[uuid] = replace(every[uuid], explanation=lines)
         ordered = {uuid: every[uuid] for uuid in plan.params}
         return Outcome(result=cluster_report(ordered, plan.now))
 
@@ -142,6 +177,24 @@ async def _ask_nodes(context: Context, groups: list[str]) -> dict[str, NodeInfo]
     online = [node for node in nodes if not node.offline]
     await settle([Deferred.fromCoroutine(ask(node)) for node in online])
     return infos
+
+
+async def _explained(
+    op: OpComputeCapacity, context: Context, plan: CapacityFacts, uuid: str
+) -> tuple[str, ...]:
+    """Lines about one group; changes of another group's nodes are left out."""
+    names = {node.name for node in plan.snapshot.nodes_of(uuid)}
+    changes = [
+        change
+        for change in op.what_if
+        if change.startswith("cpu-ratio=") or change.partition("=")[2] in names
+    ]
+    if op.what_if and not changes and not op.explain:
+        return ()
+    request = request_of(plan.params[uuid])
+    return await context.services.allocation.explained(
+        _view(plan, [uuid]), request, changes
+    )
 
 
 def _view(plan: CapacityFacts, groups: list[str]) -> CapCluster:

@@ -18,7 +18,8 @@ class GroupReport(Value, frozen=True, kw_only=True):
     """One group: its capacity, the parameters it was computed with, from what state.
 
     ``fits`` are how many of each size asked for; ``reason`` says why nothing could
-    even be tried. ``revision`` is that of the configuration, ``ctime`` the time.
+    even be tried. ``revision`` is that of the configuration, ``ctime`` the time;
+    ``explanation`` are printable lines, if they were asked for.
     """
 
     name: str
@@ -33,6 +34,7 @@ class GroupReport(Value, frozen=True, kw_only=True):
     revision: int
     ctime: float
     cached: bool = False
+    explanation: tuple[str, ...] = ()
 
 
 class CapacityReport(Value, frozen=True, kw_only=True):

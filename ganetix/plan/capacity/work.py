@@ -30,8 +30,29 @@ class AllocateWork(Work, frozen=True, kw_only=True, tag="allocate"):
     request: AnyRequest
 
 
-AnyWork = TieredWork | AllocateWork
-RESULTS: dict[type[Work], Any] = {TieredWork: TieredResult, AllocateWork: Answer}
+class ExplainWork(Work, frozen=True, kw_only=True, tag="explain"):
+    """Why no more fit, and what changes would bring: printable lines.
+
+    Changes are ``more=NODE`` (one more like it), ``without=NODE``, ``cpu-ratio=N``.
+    """
+
+    request: TieredRequest
+    changes: tuple[str, ...] = ()
+
+
+class BalanceWork(Work, frozen=True, kw_only=True, tag="balance"):
+    """How to balance: a ``BalancePlan`` as JSON values."""
+
+    max_moves: int | None = None
+
+
+AnyWork = TieredWork | AllocateWork | ExplainWork | BalanceWork
+RESULTS: dict[type[Work], Any] = {
+    TieredWork: TieredResult,
+    AllocateWork: Answer,
+    ExplainWork: tuple[str, ...],
+    BalanceWork: dict[str, object],
+}
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -75,6 +96,14 @@ def _compute(work: AnyWork) -> object:
             from ganetix.plan.capacity.tiered import tiered
 
             return tiered(work.cluster, work.request)
+        case ExplainWork():
+            from ganetix.plan.capacity.in_words import explained
+
+            return explained(work.cluster, work.request, work.changes)
+        case BalanceWork():
+            from ganetix.plan.allocate.balance import balance
+
+            return balance(work.cluster, max_moves=work.max_moves)
         case AllocateWork():
             from ganetix.plan.allocate import answer
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix import opcodes as ops
@@ -180,3 +181,32 @@ class CapacityTests(SynchronousTestCase):
         self.assertEqual([node.name for node in cluster.nodes], ["node1", "node2"])
         (instance,) = cluster.instances
         self.assertEqual((instance.name, instance.memory), ("web1", 1024))
+
+    def test_explained(self) -> None:
+        """What runs out first, the tightest node and a change are told in words."""
+        op = ops.OpComputeCapacity(explain=True, what_if=("more=node1",))
+        report = self.compute(op)
+        (group,) = report.node_groups.values()
+        text = "; ".join(group.explanation)
+        self.assertIn("6 of the largest instance fit; memory runs out first", text)
+        self.assertIn("tight: node", text)
+        self.assertIn("one more node like node1: +3", text)
+
+    def test_unknown_change(self) -> None:
+        """A change of what is not there, or that makes no sense, is refused."""
+        op = ops.OpComputeCapacity(what_if=("more=node9",))
+        self.failureResultOf(self.sim.begin(op, self.progress), NotFound)
+        for change in ("less=node1", "more=", "more"):
+            self.assertRaises(ValueError, ops.OpComputeCapacity, what_if=(change,))
+
+    def test_balanced(self) -> None:
+        """A node with all the instances gives some to the other."""
+        for number in range(4):
+            web = make_instance(f"web{number}", "node1", 512)
+            self.sim.put(replace(web, disk_template="diskless", disks=()))
+        result = self.sim.run(ops.OpClusterBalance(), self.progress).result
+        assert isinstance(result, dict)
+        self.assertEqual(
+            {tuple(move["nodes_after"]) for move in result["moves"]}, {("node2",)}
+        )
+        self.assertEqual(len(result["moves"]), 2)

@@ -64,7 +64,7 @@ class Case:
             + ("rbd",)
         )
         self.with_spindles = pick.random() < 0.25
-        self.exclusive = pick.random() < 0.12
+        self.exclusive = pick.random() < 0.2
         self.with_tags = pick.random() < 0.1
         self.ranged = pick.random() < 0.25
         self.spec = Spec(

@@ -9,7 +9,7 @@ import numpy as np
 from ganetix.plan.capacity.candidates import Candidates
 from ganetix.plan.capacity.changes import Changes
 from ganetix.plan.capacity.guest import Guest
-from ganetix.plan.capacity.model import TWO_NODES, Policy, TieredRequest
+from ganetix.plan.capacity.model import TWO_NODES, FailureMode, Policy, TieredRequest
 from ganetix.plan.capacity.redundancy import Redundancy
 from ganetix.plan.capacity.size import Size
 from ganetix.plan.capacity.state import (
@@ -41,6 +41,8 @@ class Filling:
 
     ``prepare`` first. ``refusal`` then says in words why nothing can even be tried;
     ``is_failing`` that there are nodes which are not N+1 safe, so that nothing may be.
+    ``dead_ends`` are sizes which fit but for redundancy, as do all that are smaller by
+    what a failure asks for.
     """
 
     def __init__(self, state: ClusterState, request: TieredRequest) -> None:
@@ -53,6 +55,7 @@ class Filling:
         self.redundancy = Redundancy(state)
         self.policies: set[Policy] = set()
         self._outcomes: dict[Size, tuple[bool, Counts]] = {}
+        self.dead_ends: set[tuple[FailureMode, Size]] = set()
         self._rejected: dict[Size, int] = {}
         self._is_hopeless: bool | None = None
         use = request.spindle_use
@@ -277,4 +280,5 @@ class Filling:
         """What is known of sizes holds until something is placed."""
         self._outcomes.clear()
         self._rejected.clear()
+        self.dead_ends.clear()
         self._is_hopeless = None

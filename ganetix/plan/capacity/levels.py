@@ -102,20 +102,25 @@ def _sufficient(
     Also whether there was one that only redundancy stands against.
     """
     start, fitted = 0, False
+    passed: list[Size] = []
+    dead_ends = filling.dead_ends
     while True:
         times = yield from _first_event(filling, size, mode, start)
-        if times is None:
-            return None, fitted
-        smaller = size.shrunk(mode, times)
-        if not filling.outcome(smaller)[0]:
-            return None, fitted
+        smaller = size if times is None else size.shrunk(mode, times)
+        if times is None or not filling.outcome(smaller)[0]:
+            break
         fitted = True
+        if (mode, smaller) in dead_ends:
+            break
         fits, found = yield from filling.redundant_outcome(smaller)
         if fits:
             return smaller, True
+        passed.append(smaller)
         if not found[MODE[mode]]:
-            return None, True
+            break
         start = times + 1
+    dead_ends.update((mode, smaller) for smaller in passed)
+    return None, fitted
 
 
 def _first_event(

@@ -48,16 +48,16 @@ def best_pair(changes: Changes) -> Choice | None:
         scores = PairScores(changes)
         found = None
         if len(primaries) * len(secondaries) > FEW:
-            found = _bounded(scores, primaries, secondaries)
+            found = best_within_bounds(scores, primaries, secondaries)
         if found is None:
-            found = _best_of(scores, primaries, secondaries)
+            found = best_of(scores, primaries, secondaries)
     if found is None:
         return None
     score, primary, secondary = found
     return Choice(int(trial.nodes[primary]), int(trial.nodes[secondary]), score)
 
 
-def _best_of(scores: PairScores, primaries: Ints, secondaries: Ints) -> Place | None:
+def best_of(scores: PairScores, primaries: Ints, secondaries: Ints) -> Place | None:
     """The best of all pairs of some primaries and some secondaries."""
     candidates = scores.trial.candidates
     best: Place | None = None
@@ -118,7 +118,9 @@ def _better(one: Place | None, other: Place | None) -> Place | None:
     return max(one, other)
 
 
-def _bounded(scores: PairScores, primaries: Ints, secondaries: Ints) -> Place | None:
+def best_within_bounds(
+    scores: PairScores, primaries: Ints, secondaries: Ints
+) -> Place | None:
     """The best pair by way of bounds; None if these do not help."""
     candidates = scores.trial.candidates
     bounds = Bounds(scores, primaries, secondaries)
@@ -137,7 +139,7 @@ def _bounded(scores: PairScores, primaries: Ints, secondaries: Ints) -> Place | 
         found = _best_of_kinds(scores, bounds, ours, theirs)
         if found is not None:
             return found
-    return _best_of(scores, ours, theirs)
+    return best_of(scores, ours, theirs)
 
 
 def _best_of_kinds(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Generator
+from contextlib import suppress
 
 import numpy as np
 
@@ -150,11 +151,7 @@ class Redundancy:
         """Whether a node can be evacuated, if that can be told without scores."""
         state = self.state
         hardware = state.hardware
-        members = hardware.members[int(hardware.group[node])]
-        refuges = self._refuges.get(node)
-        if refuges is None:
-            refuges = Candidates(state, members[members != node])
-            self._refuges[node] = refuges
+        refuges = self._refuges_of(node)
         if state.far_pairs or hardware.exclusive[node] or refuges.some_exclusive:
             return None
         going = self._departures.of(node)
@@ -166,7 +163,11 @@ class Redundancy:
         disk = state.numbers[DISK, refuges.nodes]
         return going.demand.is_met(free, disk)
 
-    def _can_evacuate(self, node: int) -> bool:
+    def holds_exactly(self, node: int) -> bool:
+        """Whether a node can be evacuated, told by doing that without any short cut."""
+        return self._can_evacuate(node, is_exact=True)
+
+    def _can_evacuate(self, node: int, *, is_exact: bool = False) -> bool:
         """Whether all instances of a node find another one, each the best."""
         state = self.state
         going = self._departures.of(node)
@@ -174,19 +175,29 @@ class Redundancy:
         try:
             if not all(self._fails_over(number) for number in going.pairs):
                 return False
-            try:
-                return self._rehomes(node, going.movable, going.others)
-            except Tie:
-                return self._evacuates(node, going.movable, going.others)
+            if not is_exact:
+                with suppress(Tie):
+                    return self._rehomes(node, going.movable, going.others)
+            return self._evacuates(node, going.movable, going.others)
         finally:
             state.rollback(mark)
+
+    def _refuges_of(self, node: int) -> Candidates:
+        """The other nodes of a node's group."""
+        refuges = self._refuges.get(node)
+        if refuges is None:
+            hardware = self.state.hardware
+            members = hardware.members[int(hardware.group[node])]
+            refuges = Candidates(self.state, members[members != node])
+            self._refuges[node] = refuges
+        return refuges
 
     def _rehomes(self, node: int, movable: list[int], others: list[int]) -> bool:
         """Whether the guests find nodes, without exact scores."""
         state = self.state
         guests = state.guests
         members = state.hardware.members[int(state.hardware.group[node])]
-        rehoming = Rehoming(self._refuges[node], self._weights)
+        rehoming = Rehoming(self._refuges_of(node), self._weights)
         if movable:
             moving = [guests[number] for number in movable]
             if not rehoming.move(moving, node, members):
@@ -198,7 +209,7 @@ class Redundancy:
         state = self.state
         guests, hardware = state.guests, state.hardware
         members = hardware.members[int(hardware.group[node])]
-        refuges = self._refuges[node]
+        refuges = self._refuges_of(node)
         for number in movable:
             state.lift(number)
             refuge = best_refuge(

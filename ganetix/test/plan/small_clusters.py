@@ -58,7 +58,7 @@ def group(
 
 def node(name: str, group: str = "a", free: int = 8000, **more: Any) -> CapNode:
     """A node of 10000 MiB, 100000 MiB of disk and 8 CPUs."""
-    facts = {
+    facts: dict[str, Any] = {
         "total_memory": 10000,
         "total_disk": 100000,
         "free_disk": 90000,
@@ -89,7 +89,7 @@ def instance(
 
 def newcomer(template: Template = "drbd", memory: int = 1000, **more: Any) -> Newcomer:
     """An instance to place."""
-    facts = {"name": "new", "disk": 1024, "vcpus": 1, "spindle_use": 0}
+    facts: dict[str, Any] = {"name": "new", "disk": 1024, "vcpus": 1, "spindle_use": 0}
     return Newcomer(template=template, memory=memory, **facts | more)
 
 

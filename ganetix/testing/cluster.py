@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from ganetix.paths import Paths
 from ganetix.testing.netns import NetLab
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 180.0
 POLL_SECONDS = 0.05
 
 

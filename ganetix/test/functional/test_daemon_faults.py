@@ -14,7 +14,7 @@ from ganetix.testing.cluster import RealCluster
 class StartTests(TestCase):
     """A cluster that was initialised; its daemons do not run yet."""
 
-    timeout = 120
+    timeout = 300
 
     async def setUp(self) -> None:  # type: ignore[override]
         """Initialise it."""

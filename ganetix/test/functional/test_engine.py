@@ -147,7 +147,7 @@ class Client:
 class EngineTests(TestCase):
     """One master, no node."""
 
-    timeout = 240
+    timeout = 600
 
     async def setUp(self) -> None:  # type: ignore[override]
         """Initialise the cluster."""

@@ -65,7 +65,7 @@ class Load:
 class FailoverCase(TestCase):
     """Three candidates in step, node1 the master."""
 
-    timeout = 300.0
+    timeout = 600
 
     async def begin(self, network: int | NetLab, nodes: int = 3) -> None:
         """Start the cluster, and wait until its candidates are in step."""

@@ -23,7 +23,7 @@ STOP_SECONDS = 5.0
 class ClusterCase(TestCase):
     """A test with a cluster of its own."""
 
-    timeout = 240
+    timeout = 600
     network = 2
     nodes = 1
     hypervisor = "fake"

@@ -26,7 +26,7 @@ OTHERS_SECONDS = 4.0
 class LabCase(TestCase):
     """A test with a cluster on a laboratory of its own; daemons bind by ssconf."""
 
-    timeout = 240
+    timeout = 600
     nodes = 1
     spare: tuple[str, ...] = ()
 

@@ -142,14 +142,14 @@ def kvm_bed(test: TestCase) -> HypervisorBed:
 class KvmContractTests(make_ihypervisor_tests(kvm_bed)):  # type: ignore[misc]
     """The contract, on QEMU."""
 
-    timeout = 240
+    timeout = 600
     skip = MISSING or None
 
 
 class KvmTests(TestCase):
     """What QEMU adds to the contract."""
 
-    timeout = 240
+    timeout = 600
     skip = MISSING or None
 
     def setUp(self) -> None:

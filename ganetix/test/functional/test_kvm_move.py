@@ -53,14 +53,14 @@ def kvm_move_bed(test: TestCase) -> MoveBed:
 class KvmMoveContractTests(make_move_tests(kvm_move_bed)):  # type: ignore[misc]
     """The contract, on QEMU."""
 
-    timeout = 240
+    timeout = 600
     skip = MISSING or None
 
 
 class KvmMoveTests(TestCase):
     """What QEMU adds to the contract."""
 
-    timeout = 240
+    timeout = 600
     skip = MISSING or None
 
     async def setUp(self) -> None:  # type: ignore[override]

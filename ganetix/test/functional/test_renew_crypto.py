@@ -21,7 +21,7 @@ NETWORK = 47
 class RenewTests(TestCase):
     """Three nodes, all of them master candidates."""
 
-    timeout = 240
+    timeout = 600
 
     async def setUp(self) -> None:  # type: ignore[override]
         """Start them, with an instance on the last."""

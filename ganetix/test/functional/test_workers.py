@@ -57,7 +57,7 @@ def work_of(nodes: int, *instances: CapInstance) -> TieredWork:
 class WorkerTests(TestCase):
     """What is computed elsewhere."""
 
-    timeout = 60
+    timeout = 180
 
     def setUp(self) -> None:
         """Two processes at most."""

@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from pathlib import Path
 
 from ganetix.allocators.htools_text import write_text
 from ganetix.plan.capacity.model import (
@@ -60,8 +59,17 @@ class Case:
         self.random = random.Random(seed)
         pick = self.random
         self.template: Template = pick.choice(
-            ("drbd", "drbd", "drbd", "plain", "plain", "diskless", "file", "sharedfile")
-            + ("rbd",)
+            (
+                "drbd",
+                "drbd",
+                "drbd",
+                "plain",
+                "plain",
+                "diskless",
+                "file",
+                "sharedfile",
+                "rbd",
+            )
         )
         self.with_spindles = pick.random() < 0.25
         self.exclusive = pick.random() < 0.2
@@ -99,8 +107,12 @@ class Case:
                 nodes.append(self._node(group, len(nodes), figures))
         load = pick.choice((0.0, 0.0, 0.3, 0.5, 0.8))
         templates: tuple[Template, ...] = pick.choice(
-            (("drbd",), ("plain",), ("drbd", "plain"))
-            + (("drbd", "plain", "diskless", "file", "rbd"),)
+            (
+                ("drbd",),
+                ("plain",),
+                ("drbd", "plain"),
+                ("drbd", "plain", "diskless", "file", "rbd"),
+            )
         )
         instances, nodes = self._instances(nodes, load, templates, tight)
         tags = ("htools:iextags:service",) if self.with_tags else ()

@@ -190,7 +190,7 @@ class CapacityTests(SynchronousTestCase):
         text = "; ".join(group.explanation)
         self.assertIn("6 of the largest instance fit; memory runs out first", text)
         self.assertIn("tight: node", text)
-        self.assertIn("one more node like node1: +3", text)
+        self.assertIn("one more node like node1: +6", text)
 
     def test_unknown_change(self) -> None:
         """A change of what is not there, or that makes no sense, is refused."""

@@ -28,10 +28,8 @@ from ganetix.cli.errors import Failure
 from ganetix.cli.parser import Options
 from ganetix.cli.streams import Streams
 from ganetix.plan.capacity.fill import Filling
-from ganetix.plan.capacity.guest import Guest, policy_failure
 from ganetix.plan.capacity.model import CapCluster, TieredRequest, TieredResult
 from ganetix.plan.capacity.outcome import filled
-from ganetix.plan.capacity.size import Size
 from ganetix.plan.capacity.state import FAILING, ClusterState
 from ganetix.plan.capacity.tiered import (
     driven,
@@ -69,7 +67,6 @@ class _Run:
         size = largest(self._cluster, tiered)
         result = TieredResult(tspecs=())
         if tiered.limit != 0:
-            self._require_end("--tiered-alloc", state, size, tiered)
             result = run_tiered(state, tiered)
         after = self._end("tiered", state, tiered, result)
         self._keys(spec_keys("TSPEC_INI", size, tiered.template))
@@ -80,7 +77,6 @@ class _Run:
 
         size = largest(self._cluster, standard)
         state = self._state(standard)
-        self._require_end("--standard-alloc", state, size, standard)
         result = run_standard(state, standard)
         after = self._end("standard", state, standard, result)
         self._keys(spec_keys("SPEC", size, standard.template))
@@ -143,27 +139,6 @@ class _Run:
         filling = Filling(state, request)
         driven(filling.prepare())
         return filling.is_failing
-
-    def _require_end(
-        self, option: str, state: ClusterState, size: Size, request: TieredRequest
-    ) -> None:
-        """Refuse what takes no memory and is let pass: it could fit for ever."""
-        if size.memory or self._is_refused(state, request):
-            return
-        guest = Guest(
-            memory=0,
-            disk=size.disk,
-            vcpus=size.vcpus,
-            template=request.template,
-            spindle_use=request.spindle_use or 0,
-            disks=(size.disk,),
-            disk_spindles=size.spindles,
-        )
-        if any(not policy_failure(guest, one.policy) for one in self._cluster.groups):
-            raise Failure(
-                f"an instance without memory would fit for ever: say with {option} how"
-                " much it has"
-            )
 
     def _nodes(self, title: str, state: ClusterState) -> None:
         if self._columns is not None:

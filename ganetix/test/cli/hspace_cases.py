@@ -15,16 +15,13 @@ STATUSES = ("running",) * 5 + (
 
 
 def file_case(rng: Random) -> tuple[str, list[str]]:
-    """A file in htools' text format, and what is asked of it.
-
-    With exclusive storage all instances have disks on their nodes.
-    """
-    exclusive = rng.random() < 0.15
-    return cluster_text(rng, exclusive=exclusive), options(rng, exclusive=exclusive)
+    """A file in htools' text format, and what is asked of it."""
+    return cluster_text(rng), options(rng)
 
 
-def cluster_text(rng: Random, *, exclusive: bool = False) -> str:
+def cluster_text(rng: Random) -> str:
     """A small cluster in htools' text format."""
+    exclusive = rng.random() < 0.15
     groups = rng.choice((1, 1, 2, 3))
     policies = ("preferred",) * 6 + ("last_resort", "unallocable")
     lines = [
@@ -42,7 +39,7 @@ def cluster_text(rng: Random, *, exclusive: bool = False) -> str:
     sections.append(nodes)
     sections.append(
         [
-            _instance(rng, f"i{number}", rng.choice(names), exclusive)
+            _instance(rng, f"i{number}", rng.choice(names))
             for number in range(rng.choice((0, 0, 4, 12)))
         ]
     )
@@ -59,16 +56,12 @@ def cluster_text(rng: Random, *, exclusive: bool = False) -> str:
     return "\n".join("".join(f"{line}\n" for line in section) for section in sections)
 
 
-def options(rng: Random, *, exclusive: bool = False) -> list[str]:
+def options(rng: Random) -> list[str]:
     """What is asked of it; small enough for hspace to answer soon."""
     template = rng.choice(("drbd", "drbd", "plain", "rbd", "file", "diskless", "ext"))
-    if exclusive:
-        template = rng.choice(("drbd", "plain"))
     given = ["--disk-template", template]
     if rng.random() < 0.7:
         given += ["--tiered-alloc", _spec(rng)]
-        if template == "drbd" and rng.random() < 0.2:
-            given += ["-l", str(rng.randint(0, 1))]
     given += ["--standard-alloc", _spec(rng)]
     if template != "drbd" and rng.random() < 0.6:
         given.append("--no-capacity-checks")
@@ -77,6 +70,7 @@ def options(rng: Random, *, exclusive: bool = False) -> list[str]:
         (0.2, ("--min-disk", str(rng.choice((0.1, 0.05, 0.3, 1))))),
         (0.2, ("--max-cpu", str(rng.choice((1, 3.5, 100))))),
         (0.2, ("-O", "n0")),
+        (0.15, ("-l", str(rng.randint(0, 9)))),
         (0.2, ("--independent-groups",)),
         (0.2, ("--accept-existing-errors",)),
     ):
@@ -145,10 +139,8 @@ def _node(
     return "|".join(map(str, cells))
 
 
-def _instance(rng: Random, name: str, nodes: list[str], exclusive: bool) -> str:
+def _instance(rng: Random, name: str, nodes: list[str]) -> str:
     template = rng.choice(("drbd", "drbd", "plain", "rbd", "diskless"))
-    if exclusive:
-        template = rng.choice(("drbd", "plain"))
     if len(nodes) < 2:
         template = "plain"
     primary, secondary = (*rng.sample(nodes, min(2, len(nodes))), "")[:2]
@@ -164,7 +156,7 @@ def _instance(rng: Random, name: str, nodes: list[str], exclusive: bool) -> str:
         template,
         "",
         rng.choice((0, 1, 2)),
-        1 if exclusive else rng.choice(("-", 1)),
+        rng.choice(("-", 1)),
         "N",
     ]
     return "|".join(map(str, cells))

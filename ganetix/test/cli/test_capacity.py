@@ -164,12 +164,10 @@ class CapacityTests(ProgramTestCase):
         self.assertNotIn("HTS_OK", self.out)
 
     def test_without_memory(self) -> None:
-        """What takes no memory would fit for ever, if a policy lets it pass."""
-        wide = "0,0,0,0,0,0;99999,99,9999999,16,8,99|plain|4.0|32.0"
-        self.path.write_text(f"{FILE}|0,0,0,0,0,0|{wide}\ng1|0,0,0,0,0,0|{wide}\n")
-        line = "gnt-capacity -t FILE --disk-template plain"
-        self.assertEqual(self.run_line(line), 1)
-        self.assertIn("say with --standard-alloc how much it has", self.err)
+        """What takes no memory would fit for ever: it is refused in one line."""
+        line = "gnt-capacity -q -t FILE --disk-template plain --tiered-alloc 1g,1g,1"
+        self.assertEqual(self.run_line(f"{line} --standard-alloc 0,0,0"), 1)
+        self.assertIn("memory 0 of an instance", self.err)
 
     def test_refused(self) -> None:
         """One line says what is wrong."""

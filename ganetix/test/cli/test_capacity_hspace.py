@@ -65,9 +65,10 @@ class HspaceTests(ProgramTestCase):
                 self.compare(simulated_options(rng))
 
     def test_vectors(self) -> None:
-        """Some of the reference clusters."""
+        """The smallest ones of the reference clusters."""
         compared = 0
-        for path in list(vectors())[:12]:
+        smallest = sorted(vectors(), key=lambda path: path.stat().st_size)[:10]
+        for path in smallest:
             words = ["-t", str(path), "--disk-template", "drbd"]
             sizes = ["--tiered-alloc", "20g,3g,2", "--standard-alloc", "10g,1g,1"]
             with self.subTest(name=path.name):

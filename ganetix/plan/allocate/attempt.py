@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ganetix.plan.allocate.exodus import all_can_leave
 from ganetix.plan.allocate.tags import Tagging
 from ganetix.plan.capacity.candidates import Candidates
 from ganetix.plan.capacity.changes import Changes
@@ -44,11 +45,7 @@ class Allocation:
 
     def survives(self, group: int) -> bool:
         """Whether every node could be lost, where only one group has changed lately."""
-        return (
-            self.tagging.lets_all_leave()
-            and self.others_survive(group)
-            and self.redundancy.holds(self._checked(group))
-        )
+        return self.others_survive(group) and self._holds(self._checked(group))
 
     def others_survive(self, group: int) -> bool:
         """Whether every node of any other group could be lost."""
@@ -67,8 +64,13 @@ class Allocation:
 
     def _survives(self, group: int) -> bool:
         if group not in self._known:
-            self._known[group] = self.redundancy.holds(group)
+            self._known[group] = self._holds(group)
         return self._known[group]
+
+    def _holds(self, group: int | None) -> bool:
+        return self.redundancy.holds(group) and all_can_leave(
+            self.state, self.tagging, group
+        )
 
     def _checked(self, group: int) -> int | None:
         """The group to look at alone; None where instances are spread over groups."""

@@ -16,7 +16,6 @@ import numpy as np
 
 from ganetix.plan.capacity.guest import Guest
 from ganetix.plan.capacity.hardware import NONE, Flags, Floats, Ints
-from ganetix.plan.capacity.model import MOVABLE
 from ganetix.plan.capacity.state import ClusterState
 
 EXCLUSION = "htools:iextags:"
@@ -66,27 +65,6 @@ class Tagging:
     def can_migrate(self, source: int, target: int) -> bool:
         """Whether instances can migrate from one node to the other."""
         return self._sources[source] <= self._accepted[target]
-
-    def lets_all_leave(self) -> bool:
-        """Whether each guest that would migrate from a lost node has a node for that.
-
-        That is its secondary, or any other one of its group if it can move.
-        """
-        state = self._state
-        if not self.restricts_migration:
-            return True
-        hardware = state.hardware
-        for guest, (primary, secondary) in zip(state.guests, state.homes, strict=True):
-            if primary == NONE:
-                continue
-            if guest.is_pair and secondary != NONE:
-                if not self.can_migrate(primary, secondary):
-                    return False
-            elif guest.template in MOVABLE:
-                members = hardware.members[int(hardware.group[primary])]
-                if not self.targets(primary, members[members != primary]).any():
-                    return False
-        return True
 
     def targets(self, source: int, nodes: Ints) -> Flags:
         """``can_migrate`` for many nodes."""

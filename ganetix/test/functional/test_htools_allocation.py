@@ -21,7 +21,7 @@ HAILS = (
     Path("/usr/lib/ganeti/iallocators/hail"),
     Path("/usr/lib/ganeti/3.0/usr/lib/ganeti/iallocators/hail"),
 )
-SECONDS = 120
+SECONDS = 300
 
 
 class HtoolsTests(SynchronousTestCase):
@@ -43,11 +43,11 @@ class HtoolsTests(SynchronousTestCase):
 
     def test_same_as_hail(self) -> None:
         """Requests of all types have the same answers, or equally good ones."""
-        self._compare("allocator_compare.py", "--count", "40", "--seconds", "3")
+        self._compare("allocator_compare.py", "--count", "25", "--seconds", "3")
 
     def test_as_good_as_hbal(self) -> None:
         """Balanced groups have scores that are at least as good."""
-        self._compare("balance_compare.py", "--count", "10", "--seconds", "3")
+        self._compare("balance_compare.py", "--count", "6", "--seconds", "3")
 
     if not any(path.exists() for path in HAILS):
         test_same_as_hail.skip = "hail is not installed"  # type: ignore[attr-defined]

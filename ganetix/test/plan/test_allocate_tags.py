@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.plan.allocate import answer, balance
@@ -130,3 +131,17 @@ class MigrationTests(SynchronousTestCase):
             tags=("htools:migration:kernel",),
         )
         self.assertEqual(place(found, newcomer()), ())
+
+    def test_instances_that_could_not_leave(self) -> None:
+        """Where no node takes what would migrate off another, nothing is safe."""
+        found = cluster(
+            node("n1", tags=("kernel:1",)),
+            node("n2", tags=("kernel:2",)),
+            instance("i", "n1", template="rbd"),
+            tags=("htools:migration:kernel",),
+        )
+        self.assertEqual(place(found, newcomer("plain")), ())
+        allowed = replace(
+            found, tags=(*found.tags, "htools:allowmigration:kernel:1::kernel:2")
+        )
+        self.assertEqual(place(allowed, newcomer("plain")), ("n2",))

@@ -84,9 +84,28 @@ class GroupBalancer:
             else:
                 found += yield from self._best_of(table, limit)
             yield
-        best = min(found, key=lambda step: step.score, default=None)
+        best = self._first_of_best(found)
         if best is not None and best.score <= limit:
             self.next_step = best
+
+    def _first_of_best(self, steps: Sequence[Step]) -> Step | None:
+        """The best step; of equals that of the first instance."""
+        low = min((step.score for step in steps), default=np.inf)
+        limit = low + NEAR * max(1.0, abs(low))
+        near = sorted(step for step in steps if step.score <= limit)
+        if len(near) > 1:
+            near = [self._rescored(step) for step in near[:MOST_TIES]]
+        return min(near, key=lambda step: step.score, default=None)
+
+    def _rescored(self, step: Step) -> Step:
+        """A step with its score from scratch."""
+        state = self.state
+        mark = state.mark()
+        state.lift(step.number)
+        state.put(step.number, step.primary, step.secondary)
+        score = self._measure()
+        state.rollback(mark)
+        return step._replace(score=score)
 
     def _each(self, table: Table) -> Generator[None, None, list[Step]]:
         """The best moves of all guests of a table, each looked at for itself."""
@@ -122,7 +141,10 @@ class GroupBalancer:
         if len(tied) == 1:
             row, at, score = tied[0]
             return [movers[row].step(at, score)]
-        return [movers[row].exact(at) for row, at, _score in sorted(tied)]
+        return [
+            self._rescored(movers[row].step(at, score))
+            for row, at, score in sorted(tied)
+        ]
 
     def _mover(self, number: int) -> Mover:
         return Mover(self.state, number, self._places, self._tagging)

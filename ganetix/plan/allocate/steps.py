@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ganetix.plan.allocate.outlook import Outlook, nowhere, score_of
+from ganetix.plan.allocate.outlook import Outlook, nowhere
 from ganetix.plan.allocate.tags import Tagging
 from ganetix.plan.capacity.candidates import Candidates
 from ganetix.plan.capacity.guest import Guest
@@ -94,17 +94,6 @@ class Mover:
             int(options.secondaries[at]),
             score,
         )
-
-    def exact(self, at: int) -> Step:
-        """One of the options with its score from scratch."""
-        state = self.state
-        mark = state.mark()
-        state.lift(self.number)
-        step = self.step(at, 0.0)
-        state.put(self.number, step.primary, step.secondary)
-        score = score_of(state, self._places.nodes, self._tagging)
-        state.rollback(mark)
-        return step._replace(score=score)
 
     def best(self) -> Step | None:
         """The best move, whatever the score is now; None if there is none."""

@@ -47,14 +47,28 @@ class Demand:
         """Whether nodes with so much free have room, however chosen; None: unknown."""
         if not self.count:
             return True
+        fits = self._fits(free, disk)
+        if not self._may_fit(fits, free, disk):
+            return False
+        return True if self._cannot_be_blocked(fits, free, disk) else None
+
+    def is_impossible(self, free: Ints, disk: Ints) -> bool:
+        """Whether nodes with so much free, or with less, surely have no room."""
+        if not self.count:
+            return False
+        return not self._may_fit(self._fits(free, disk), free, disk)
+
+    def _fits(self, free: Ints, disk: Ints) -> Flags:
+        """Where each guest would fit if it was the first one."""
         fits: Flags = free > self._memory
         if self._some_local:
             fits &= (disk > self._disk) | ~self._local
+        return fits
+
+    def _may_fit(self, fits: Flags, free: Ints, disk: Ints) -> bool:
         if not fits.any(axis=1).all() or not self._memory_steps.fit(free):
             return False
-        if self._some_local and not self._disk_steps.fit(disk):
-            return False
-        return True if self._cannot_be_blocked(fits, free, disk) else None
+        return not self._some_local or self._disk_steps.fit(disk)
 
     def _cannot_be_blocked(self, fits: Flags, free: Ints, disk: Ints) -> bool:
         """Whether no guest can find all nodes taken by those before it.

@@ -8,8 +8,8 @@ from contextlib import suppress
 import numpy as np
 
 from ganetix.plan.capacity.candidates import Candidates
-from ganetix.plan.capacity.going import Departures
-from ganetix.plan.capacity.hardware import Flags
+from ganetix.plan.capacity.going import Departures, Going
+from ganetix.plan.capacity.hardware import Flags, Ints
 from ganetix.plan.capacity.rehome import Rehoming, Tie, Weights, best_refuge
 from ganetix.plan.capacity.state import (
     DISK,
@@ -17,6 +17,9 @@ from ganetix.plan.capacity.state import (
     UNALLOCATED,
     ClusterState,
 )
+
+SUSPECTS = 6
+"""So many nodes that failed last are asked first."""
 
 
 class Redundancy:
@@ -53,7 +56,7 @@ class Redundancy:
         self._departures = Departures(state)
         self._weights = Weights(state)
         self._refuges: dict[int, Candidates] = {}
-        self._suspect = -1
+        self._suspects: list[int] = []
 
     def holds(self, group: int | None = None) -> bool:
         """Whether every node, or every one of a group, can be evacuated."""
@@ -71,17 +74,18 @@ class Redundancy:
         unsure = []
         for node in self._nodes_with_others(group):
             told = self._told_by_sums(node)
-            if told is None and node == self._suspect:
+            if told is None and node in self._suspects:
+                yield
                 told = self._can_evacuate(node)
             if told is False:
-                self._suspect = node
+                self._suspect(node)
                 return False
             if told is None:
                 unsure.append(node)
         for node in unsure:
             yield
             if not self._can_evacuate(node):
-                self._suspect = node
+                self._suspect(node)
                 return False
         return True
 
@@ -91,16 +95,21 @@ class Redundancy:
         if not self.pairs_can_fail_over():
             return True
         for node in self._nodes_with_others():
-            if self._told_by_sums(node) is False:
-                self._suspect = node
+            if self._is_impossible(node):
+                self._suspect(node)
                 return True
         return False
 
     @property
     def is_surely_lost(self) -> bool:
         """The same, but asked only of the node that failed last: it may be true."""
-        node = self._suspect
-        return node >= 0 and self._told_by_sums(node) is False
+        return bool(self._suspects) and self._is_impossible(self._suspects[0])
+
+    def _suspect(self, node: int) -> None:
+        """Ask of a node first the next time."""
+        if node in self._suspects:
+            self._suspects.remove(node)
+        self._suspects = [node, *self._suspects[: SUSPECTS - 1]]
 
     @property
     def all_are_pairs(self) -> bool:
@@ -117,10 +126,8 @@ class Redundancy:
         if group is not None:
             found = found[state.hardware.group[found] == group]
         nodes = [int(node) for node in found]
-        if self._suspect in nodes:
-            nodes.remove(self._suspect)
-            nodes.insert(0, self._suspect)
-        return nodes
+        first = [node for node in self._suspects if node in nodes]
+        return [*first, *(node for node in nodes if node not in first)]
 
     def pairs_can_fail_over(self, group: int | None = None) -> bool:
         """Whether secondaries have room for the pairs of each node that may be lost."""
@@ -149,19 +156,39 @@ class Redundancy:
 
     def _told_by_sums(self, node: int) -> bool | None:
         """Whether a node can be evacuated, if that can be told without scores."""
-        state = self.state
-        hardware = state.hardware
-        refuges = self._refuges_of(node)
-        if state.far_pairs or hardware.exclusive[node] or refuges.some_exclusive:
+        if self._needs_moves(node):
             return None
         going = self._departures.of(node)
         if not going.is_allowed:
             return False
-        free = state.numbers[UNALLOCATED, refuges.nodes]
+        return going.demand.is_met(*self._room(node, going))
+
+    def _is_impossible(self, node: int) -> bool:
+        """Whether a node cannot be evacuated, nor if there is more on any."""
+        if self._needs_moves(node):
+            return False
+        going = self._departures.of(node)
+        if not going.is_allowed:
+            return True
+        return going.demand.is_impossible(*self._room(node, going))
+
+    def _needs_moves(self, node: int) -> bool:
+        """Whether sums do not tell what happens to a node's instances."""
+        state = self.state
+        return bool(
+            state.far_pairs
+            or state.hardware.exclusive[node]
+            or self._refuges_of(node).some_exclusive
+        )
+
+    def _room(self, node: int, going: Going) -> tuple[Ints, Ints]:
+        """Free memory and disk of the other nodes, once they took over its pairs."""
+        state = self.state
+        nodes = self._refuges_of(node).nodes
+        free = state.numbers[UNALLOCATED, nodes]
         if going.pairs:
-            free = free - state.pair_memory[refuges.nodes, hardware.place[node]]
-        disk = state.numbers[DISK, refuges.nodes]
-        return going.demand.is_met(free, disk)
+            free = free - state.pair_memory[nodes, state.hardware.place[node]]
+        return free, state.numbers[DISK, nodes]
 
     def holds_exactly(self, node: int) -> bool:
         """Whether a node can be evacuated, told by doing that without any short cut."""

@@ -12,8 +12,9 @@ from ganetix.plan.capacity.candidates import Candidates
 from ganetix.plan.capacity.changes import Changes
 from ganetix.plan.capacity.guest import Guest
 from ganetix.plan.capacity.hardware import NONE, Flags, Floats, Ints
+from ganetix.plan.capacity.pair_places import pair_places
 from ganetix.plan.capacity.pair_scores import PairScores
-from ganetix.plan.capacity.pairs import Choice, pair_places
+from ganetix.plan.capacity.pairs import Choice
 from ganetix.plan.capacity.redundancy import Redundancy
 from ganetix.plan.capacity.requests import Newcomer
 from ganetix.plan.capacity.singles import singles_by_score

@@ -1,4 +1,4 @@
-"""Where a guest with a primary and a secondary fits, and the best pair of nodes.
+"""The best pair of nodes for a guest with a primary and a secondary.
 
 Of all pairs only a few are scored: a score is nearly the sum of what the primary and
 the secondary add, and a lower bound of that kind leaves out nearly all others.
@@ -6,7 +6,6 @@ the secondary add, and a lower bound of that kind leaves out nearly all others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +14,7 @@ from ganetix.plan.capacity.bounds import Bounds
 from ganetix.plan.capacity.changes import Changes
 from ganetix.plan.capacity.hardware import Flags, Ints
 from ganetix.plan.capacity.pair_scores import PairScores
-from ganetix.plan.capacity.state import FAILING, RESERVE, UNALLOCATED
-from ganetix.plan.capacity.trial import FITS, MODE, Codes, Trial
+from ganetix.plan.capacity.trial import FITS
 
 FEW = 1200
 """So many pairs are scored at once rather than thought about."""
@@ -199,104 +197,3 @@ def _last_of_kind(places: Ints, kinds: Ints) -> Ints:
     is_last: Flags = last[kinds] == places
     found: Ints = places[is_last]
     return found
-
-
-def pair_counts(trial: Trial) -> list[int]:
-    """How many pairs fail in each mode, by its code; last how many fit."""
-    candidates = trial.candidates
-    primaries = _by_group(trial, trial.primary_codes)
-    secondaries = _by_group(trial, trial.secondary_codes)
-    fit = trial.primary_codes == FITS
-    both = _by_group(trial, np.where(fit, trial.secondary_codes, FITS + 1))
-    others = (candidates.sizes - 1)[:, None]
-    found = (primaries[:, :FITS] * others).sum(axis=0)
-    fitting = primaries[:, FITS]
-    counts = (secondaries[:, : FITS + 1] * fitting[:, None]).sum(axis=0)
-    counts -= both[:, : FITS + 1].sum(axis=0)
-    counts[:FITS] += found
-    if counts[FITS]:
-        refused = sum(
-            _too_much_owed(trial, members[fit[members]], members)
-            for members in candidates.members
-        )
-        counts[FITS] -= refused
-        counts[MODE["Mem"]] += refused
-    return [int(number) for number in counts]
-
-
-def _by_group(trial: Trial, codes: Codes) -> Ints:
-    """How often each code occurs in each group."""
-    candidates = trial.candidates
-    width = FITS + 2
-    found = np.bincount(
-        candidates.group * width + codes, minlength=candidates.groups * width
-    )
-    return found.reshape(candidates.groups, width)
-
-
-def _too_much_owed(trial: Trial, primaries: Ints, members: Ints) -> int:
-    """Pairs that fail only for what the secondary keeps free for the primary."""
-    refused = owed_too_much(trial, primaries, members)
-    return 0 if refused is None else int(np.count_nonzero(refused[1]))
-
-
-def owed_too_much(
-    trial: Trial, primaries: Ints, members: Ints
-) -> tuple[Ints, Ints] | None:
-    """Secondaries, and for each of them and each primary whether that is so."""
-    if not trial.is_strict or not len(primaries):
-        return None
-    state = trial.state
-    secondaries = members[trial.secondary_codes[members] == FITS]
-    nodes = trial.nodes[secondaries]
-    numbers = state.numbers[:, nodes]
-    spare = numbers[UNALLOCATED] - trial.guest.reserved_memory
-    near = (numbers[FAILING] == 0) & (spare <= numbers[RESERVE])
-    if not near.any():
-        return None
-    owed = state.peers[nodes[near]]
-    owed = owed[:, trial.candidates.place_in_group[primaries]]
-    return secondaries[near], owed >= spare[near][:, None]
-
-
-def pair_places(trial: Trial) -> Iterator[tuple[Ints, Ints]]:
-    """All pairs of nodes where a trial's guest fits: a primary and its secondaries."""
-    for members in trial.candidates.members:
-        fitting = members[trial.secondary_codes[members] == FITS]
-        for primary in members[trial.primary_codes[members] == FITS]:
-            alone = np.array([primary])
-            refused = owed_too_much(trial, alone, members)
-            places = fitting[fitting != primary]
-            if refused is not None:
-                places = np.setdiff1d(places, refused[0][refused[1][:, 0]])
-            if len(places):
-                yield trial.nodes[alone], trial.nodes[places]
-
-
-def pairs_stay_redundant(trial: Trial) -> bool:
-    """Whether some pair can be placed so that secondaries can still take over.
-
-    All instances are pairs, and they can as it is.
-    """
-    state = trial.state
-    memory = trial.guest.used_memory
-    free = state.numbers[UNALLOCATED]
-    for members in trial.candidates.members:
-        primaries = members[trial.primary_codes[members] == FITS]
-        nodes = trial.nodes[primaries]
-        worst = np.where(state.pair_counts[nodes] > 0, state.pair_memory[nodes], 0)
-        primaries = primaries[free[nodes] - memory > worst.max(axis=1, initial=0)]
-        secondaries = members[trial.secondary_codes[members] == FITS]
-        if not len(primaries) or not len(secondaries):
-            continue
-        places = trial.candidates.place_in_group[primaries]
-        theirs = trial.nodes[secondaries]
-        taken = state.pair_memory[theirs][:, places]
-        fits = free[theirs][:, None] > taken + memory
-        fits &= secondaries[:, None] != primaries[None, :]
-        refused = owed_too_much(trial, primaries, members)
-        if refused is not None:
-            fits[np.isin(secondaries, refused[0])] &= ~refused[1]
-        if fits.any():
-            return True
-    return False

@@ -9,13 +9,12 @@ import numpy as np
 from ganetix.plan.capacity.changes import Changes
 from ganetix.plan.capacity.hardware import NONE
 from ganetix.plan.capacity.model import FAILURE_MODES, FailureMode
-from ganetix.plan.capacity.pairs import (
-    Choice,
-    best_pair,
+from ganetix.plan.capacity.pair_places import (
     pair_counts,
     pair_places,
     pairs_stay_redundant,
 )
+from ganetix.plan.capacity.pairs import Choice, best_pair
 from ganetix.plan.capacity.redundancy import Redundancy
 from ganetix.plan.capacity.singles import best_single, singles_by_score
 from ganetix.plan.capacity.trial import FITS, MODE, Trial

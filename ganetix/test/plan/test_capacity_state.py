@@ -14,6 +14,7 @@ from ganetix.plan.capacity.changes import Changes
 from ganetix.plan.capacity.guest import Guest
 from ganetix.plan.capacity.hardware import NONE
 from ganetix.plan.capacity.model import CapCluster, CapInstance
+from ganetix.plan.capacity.pair_places import pair_places
 from ganetix.plan.capacity.pair_scores import PairScores
 from ganetix.plan.capacity.score import score
 from ganetix.plan.capacity.singles import singles_by_score
@@ -168,5 +169,5 @@ class ChoiceTests(SynchronousTestCase):
         state = ClusterState.of(cluster)
         trial = changes_of(state, PAIR).trial
         sizes = trial.candidates.sizes
-        fitting = sum(len(places) for _one, places in pairs.pair_places(trial))
+        fitting = sum(len(places) for _one, places in pair_places(trial))
         self.assertEqual(sum(counts(trial)) + fitting, int((sizes * (sizes - 1)).sum()))

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from ganetix.errors import NotFound
 from ganetix.objects.base import Value
+from ganetix.plan.capacity.driven import driven
 from ganetix.plan.capacity.model import (
     FAILURE_MODES,
     CapCluster,
@@ -24,7 +25,7 @@ from ganetix.plan.capacity.state import (
     VCPUS,
     ClusterState,
 )
-from ganetix.plan.capacity.tiered import driven, run_standard_steps, state_for
+from ganetix.plan.capacity.tiered import run_standard_steps, state_for
 
 TIGHTEST = 3
 """How many nodes are told."""

@@ -126,11 +126,10 @@ class Filling:
             known = self._outcomes[size] = fits(trial), counts(trial)
         return known
 
-    @property
-    def is_hopeless(self) -> bool:
+    def hopeless_steps(self) -> Generator[None, None, bool]:
         """Whether nothing that is placed leaves the cluster redundant."""
         if self._is_hopeless is None:
-            self._is_hopeless = self.redundancy.is_hopeless
+            self._is_hopeless = yield from self.redundancy.hopeless_steps()
         return self._is_hopeless
 
     def redundant_outcome(
@@ -143,7 +142,7 @@ class Filling:
         yield
         if size not in self._rejected:
             trial = self.trial(size)
-            if self.is_hopeless:
+            if (yield from self.hopeless_steps()):
                 rejected: int | None = counts_fitting(trial)
             else:
                 rejected = yield from any_redundant(trial, self.redundancy)
@@ -194,7 +193,7 @@ class Filling:
         """Place in blocks that leave the cluster redundant as a whole."""
         redundancy = self.redundancy
         trial = self.trial(size)
-        if self.is_hopeless:
+        if (yield from self.hopeless_steps()):
             return with_rejected(counts(trial), counts_fitting(trial))
         changes = Changes(trial)
         is_big = True
@@ -236,7 +235,7 @@ class Filling:
                 return small_mark if done > SMALL_BLOCK else None
             if done + 1 == look:
                 look *= 2
-                if self.redundancy.is_hopeless:
+                if (yield from self.redundancy.hopeless_steps()):
                     break
             elif self.redundancy.is_surely_lost:
                 break

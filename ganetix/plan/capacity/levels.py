@@ -78,7 +78,8 @@ def way_out(
 
     Also how many of it may be placed.
     """
-    if filling.request.capacity_checks and filling.is_hopeless:
+    checked = filling.request.capacity_checks
+    if checked and (yield from filling.hopeless_steps()):
         return None
     for level in reversed(levels):
         for size in level.sizes:

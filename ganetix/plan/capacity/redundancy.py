@@ -8,6 +8,7 @@ from contextlib import suppress
 import numpy as np
 
 from ganetix.plan.capacity.candidates import Candidates
+from ganetix.plan.capacity.driven import driven
 from ganetix.plan.capacity.going import Departures, Going
 from ganetix.plan.capacity.hardware import Flags, Ints
 from ganetix.plan.capacity.rehome import Rehoming, Tie, Weights, best_refuge
@@ -17,6 +18,9 @@ from ganetix.plan.capacity.state import (
     UNALLOCATED,
     ClusterState,
 )
+
+AT_ONCE = 16
+"""So many nodes are looked at in one step."""
 
 SUSPECTS = 6
 """So many nodes that failed last are asked first."""
@@ -60,19 +64,16 @@ class Redundancy:
 
     def holds(self, group: int | None = None) -> bool:
         """Whether every node, or every one of a group, can be evacuated."""
-        steps = self.steps(group)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as stop:
-                return bool(stop.value)
+        return driven(self.steps(group))
 
     def steps(self, group: int | None = None) -> Generator[None, None, bool]:
         """The same bit by bit."""
         if not self.pairs_can_fail_over(group):
             return False
         unsure = []
-        for node in self._nodes_with_others(group):
+        for count, node in enumerate(self._nodes_with_others(group)):
+            if count % AT_ONCE == 0:
+                yield
             told = self._told_by_sums(node)
             if told is None and node in self._suspects:
                 yield
@@ -92,9 +93,15 @@ class Redundancy:
     @property
     def is_hopeless(self) -> bool:
         """Whether some node cannot be evacuated, nor if any more is placed."""
+        return driven(self.hopeless_steps())
+
+    def hopeless_steps(self) -> Generator[None, None, bool]:
+        """The same bit by bit."""
         if not self.pairs_can_fail_over():
             return True
-        for node in self._nodes_with_others():
+        for count, node in enumerate(self._nodes_with_others()):
+            if count % AT_ONCE == 0:
+                yield
             if self._is_impossible(node):
                 self._suspect(node)
                 return True

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from itertools import groupby
-from typing import TypeVar
 
 from ganetix.errors import BadParameter
+from ganetix.plan.capacity.driven import driven
 from ganetix.plan.capacity.fill import Filling
 from ganetix.plan.capacity.hardware import NONE
 from ganetix.plan.capacity.levels import Level, level_of, way_out
@@ -22,7 +22,6 @@ from ganetix.plan.capacity.size import Size
 from ganetix.plan.capacity.state import ClusterState
 from ganetix.plan.capacity.step import Counts, failures_of
 
-T = TypeVar("T")
 LARGEST = 1 << 50
 """More than this of anything is a mistake."""
 
@@ -57,16 +56,6 @@ def run_tiered(state: ClusterState, request: TieredRequest) -> TieredResult:
 def run_standard(state: ClusterState, request: TieredRequest) -> TieredResult:
     """How many of the first spec of a request fit, one size only."""
     return driven(run_standard_steps(state, request))
-
-
-def driven(steps: Generator[None, None, T]) -> T:
-    """What a computation answers, when it is run to its end."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            answer: T = stop.value
-            return answer
 
 
 def run_tiered_steps(

@@ -135,12 +135,12 @@ class GuestStart:
     async def _comes_alive(self) -> str:
         """Let the guest go; which sign of life it shows, in words."""
         clock = self._host.reactor
-        client = await self._target.watch.attach(self._target.events_socket())
         source = boot_source(self._guest, self._hvparams)
-        signs = LifeSigns(client, self._target.files, source)
         timeout = int(self._hvparams["life_sign_timeout"])
         deadline = clock.seconds() + timeout
         try:
+            client = await self._target.watch.attach(self._target.events_socket())
+            signs = LifeSigns(client, self._target.files, source)
             await client.execute("cont")
             if timeout == 0:
                 return "was started, its sign of life is not waited for"

@@ -27,16 +27,12 @@ from ganetix.cli.capacity.nodes import columns_named, node_table
 from ganetix.cli.errors import Failure
 from ganetix.cli.parser import Options
 from ganetix.cli.streams import Streams
+from ganetix.plan.capacity.driven import driven
 from ganetix.plan.capacity.fill import Filling
 from ganetix.plan.capacity.model import CapCluster, TieredRequest, TieredResult
 from ganetix.plan.capacity.outcome import filled
 from ganetix.plan.capacity.state import FAILING, ClusterState
-from ganetix.plan.capacity.tiered import (
-    driven,
-    run_standard,
-    run_tiered,
-    state_for,
-)
+from ganetix.plan.capacity.tiered import run_standard, run_tiered, state_for
 from ganetix.plan.capacity.totals import Totals, totals
 
 

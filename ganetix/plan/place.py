@@ -91,21 +91,6 @@ def refusal(
     return None
 
 
-def refusals(
-    snapshot: Snapshot,
-    candidates: Iterable[Node],
-    states: Mapping[str, NodeState],
-    memory_mib: int,
-    disk_mib: int,
-) -> dict[str, str]:
-    """Why nodes cannot take an instance of this size, by name."""
-    found = {
-        node.name: refusal(snapshot, node, states.get(node.uuid), memory_mib, disk_mib)
-        for node in candidates
-    }
-    return {name: reason for name, reason in found.items() if reason is not None}
-
-
 def place(
     snapshot: Snapshot,
     candidates: Iterable[Node],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 from twisted.internet.defer import Deferred
 
 from ganetix.config.snapshot import Snapshot
@@ -28,8 +28,9 @@ from ganetix.plan.capacity.report import (
 from ganetix.plan.capacity.requests import Capacities, Capacity
 from ganetix.plan.capacity.view import cap_cluster, request_of
 from ganetix.plan.params import capacity_params
-from ganetix.rpc.methods import NODE_INFO, NodeInfo, NodeInfoRequest
+from ganetix.rpc.methods import NodeInfo
 from ganetix.units.base import Context
+from ganetix.units.node_states import ask_each
 
 BUILTIN = "builtin"
 
@@ -39,10 +40,7 @@ class ClusterExport:
 
     async def gather(self, op: OpClusterExport, context: Context) -> CapCluster:
         """Configuration and nodes."""
-        snapshot = context.snapshot
-        groups = [snapshot.group(name).uuid for name in op.groups]
-        groups = groups or list(snapshot.groups)
-        return cap_cluster(snapshot, await _ask_nodes(context, groups), groups)
+        return await _seen(op.groups, context)
 
     def plan(self, op: OpClusterExport, facts: CapCluster) -> CapCluster:
         """Nothing to decide."""
@@ -60,10 +58,7 @@ class ClusterBalance:
 
     async def gather(self, op: OpClusterBalance, context: Context) -> CapCluster:
         """Configuration and nodes."""
-        snapshot = context.snapshot
-        groups = [snapshot.group(name).uuid for name in op.groups]
-        groups = groups or list(snapshot.groups)
-        return cap_cluster(snapshot, await _ask_nodes(context, groups), groups)
+        return await _seen(op.groups, context)
 
     def plan(self, op: OpClusterBalance, facts: CapCluster) -> CapCluster:
         """Nothing to decide here."""
@@ -160,23 +155,33 @@ class ComputeCapacity:
 
 async def _ask_nodes(context: Context, groups: list[str]) -> dict[str, NodeInfo]:
     snapshot = context.snapshot
-    cluster = snapshot.cluster
-    request = NodeInfoRequest(
-        hypervisors=cluster.enabled_hypervisors,
-        disk_templates=cluster.enabled_disk_templates,
-    )
-    infos: dict[str, NodeInfo] = {}
-
-    async def ask(node: Node) -> None:
-        try:
-            infos[node.uuid] = await context.call(node, NODE_INFO, request)
-        except GanetixError as error:
-            context.progress.warn(f"{node.name} counts as offline: {error.message}")
-
     nodes = [node for uuid in groups for node in snapshot.nodes_of(uuid)]
-    online = [node for node in nodes if not node.offline]
-    await settle([Deferred.fromCoroutine(ask(node)) for node in online])
-    return infos
+
+    def not_heard(node: Node, error: GanetixError) -> None:
+        context.progress.warn(f"{node.name} counts as offline: {error.message}")
+
+    templates = snapshot.cluster.enabled_disk_templates
+    return await ask_each(context, nodes, templates, not_heard)
+
+
+async def _seen(groups: tuple[str, ...], context: Context) -> CapCluster:
+    """The groups of these names, none named: all, with what their nodes say now."""
+    snapshot = context.snapshot
+    uuids = [snapshot.group(name).uuid for name in groups] or list(snapshot.groups)
+    return cap_cluster(snapshot, await _ask_nodes(context, uuids), uuids)
+
+
+async def _fits(
+    op: OpComputeCapacity, context: Context, plan: CapacityFacts, uuid: str
+) -> tuple[int, ...]:
+    """How many fit of each size that was asked for."""
+    cluster, params = _view(plan, [uuid]), plan.params[uuid]
+    counts = []
+    for size in op.fits:
+        request = request_of(replace(params, max_inst_spec=size))
+        found = await context.services.allocation.tiered(cluster, request)
+        counts.append(_count(found, size))
+    return tuple(counts)
 
 
 async def _explained(
@@ -208,21 +213,8 @@ async def _computed(
     cluster = _view(plan, [uuid])
     allocation = context.services.allocation
     result = await allocation.tiered(cluster, request_of(params))
-    fits = [
-        await allocation.tiered(cluster, request_of(_sized(params, size)))
-        for size in op.fits
-    ]
-    return _report(
-        plan,
-        uuid,
-        params,
-        result,
-        tuple(_count(found, size) for found, size in zip(fits, op.fits, strict=True)),
-    )
-
-
-def _sized(params: CapacityParams, size: InstanceSize) -> CapacityParams:
-    return replace(params, max_inst_spec=size)
+    fits = await _fits(op, context, plan, uuid)
+    return _report(plan, uuid, params, result, fits)
 
 
 def _count(result: TieredResult, size: InstanceSize) -> int:
@@ -265,7 +257,9 @@ async def _by_program(
     """What an external allocator says; it may not know the request at all."""
     request = Capacity(
         groups=tuple(groups),
-        parameters={uuid: _given(plan.params[uuid]) for uuid in groups},
+        parameters={
+            uuid: CapacityOverrides(**asdict(plan.params[uuid])) for uuid in groups
+        },
     )
     cluster = _view(plan, groups)
     hypervisors = plan.snapshot.cluster.enabled_hypervisors
@@ -283,21 +277,6 @@ async def _by_program(
             )
         result = TieredResult(tspecs=found.tspecs, reason=found.reason)
         params = plan.params[uuid]
-        fits = []
-        for size in op.fits:
-            there = await context.services.allocation.tiered(
-                _view(plan, [uuid]), request_of(_sized(params, size))
-            )
-            fits.append(_count(there, size))
-        reports[uuid] = _report(plan, uuid, params, result, tuple(fits))
+        fits = await _fits(op, context, plan, uuid)
+        reports[uuid] = _report(plan, uuid, params, result, fits)
     return reports
-
-
-def _given(params: CapacityParams) -> CapacityOverrides:
-    return CapacityOverrides(
-        max_inst_spec=params.max_inst_spec,
-        default_template=params.default_template,
-        max_cpu_ratio=params.max_cpu_ratio,
-        max_disk_usage=params.max_disk_usage,
-        capacity_checks=params.capacity_checks,
-    )

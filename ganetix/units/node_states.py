@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from twisted.internet.defer import Deferred
 
@@ -34,24 +34,40 @@ async def ask_infos(
     Nodes that are offline are not asked; those that do not answer are left out with a
     warning, but a single one's failure is raised.
     """
+
+    def not_heard(node: Node, error: GanetixError) -> None:
+        if len(nodes) == 1:
+            raise error
+        context.progress.warn(f"node {node.name} is left out: {error}")
+
+    return await ask_each(context, nodes, (disk_template,), not_heard)
+
+
+async def ask_each(
+    context: Context,
+    nodes: Sequence[Node],
+    disk_templates: tuple[str, ...],
+    not_heard: Callable[[Node, GanetixError], None],
+) -> dict[str, NodeInfo]:
+    """What nodes that are not offline say by UUID, with the space of disk templates.
+
+    Those that do not answer are missing; ``not_heard`` is told why, and may raise.
+    """
     request = NodeInfoRequest(
         hypervisors=context.snapshot.cluster.enabled_hypervisors,
-        disk_templates=(disk_template,),
+        disk_templates=disk_templates,
     )
+    infos: dict[str, NodeInfo] = {}
 
-    async def ask(node: Node) -> tuple[str, NodeInfo] | None:
+    async def ask(node: Node) -> None:
         try:
-            info = await context.call(node, NODE_INFO, request)
+            infos[node.uuid] = await context.call(node, NODE_INFO, request)
         except GanetixError as error:
-            if len(nodes) == 1:
-                raise
-            context.progress.warn(f"node {node.name} is left out: {error}")
-            return None
-        return node.uuid, info
+            not_heard(node, error)
 
     asked = [node for node in nodes if not node.offline]
-    answers = await settle([Deferred.fromCoroutine(ask(node)) for node in asked])
-    return dict(answer for answer in answers if answer is not None)
+    await settle([Deferred.fromCoroutine(ask(node)) for node in asked])
+    return infos
 
 
 def states_of(

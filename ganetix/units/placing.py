@@ -11,7 +11,7 @@ from ganetix.objects.base import Value
 from ganetix.plan.capacity.requests import Allocate, Nodes
 from ganetix.plan.capacity.view import cap_cluster, newcomer_of
 from ganetix.plan.params import backend_params
-from ganetix.plan.place import place, refusals
+from ganetix.plan.place import place
 from ganetix.rpc.methods import NodeInfo
 from ganetix.units.base import Context
 from ganetix.units.node_states import states_of
@@ -52,8 +52,8 @@ async def choose_node(
     disk = sum(each.size_mib for each in instance.disks)
     candidates = snapshot.nodes_of(group.uuid)
     states = states_of(infos, instance.disk_template)
-    refused = refusals(snapshot, candidates, states, memory, disk)
     fallback = place(snapshot, candidates, states, memory, disk)
+    refused = fallback.refusals
     name = allocator or DEFAULT
     if name == DEFAULT:
         name = snapshot.cluster.default_iallocator

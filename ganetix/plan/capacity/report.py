@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from msgspec.structs import asdict, replace
+
 from ganetix.objects import CapacityOverrides, CapacityParams, InstanceSize
 from ganetix.objects.base import Value
 from ganetix.objects.group import AllocationPolicy
@@ -50,15 +52,9 @@ def with_overrides(
     params: CapacityParams, overrides: CapacityOverrides
 ) -> CapacityParams:
     """A group's parameters with those of the request in their place."""
-    spec, template = overrides.max_inst_spec, overrides.default_template
-    ratio, usage = overrides.max_cpu_ratio, overrides.max_disk_usage
-    checks = overrides.capacity_checks
-    return CapacityParams(
-        max_inst_spec=params.max_inst_spec if spec is None else spec,
-        default_template=params.default_template if template is None else template,
-        max_cpu_ratio=params.max_cpu_ratio if ratio is None else ratio,
-        max_disk_usage=params.max_disk_usage if usage is None else usage,
-        capacity_checks=params.capacity_checks if checks is None else checks,
+    given = asdict(overrides).items()
+    return replace(
+        params, **{name: value for name, value in given if value is not None}
     )
 
 

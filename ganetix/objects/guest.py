@@ -20,6 +20,11 @@ GuestState = Literal[
     "left",  # has gone to another node; what is left of it here runs no more
 ]
 
+UP_STATES: frozenset[GuestState] = frozenset(
+    {"running", "starting", "paused", "unknown"}
+)
+"""States in which a guest's process is there, and has its memory."""
+
 StopOutcome = Literal["shutdown", "ended", "was-down"]
 
 
@@ -71,3 +76,8 @@ class GuestInfo(Value, frozen=True, kw_only=True):
     accelerator: str = ""
     since: float = 0.0
     detail: str = ""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether its process is there."""
+        return self.state in UP_STATES

@@ -18,7 +18,6 @@ from ganetix.plan.place import NodeState, place, refusal
 MOVABLE_TEMPLATES = frozenset({"diskless"})
 """Disk templates whose disks, if any, every node of a group reaches."""
 
-ALIVE = ("running", "starting", "paused", "unknown")
 
 MoveOp = OpInstanceFailover | OpInstanceMigrate
 
@@ -154,7 +153,7 @@ def asked_node(intent: InstanceIntent, snapshot: Snapshot) -> Node | None:
 
 def is_alive(guest: GuestInfo | None) -> bool:
     """Whether a node runs the guest."""
-    return guest is not None and guest.state in ALIVE
+    return guest is not None and guest.is_up
 
 
 def _memory_mib(instance: Instance, node: Node, snapshot: Snapshot) -> int:

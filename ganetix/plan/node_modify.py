@@ -18,7 +18,6 @@ from ganetix.plan.roles import Wish, changed_role, role_of
 from ganetix.plan.settings import check_serial
 from ganetix.rpc.methods import NodeInfo, NodeVerify
 
-ALIVE = ("running", "starting", "paused", "unknown")
 SHOWN = 8
 
 
@@ -213,7 +212,7 @@ def stale_guests(
 
 def running_names(guests: tuple[GuestInfo, ...]) -> list[str]:
     """Names of the guests whose processes are there."""
-    return sorted(guest.name for guest in guests if guest.state in ALIVE)
+    return sorted(guest.name for guest in guests if guest.is_up)
 
 
 def shown(names: Iterable[str]) -> str:

@@ -12,7 +12,6 @@ from ganetix.objects.base import Value
 from ganetix.objects.finding import Finding, FindingLevel
 from ganetix.opcodes.parameters import BACKEND, check_given
 from ganetix.plan.group import Placed, nodes_of_instance
-from ganetix.plan.instance_move import ALIVE
 from ganetix.rpc.methods import NodeVerify
 
 
@@ -180,7 +179,7 @@ def _state_of(guest: GuestInfo | None) -> _Seen:
     if guest is None:
         return _Seen(alive=False, user_down=False, text="not there")
     return _Seen(
-        alive=guest.state in ALIVE,
+        alive=guest.is_up,
         user_down=guest.state == "user-down",
         text=guest.state,
     )

@@ -11,7 +11,7 @@ from ganetix.objects import Node
 from ganetix.objects.base import Value
 from ganetix.objects.finding import Finding, FindingLevel
 from ganetix.plan.crypto import Trust
-from ganetix.plan.instance_move import ALIVE, MOVABLE_TEMPLATES
+from ganetix.plan.instance_move import MOVABLE_TEMPLATES
 from ganetix.plan.node import MAX_CLOCK_SKEW_SECONDS
 from ganetix.plan.params import backend_params, node_params
 from ganetix.plan.place import NodeState, free_mib
@@ -220,7 +220,7 @@ def _room(snapshot: Snapshot, node: Node, info: NodeInfo) -> Room:
         i.uuid: Guest(name=i.name, memory_mib=backend_params(i, snapshot).memory_mib)
         for i in up
     }
-    running = {g.uuid: g.memory_mib for g in info.guests if g.state in ALIVE}
+    running = {g.uuid: g.memory_mib for g in info.guests if g.is_up}
     state = NodeState(
         memory_total_mib=info.memory_total_mib,
         memory_free_mib=info.memory_free_mib,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 from ganetix.objects import Cluster, GuestInfo, Instance, Node
-from ganetix.objects.guest import GuestState
 from ganetix.plan import roles
 
 InstanceStatus = Literal[
@@ -20,12 +19,10 @@ InstanceStatus = Literal[
 ]
 NodeState = Literal["live", "offline", "unreachable"]
 
-_UP: frozenset[GuestState] = frozenset({"running", "starting", "paused", "unknown"})
-
 
 def is_up(guest: GuestInfo | None) -> bool:
     """Whether the guest's process is there."""
-    return guest is not None and guest.state in _UP
+    return guest is not None and guest.is_up
 
 
 def status_of(

@@ -40,7 +40,6 @@ from ganetix.units.base import Context
 from ganetix.units.instance_clear import purge
 from ganetix.units.instance_settle import settle_earlier
 
-ALIVE = ("running", "starting", "paused", "unknown")
 OUTCOME_UNKNOWN = (NodeUnreachable, RemoteFailure, Unavailable)
 """After these nobody knows whether the node has done what it was asked."""
 
@@ -123,7 +122,7 @@ async def shut_down(context: Context, target: Target, seconds: float) -> str:
 
 def is_alive(target: Target) -> bool:
     """Whether the node runs the guest."""
-    return target.running is not None and target.running.state in ALIVE
+    return target.running is not None and target.running.is_up
 
 
 class InstanceStartup:

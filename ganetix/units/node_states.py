@@ -13,8 +13,6 @@ from ganetix.plan.place import NodeState
 from ganetix.rpc.methods import NODE_INFO, NodeInfo, NodeInfoRequest
 from ganetix.units.base import Context
 
-TAKES_MEMORY = ("running", "starting", "paused", "unknown")
-
 
 async def ask_states(
     context: Context, nodes: Sequence[Node], disk_template: str
@@ -83,9 +81,5 @@ def _state(info: NodeInfo, disk_template: str) -> NodeState:
         memory_total_mib=info.memory_total_mib,
         memory_free_mib=info.memory_free_mib,
         disk_free_mib=space.get(disk_template),
-        running={
-            guest.uuid: guest.memory_mib
-            for guest in info.guests
-            if guest.state in TAKES_MEMORY
-        },
+        running={guest.uuid: guest.memory_mib for guest in info.guests if guest.is_up},
     )

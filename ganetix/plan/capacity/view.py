@@ -23,8 +23,6 @@ from ganetix.plan.capacity.requests import Newcomer
 from ganetix.plan.params import backend_params, capacity_params, node_params
 from ganetix.rpc.methods import NodeInfo
 
-UP = ("running", "starting", "paused", "unknown")
-
 SMALLEST = Spec(memory=1, vcpus=1)
 """External allocators count how many of a policy's smallest fit: never of nothing."""
 
@@ -176,7 +174,7 @@ def _node(
 
 def _not_yet_taken(snapshot: Snapshot, node: Node, info: NodeInfo) -> int:
     """MiB that are promised to guests which did not run when the node was asked."""
-    running = {guest.uuid for guest in info.guests if guest.state in UP}
+    running = {guest.uuid for guest in info.guests if guest.is_up}
     wanted = (
         *(i for i in snapshot.instances_on(node.uuid) if i.admin_state == "up"),
         *_to_come(snapshot, node.uuid),
@@ -234,7 +232,7 @@ def _status(
         return "ERROR_nodeoffline"
     if info is None:
         return "ERROR_nodedown"
-    is_up = guest is not None and guest.state in UP
+    is_up = guest is not None and guest.is_up
     if instance.admin_state == "down":
         return "ERROR_up" if is_up else "ADMIN_down"
     # One that is to run keeps its memory, whether it has come up yet or not.

@@ -11,15 +11,13 @@ from ganetix.allocators.htools_text import write_text
 from ganetix.allocators.pool import WorkerPool
 from ganetix.interfaces import Say
 from ganetix.plan.capacity.model import CapCluster, TieredRequest, TieredResult
-from ganetix.plan.capacity.requests import Answer, AnyRequest
+from ganetix.plan.capacity.requests import BUILTIN, Answer, AnyRequest
 from ganetix.plan.capacity.work import (
     AllocateWork,
     BalanceWork,
     ExplainWork,
     TieredWork,
 )
-
-BUILTIN = "builtin"
 
 
 class Allocators:

@@ -13,7 +13,7 @@ from ganetix.interfaces import Say
 from ganetix.plan.allocate import answer, balance
 from ganetix.plan.capacity import in_words
 from ganetix.plan.capacity.model import CapCluster, TieredRequest, TieredResult
-from ganetix.plan.capacity.requests import Answer, AnyRequest
+from ganetix.plan.capacity.requests import BUILTIN, Answer, AnyRequest
 from ganetix.plan.capacity.tiered import tiered
 
 Program = Callable[[CapCluster, AnyRequest], Answer]
@@ -63,7 +63,7 @@ class InlineAllocation:
     ) -> Deferred[Answer]:
         """What the program of that name answers."""
         self.asked.append((name, request))
-        if name == "builtin":
+        if name == BUILTIN:
             return execute(answer, cluster, request)
         if name not in self.programs:
             return fail(NotFound(f"there is no allocator {name}"))

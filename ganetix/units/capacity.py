@@ -25,14 +25,12 @@ from ganetix.plan.capacity.report import (
     rows_of,
     with_overrides,
 )
-from ganetix.plan.capacity.requests import Capacities, Capacity
+from ganetix.plan.capacity.requests import BUILTIN, Capacities, Capacity
 from ganetix.plan.capacity.view import cap_cluster, request_of
 from ganetix.plan.params import capacity_params
 from ganetix.rpc.methods import NodeInfo
 from ganetix.units.base import Context
 from ganetix.units.node_states import ask_each
-
-BUILTIN = "builtin"
 
 
 class ClusterExport:

@@ -11,6 +11,9 @@ from ganetix.objects.base import Value
 from ganetix.objects.params import CapacityOverrides, CapacityParams
 from ganetix.plan.capacity.model import TWO_NODES, Template, TieredSpec
 
+BUILTIN = "builtin"
+"""The name of our own allocator, which is always there."""
+
 EvacuationMode = Literal["primary-only", "secondary-only", "all"]
 
 

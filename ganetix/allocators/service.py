@@ -11,10 +11,17 @@ from ganetix.allocators.htools_text import write_text
 from ganetix.allocators.pool import WorkerPool
 from ganetix.interfaces import Say
 from ganetix.plan.capacity.model import CapCluster, TieredRequest, TieredResult
-from ganetix.plan.capacity.requests import BUILTIN, Answer, AnyRequest
+from ganetix.plan.capacity.requests import (
+    BUILTIN,
+    Allocate,
+    Answer,
+    AnyRequest,
+    Comparison,
+)
 from ganetix.plan.capacity.work import (
     AllocateWork,
     BalanceWork,
+    CompareWork,
     ExplainWork,
     TieredWork,
 )
@@ -42,6 +49,10 @@ class Allocators:
         """Why no more fit, and what changes would bring: printable lines."""
         work = ExplainWork(cluster=cluster, request=request, changes=tuple(changes))
         return self._pool.compute(work)
+
+    def compared(self, cluster: CapCluster, request: Allocate) -> Deferred[Comparison]:
+        """How the built-in allocator decides on a new instance."""
+        return self._pool.compute(CompareWork(cluster=cluster, request=request))
 
     def balanced(
         self, cluster: CapCluster, max_moves: int | None

@@ -10,10 +10,16 @@ from twisted.internet.defer import Deferred, execute, fail
 from ganetix.allocators.htools_text import write_text
 from ganetix.errors import NotFound
 from ganetix.interfaces import Say
-from ganetix.plan.allocate import answer, balance
+from ganetix.plan.allocate import answer, balance, compared
 from ganetix.plan.capacity import in_words
 from ganetix.plan.capacity.model import CapCluster, TieredRequest, TieredResult
-from ganetix.plan.capacity.requests import BUILTIN, Answer, AnyRequest
+from ganetix.plan.capacity.requests import (
+    BUILTIN,
+    Allocate,
+    Answer,
+    AnyRequest,
+    Comparison,
+)
 from ganetix.plan.capacity.tiered import tiered
 
 Program = Callable[[CapCluster, AnyRequest], Answer]
@@ -42,6 +48,10 @@ class InlineAllocation:
     ) -> Deferred[tuple[str, ...]]:
         """Why no more fit, and what changes would bring: printable lines."""
         return execute(in_words.explained, cluster, request, changes)
+
+    def compared(self, cluster: CapCluster, request: Allocate) -> Deferred[Comparison]:
+        """How the built-in allocator decides on a new instance."""
+        return execute(compared, cluster, request)
 
     def balanced(
         self, cluster: CapCluster, max_moves: int | None

@@ -18,7 +18,7 @@ from ganetix.objects.remote import FileOffer
 from ganetix.opcodes import Opcode
 from ganetix.plan.capacity.model import CapCluster, TieredRequest, TieredResult
 from ganetix.plan.capacity.report import GroupReport
-from ganetix.plan.capacity.requests import Answer, AnyRequest
+from ganetix.plan.capacity.requests import Allocate, Answer, AnyRequest, Comparison
 from ganetix.plan.crypto import Trust
 from ganetix.rpc.methods import Method
 
@@ -118,6 +118,9 @@ class Allocation(Protocol):
         self, cluster: CapCluster, request: TieredRequest, changes: Sequence[str]
     ) -> Deferred[tuple[str, ...]]:
         """Why no more fit, and what changes would bring: printable lines."""
+
+    def compared(self, cluster: CapCluster, request: Allocate) -> Deferred[Comparison]:
+        """How the built-in allocator decides on a new instance."""
 
     def balanced(
         self, cluster: CapCluster, max_moves: int | None

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from ganetix.errors import NoResources
-from ganetix.objects.base import Value
 from ganetix.plan.allocate.attempt import Allocation, Attempt, guest_of
 from ganetix.plan.allocate.groups import (
     candidates,
@@ -21,55 +20,27 @@ from ganetix.plan.capacity.guest import policy_failure
 from ganetix.plan.capacity.model import FAILURE_MODES, CapCluster, CapGroup
 from ganetix.plan.capacity.pairs import Choice
 from ganetix.plan.capacity.part import of_group
-from ganetix.plan.capacity.requests import Allocate
+from ganetix.plan.capacity.requests import (
+    Allocate,
+    Candidate,
+    Comparison,
+    Refusal,
+)
 from ganetix.plan.capacity.state import ClusterState
 from ganetix.plan.capacity.trial import FITS, MODE
 
 RUNNERS_UP = 5
 
 
-class Candidate(Value, frozen=True, kw_only=True):
-    """Nodes where an instance may go, the primary first; a lower score is better."""
-
-    nodes: tuple[str, ...]
-    group: str
-    score: float
-
-
-class Refusal(Value, frozen=True, kw_only=True):
-    """A node where it may not go, and why; with a secondary, in neither role."""
-
-    node: str
-    reason: str
-
-    @property
-    def text(self) -> str:
-        """Both in one line."""
-        return f"{self.node}: {self.reason}"
-
-
-class Explanation(Value, frozen=True, kw_only=True):
-    """How an allocation is decided.
-
-    ``chosen`` is None if nothing will do; ``runners_up`` are the next best places, the
-    best first. ``groups`` says why whole groups are out.
-    """
-
-    chosen: Candidate | None
-    runners_up: tuple[Candidate, ...] = ()
-    refused: tuple[Refusal, ...] = ()
-    groups: tuple[str, ...] = ()
-
-
-def explained(cluster: CapCluster, request: Allocate) -> Explanation:
+def compared(cluster: CapCluster, request: Allocate) -> Comparison:
     """Why ``answer`` says what it says to a request to allocate one instance."""
     try:
-        return _explained(cluster, request)
+        return _compared(cluster, request)
     except NoResources as error:
-        return Explanation(chosen=None, groups=(str(error),))
+        return Comparison(chosen=None, groups=(str(error),))
 
 
-def _explained(cluster: CapCluster, request: Allocate) -> Explanation:
+def _compared(cluster: CapCluster, request: Allocate) -> Comparison:
     newcomer = request.instance
     if request.group:
         cluster = of_group(cluster, group_named(cluster.groups, request.group).uuid)
@@ -99,7 +70,7 @@ def _explained(cluster: CapCluster, request: Allocate) -> Explanation:
         refused += _refusals(attempt, group, number, newcomer.restrict_to_nodes)
     places.sort(key=lambda place: place[0])
     found = [candidate for _order, candidate in places]
-    return Explanation(
+    return Comparison(
         chosen=found[0] if found else None,
         runners_up=tuple(found[1 : 1 + RUNNERS_UP]),
         refused=tuple(refused),

@@ -192,3 +192,36 @@ class Answer(Value, frozen=True, kw_only=True):
 
     info: str
     result: Result | None = None
+
+
+class Candidate(Value, frozen=True, kw_only=True):
+    """Nodes where an instance may go, the primary first; a lower score is better."""
+
+    nodes: tuple[str, ...]
+    group: str
+    score: float
+
+
+class Refusal(Value, frozen=True, kw_only=True):
+    """A node where it may not go, and why; with a secondary, in neither role."""
+
+    node: str
+    reason: str
+
+    @property
+    def text(self) -> str:
+        """Both in one line."""
+        return f"{self.node}: {self.reason}"
+
+
+class Comparison(Value, frozen=True, kw_only=True):
+    """How the built-in allocator decides on a new instance.
+
+    ``chosen`` is None if nothing will do; ``runners_up`` are the next best places, the
+    best first. ``groups`` says why whole groups are out.
+    """
+
+    chosen: Candidate | None
+    runners_up: tuple[Candidate, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    groups: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ import msgspec
 from ganetix.errors import GanetixError, WireError
 from ganetix.objects.base import Value
 from ganetix.plan.capacity.model import CapCluster, TieredRequest, TieredResult
-from ganetix.plan.capacity.requests import Answer, AnyRequest
+from ganetix.plan.capacity.requests import Allocate, Answer, AnyRequest, Comparison
 
 
 class Work(Value, frozen=True, kw_only=True, tag_field="work"):
@@ -30,6 +30,12 @@ class AllocateWork(Work, frozen=True, kw_only=True, tag="allocate"):
     request: AnyRequest
 
 
+class CompareWork(Work, frozen=True, kw_only=True, tag="compare"):
+    """How the built-in allocator decides on one instance: an ``Comparison``."""
+
+    request: Allocate
+
+
 class ExplainWork(Work, frozen=True, kw_only=True, tag="explain"):
     """Why no more fit, and what changes would bring: printable lines.
 
@@ -46,10 +52,11 @@ class BalanceWork(Work, frozen=True, kw_only=True, tag="balance"):
     max_moves: int | None = None
 
 
-AnyWork = TieredWork | AllocateWork | ExplainWork | BalanceWork
+AnyWork = TieredWork | AllocateWork | CompareWork | ExplainWork | BalanceWork
 RESULTS: dict[type[Work], Any] = {
     TieredWork: TieredResult,
     AllocateWork: Answer,
+    CompareWork: Comparison,
     ExplainWork: tuple[str, ...],
     BalanceWork: dict[str, object],
 }
@@ -104,6 +111,10 @@ def _compute(work: AnyWork) -> object:
             from ganetix.plan.allocate.balance import balance
 
             return balance(work.cluster, max_moves=work.max_moves)
+        case CompareWork():
+            from ganetix.plan.allocate import compared
+
+            return compared(work.cluster, work.request)
         case AllocateWork():
             from ganetix.plan.allocate import answer
 

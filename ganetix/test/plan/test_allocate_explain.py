@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
-from ganetix.plan.allocate import Explanation, answer, explained
+from ganetix.plan.allocate import answer, compared
 from ganetix.plan.capacity.model import CapCluster
-from ganetix.plan.capacity.requests import Allocate, Newcomer, Nodes
+from ganetix.plan.capacity.requests import Allocate, Comparison, Newcomer, Nodes
 from ganetix.test.plan.small_clusters import (
     POLICY,
     cluster,
@@ -18,8 +18,8 @@ from ganetix.test.plan.small_clusters import (
 )
 
 
-def explain(found: CapCluster, one: Newcomer, group: str = "") -> Explanation:
-    return explained(found, Allocate(instance=one, group=group))
+def explain(found: CapCluster, one: Newcomer, group: str = "") -> Comparison:
+    return compared(found, Allocate(instance=one, group=group))
 
 
 def reason(found: CapCluster, one: Newcomer, name: str) -> str:
@@ -42,7 +42,7 @@ class ChosenTests(SynchronousTestCase):
         """The nodes are those of the answer, with their score."""
         request = Allocate(instance=newcomer())
         result = answer(self.found, request).result
-        chosen = explained(self.found, request).chosen
+        chosen = compared(self.found, request).chosen
         assert chosen is not None and isinstance(result, Nodes)
         self.assertEqual(chosen.nodes, result.nodes)
         self.assertEqual(chosen.group, "a")

@@ -100,7 +100,7 @@ class Admission:
             now, other, status = self._clock.seconds(), unmet.job_id, unmet.ended_as
             end = self._runner.end_quietly(live, lambda j: j.unmet(now, other, status))
             _ = Deferred.fromCoroutine(end)
-        elif not self._depend.open(job_id):
+        elif not self._depend.is_open(job_id):
             work = partial(self._run, live)
             live.task = self._scheduler.add(f"job {job_id}", work, live.job.priority)
 

@@ -67,6 +67,10 @@ class Dependencies:
         """What a job still waits for."""
         return tuple(self._open.get(number, {}).values())
 
+    def is_open(self, number: int) -> bool:
+        """Whether a job still waits for others."""
+        return number in self._open
+
     def unmet(self, number: int) -> Unmet | None:
         """Why a job can never begin."""
         return self._unmet.get(number)

@@ -103,6 +103,8 @@ class Job(Value, frozen=True, kw_only=True, gc=False):
     @property
     def status(self) -> JobStatus:
         """One word for all opcodes: how they ended, or how far the current one is."""
+        if len(self.ops) == 1:
+            return self.ops[0].status
         index = self.current
         if index is not None:
             return self.ops[index].status

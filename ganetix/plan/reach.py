@@ -10,6 +10,8 @@ from ganetix.plan.lock_plan import LockPlan
 Reach = frozenset[str] | None
 """UUIDs of groups; None is all of them."""
 
+_NOWHERE: frozenset[str] = frozenset()
+
 
 def reach_of(locks: LockPlan, snapshot: Snapshot) -> Reach:
     """The groups of all that is locked.
@@ -17,6 +19,8 @@ def reach_of(locks: LockPlan, snapshot: Snapshot) -> Reach:
     An opcode that locks nothing but the cluster is about all of it, and so is one that
     locks all groups, nodes or instances. One that locks nothing talks to nobody.
     """
+    if not locks:
+        return _NOWHERE
     if locks.keys() == {"cluster"}:
         return None
     if any(wanted.all is not None for wanted in locks.values()):

@@ -77,11 +77,11 @@ def why_not_master(path: Path, own: str) -> str | None:
 
 
 def not_master(name: str, since: float, was_master: bool = True) -> str:
-    """The line that says who is master instead."""
+    """The line that says who is master instead; ``since`` is 0 if it is not known."""
     what = "no longer master" if was_master else "not the master"
-    when = datetime.fromtimestamp(since, UTC)
+    when = f" since {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M:%S} UTC"
     return (
-        f"this node is {what}: {name} is since {when:%Y-%m-%d %H:%M:%S} UTC; run"
+        f"this node is {what}: {name} is{when if since else ''}; run"
         f" ganetix-master there, or 'gnt-cluster master-failover' here to take over"
     )
 

@@ -16,6 +16,7 @@ from ganetix.errors import BadParameter, NotAllowed, StateFault
 from ganetix.flow.shield import shielded
 from ganetix.interfaces import Offload
 from ganetix.node.calls import handler
+from ganetix.node.obeyed import ssconf_value
 from ganetix.node.replica_store import ReplicaStore
 from ganetix.node.turns import Turns
 from ganetix.objects.replica import Claim
@@ -190,18 +191,12 @@ class ReplicaCalls:
             path.unlink(missing_ok=True)
 
     def _belief(self) -> MasterBelief:
-        epoch = self._ssconf("master_epoch")
+        epoch = ssconf_value(self._paths, "master_epoch")
         return MasterBelief(
-            master=self._ssconf("master_node_uuid"),
-            name=self._ssconf("master_node"),
+            master=ssconf_value(self._paths, "master_node_uuid"),
+            name=ssconf_value(self._paths, "master_node"),
             epoch=int(epoch) if epoch.isdecimal() else 0,
         )
-
-    def _ssconf(self, name: str) -> str:
-        try:
-            return self._paths.ssconf(name).read_text("utf-8").strip()
-        except OSError:
-            return ""
 
 
 def _checked(claim: Claim, call: Call) -> Claim:

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from ganetix.errors import Bug, StaleEpoch, StateFault, WrongState
 from ganetix.interfaces import IReplicaEngine, Offload
+from ganetix.node.obeyed import claim_by_rows
 from ganetix.objects.replica import (
     Claim,
     Epoch,
@@ -41,7 +42,6 @@ from ganetix.state.replicate_rows import (
     epochs_in,
     is_shared,
     members_in,
-    promise_in,
     promise_row,
 )
 from ganetix.state.rows import Batch, Row, RowKey
@@ -110,12 +110,19 @@ class ReplicaStore:
     Not reentrant: the next call must wait for the end of the last.
 
     :param own: this node's UUID
+    :param hear: told whom this store obeys, when it may be somebody new
     """
 
     _log: ClassVar[Logger] = Logger()
 
-    def __init__(self, own: str, medium: Medium) -> None:
+    def __init__(
+        self,
+        own: str,
+        medium: Medium,
+        hear: Callable[[Claim], None] = lambda claim: None,
+    ) -> None:
         self._own = own
+        self._hear = hear
         self._medium = medium
         self._engine: IReplicaEngine | None = None
         self._forget()
@@ -209,6 +216,7 @@ class ReplicaStore:
             if claim.number > self._promise.number:
                 await engine.note([promise_row(claim)])
                 self._promise = claim
+                self._hear(claim)
             return await work()
         except StaleEpoch:
             raise
@@ -251,13 +259,9 @@ class ReplicaStore:
         self._revision = revision
         self._history = epochs_in(rows) or ()
         self._record = members_in(rows) or Members()
-        self._promise = promise_in(rows) or Claim()
+        self._promise = claim_by_rows(rows)
         self._recent = RecentLog()
-        if self._history and self._history[-1].number > self._promise.number:
-            last = self._history[-1]
-            self._promise = Claim(
-                number=last.number, master=last.master, since=last.since
-            )
+        self._hear(self._promise)
 
     async def _append(self, request: ReplicaAppend) -> ReplicaTaken:
         if request.after != self._position:

@@ -28,6 +28,7 @@ from ganetix.node.replica_store import FileMedium, ReplicaStore
 from ganetix.node.ssconf import SsconfCalls
 from ganetix.node.turns import Turns
 from ganetix.node.verify import Find, HasAddress, VerifyCalls, finder
+from ganetix.objects.replica import Claim
 from ganetix.paths import Paths
 from ganetix.process import Runner
 
@@ -47,6 +48,7 @@ class NodeService:
         a time, in order; ``offload`` if it does the same
     :param reload_credentials: has the daemon use what the files of its certificate and
         the CAs hold now
+    :param hear: told who is master, by ssconf or by a promise
     :param find: tells whether another node is at an address and port; from ``reactor``
         if it is not given
     """
@@ -69,13 +71,14 @@ class NodeService:
         replica_offload: Offload | None = None,
         reload_credentials: Callable[[], Deferred[None]] = lambda: succeed(None),
         find: Find | None = None,
+        hear: Callable[[Claim], None] = lambda claim: None,
     ) -> None:
         providers = Providers(hypervisors, storages)
         turns, ssconf_turns = Turns(), Turns()
         clock = IReactorTime(reactor)
         self._consoles = ConsoleCalls(IReactorUNIX(reactor), providers, offload)
         medium = FileMedium(paths.state_db, replica_offload or offload)
-        replica = ReplicaStore(node_uuid, medium)
+        replica = ReplicaStore(node_uuid, medium, hear)
         self._replica = ReplicaCalls(paths, node_uuid, replica, offload)
         info = InfoCalls(clock, node_uuid, providers, read_host, offload)
         disks = DiskCalls(providers, turns)
@@ -93,7 +96,7 @@ class NodeService:
                 find=find or finder(IReactorTCP(reactor)),
             ),
             CryptoCalls(paths, node_uuid, offload, reload_credentials),
-            SsconfCalls(paths, ssconf_turns, offload),
+            SsconfCalls(paths, ssconf_turns, offload, hear),
             LeaveCalls(
                 paths,
                 providers,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from ganetix.bootstrap.ssconf import patch_ssconf, write_ssconf
 from ganetix.errors import StateFault
 from ganetix.interfaces import Offload
 from ganetix.node.calls import handler
+from ganetix.node.obeyed import MASTER_FILES, claim_by_ssconf
 from ganetix.node.turns import Turns
+from ganetix.objects.replica import Claim
 from ganetix.paths import Paths
 from ganetix.rpc.methods import SSCONF_WRITE, SsconfWrite, SsconfWritten
 
@@ -22,10 +24,20 @@ SSCONF_TURN = "ssconf"
 
 
 class SsconfCalls:
-    """Does ``ssconf_write``."""
+    """Does ``ssconf_write``.
 
-    def __init__(self, paths: Paths, turns: Turns, offload: Offload) -> None:
+    :param hear: told who is master by what was written
+    """
+
+    def __init__(
+        self,
+        paths: Paths,
+        turns: Turns,
+        offload: Offload,
+        hear: Callable[[Claim], None] = lambda claim: None,
+    ) -> None:
         self._paths = paths
+        self._hear = hear
         self._turns = turns
         self._offload = offload
 
@@ -53,4 +65,6 @@ class SsconfCalls:
             raise StateFault(
                 f"ssconf cannot be written: {os.strerror(error.errno or 0)}"
             ) from error
+        if written and not MASTER_FILES.isdisjoint(request.files):
+            self._hear(await self._offload(lambda: claim_by_ssconf(self._paths)))
         return SsconfWritten(needs_all=not written)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ganetix.errors import AuthenticationFailed
+from ganetix.objects.replica import Claim, stale_epoch
 from ganetix.rpc.identity import PeerIdentity
 from ganetix.rpc.methods import ENROL
 
@@ -53,6 +54,30 @@ def parse_candidates(text: str) -> dict[str, tuple[str, ...]]:
         if uuid and sign and digest:
             known[uuid] = (*known.get(uuid, ()), digest)
     return known
+
+
+class Allegiance:
+    """Whom this node obeys: the master of the newest epoch that it has heard of.
+
+    Who has heard of none obeys everybody. This is only memory; ssconf and promises, by
+    which a daemon begins, are what lasts.
+    """
+
+    def __init__(self, obeyed: Claim) -> None:
+        self.obeyed = obeyed
+
+    def hear(self, claim: Claim) -> None:
+        """Somebody commands in an epoch, or is to."""
+        if claim.is_obeyed_after(self.obeyed) and (
+            claim.number > self.obeyed.number or claim.since
+        ):
+            self.obeyed = claim
+
+    def obey(self, claim: Claim) -> None:
+        """Somebody commands; fails with ``StaleEpoch`` if that is over."""
+        if not claim.is_obeyed_after(self.obeyed):
+            raise stale_epoch(self.obeyed)
+        self.hear(claim)
 
 
 class CandidatesFile:

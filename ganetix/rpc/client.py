@@ -19,6 +19,7 @@ from ganetix.errors import (
     GanetixError,
     NodeOffline,
     NodeUnreachable,
+    StaleEpoch,
 )
 from ganetix.flow.gate import Gate
 from ganetix.interfaces import INodeRpc, Say
@@ -63,6 +64,8 @@ class NodeRpc:
     :param reactor: provides ``IReactorTCP`` and ``IReactorTime``
     :param creator_for: makes TLS connections to the node of a UUID
     :param is_wanted: whether a node that cannot be reached is still to be probed
+    :param master_epoch: the epoch in which this node commands; 0 if it does not
+    :param on_stale: told of a node that obeys another master
     """
 
     def __init__(
@@ -70,10 +73,15 @@ class NodeRpc:
         reactor: IReactorTCP,
         creator_for: Callable[[str], NodeCreator],
         is_wanted: Callable[[Node], bool] = lambda node: True,
+        *,
+        master_epoch: Callable[[], int] = lambda: 0,
+        on_stale: Callable[[Node, StaleEpoch], None] = lambda node, error: None,
     ) -> None:
         self._reactor = reactor
         self._clock = IReactorTime(reactor)
         self._creator_for = creator_for
+        self._master_epoch = master_epoch
+        self._on_stale = on_stale
         self._kept = Kept(reactor)
         self._gate = Gate(self._clock, HANDSHAKES_AT_ONCE, SLOW_HANDSHAKE_SECONDS)
         self._epochs: dict[str, str] = {}
@@ -130,6 +138,8 @@ class NodeRpc:
             wire.REQUEST_ID_HEADER: request_id.encode(),
             wire.VERSION_HEADER: ganetix.__version__.encode(),
         }
+        if master_epoch := self._master_epoch():
+            headers[wire.MASTER_EPOCH_HEADER] = b"%d" % master_epoch
         while True:
             pool = self._kept.of(node)
             exchange: Exchange[R] = Exchange(
@@ -138,6 +148,9 @@ class NodeRpc:
             try:
                 await exchange.run(method.name, headers, body, parser, say)
                 return _answered(node, parser)
+            except StaleEpoch as error:
+                self._on_stale(node, error)
+                raise
             except Silence:
                 raise NodeUnreachable(
                     f"{where(node)} fell silent during {method.name}:"

@@ -21,9 +21,11 @@ from ganetix.errors import (
     Cancelled,
     GanetixError,
     NotFound,
+    StaleEpoch,
     Unavailable,
 )
 from ganetix.objects import new_uuid
+from ganetix.objects.replica import Claim
 from ganetix.rpc import wire
 from ganetix.rpc.admission import Candidates, admit
 from ganetix.rpc.identity import PeerIdentity
@@ -76,6 +78,7 @@ class RpcResource(Resource):
 
     :param handlers: what this node does, by method name
     :param candidates: asked anew for every call
+    :param obey: told who commands, by its word; raises what refuses it
     """
 
     isLeaf = True
@@ -86,8 +89,10 @@ class RpcResource(Resource):
         handlers: Mapping[str, Handler],
         candidates: Candidates,
         memory: RequestMemory | None = None,
+        obey: Callable[[Claim], None] = lambda claim: None,
     ) -> None:
         Resource.__init__(self)
+        self._obey = obey
         self._clock = clock
         self._handlers = handlers
         self._candidates = candidates
@@ -119,7 +124,7 @@ class RpcResource(Resource):
         try:
             self._dispatch(request, reply)
         except GanetixError as error:
-            if isinstance(error, AuthenticationFailed):
+            if isinstance(error, AuthenticationFailed | StaleEpoch):
                 _log.warn(
                     "call of {rpc} from {address} refused: {reason}",
                     rpc=_method_name(request),
@@ -137,6 +142,10 @@ class RpcResource(Resource):
         method, handler = METHODS.get(name), self._handlers.get(name)
         if method is None or handler is None:
             raise NotFound(f"this node has no RPC method {name!r}")
+        if epoch := _header(request, wire.MASTER_EPOCH_HEADER):
+            if not _COUNT.fullmatch(epoch):
+                raise BadParameter(f"the master's epoch is {epoch!r}, not a number")
+            self._obey(Claim(number=int(epoch), master=peer.uuid))
         request_id = _header(request, wire.REQUEST_ID_HEADER)
         if not _REQUEST_ID.fullmatch(request_id):
             raise BadParameter("the request id is missing or malformed")
@@ -245,6 +254,8 @@ def _status(error: GanetixError) -> int:
             return 403
         case NotFound():
             return 404
+        case StaleEpoch():
+            return 409
         case Unavailable():
             return 503
         case _:

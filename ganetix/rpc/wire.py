@@ -3,6 +3,9 @@
 A request is ``POST /rpc/METHOD`` with one JSON value. An answer is lines of JSON: any
 number of ``{"say": text}`` and empty lines (which only show that the node is alive),
 then exactly one ``{"result": value}`` or ``{"error": {code, message, detail}}``.
+
+Whoever calls as the master says in a header in which epoch; it must be the newest that
+the node has heard of.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ REQUEST_ID_HEADER = b"X-Ganetix-Request-Id"
 VERSION_HEADER = b"X-Ganetix-Version"
 EPOCH_HEADER = b"X-Ganetix-Epoch"
 SEEN_HEADER = b"X-Ganetix-Seen"
+MASTER_EPOCH_HEADER = b"X-Ganetix-Master-Epoch"
 
 MEBIBYTE = 1024 * 1024
 MOST_REQUEST_BYTES = 64 * MEBIBYTE

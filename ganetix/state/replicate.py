@@ -13,11 +13,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from ganetix.errors import StateFault
+from ganetix.errors import StaleEpoch, StateFault
 from ganetix.flow.tasks import TaskSet
 from ganetix.interfaces import IStateEngine
 from ganetix.objects.base import Value
-from ganetix.objects.replica import Claim, Epoch, Members, Position
+from ganetix.objects.replica import Claim, Epoch, Members, Position, obeyed
 from ganetix.plan.replicas import (
     FEW,
     Ledger,
@@ -120,6 +120,12 @@ class Replicator:
         """Who commands: this node, in its epoch."""
         epoch = self.history[-1]
         return Claim(number=epoch.number, master=epoch.master, since=epoch.since)
+
+    @property
+    def epoch(self) -> int:
+        """The number of the epoch in which this node commands; 0 if it does not."""
+        commands = self.history and self._why_deposed is None
+        return self.history[-1].number if commands else 0
 
     @property
     def position(self) -> Position:
@@ -281,15 +287,27 @@ class Replicator:
         finally:
             self._is_reviewing = False
 
-    def deposed(self, claim: Claim, why: str) -> None:
-        """Stand down: confirm nothing more, and say so."""
+    def refused(self, uuid: str, error: StaleEpoch) -> None:
+        """A node that was called obeys another master: stand down."""
+        claim = obeyed(error)
+        if self.claim.is_obeyed_after(claim):
+            # It has nothing against this master that it could name.
+            return
+        self.deposed(claim, "", is_binding=uuid in self._followers)
+
+    def deposed(self, claim: Claim, why: str, is_binding: bool = True) -> None:
+        """Stand down: confirm nothing more, and say so.
+
+        :param is_binding: the claim is kept as a promise, so that this node stays down;
+            the word of a node that is no candidate must not bind it for good
+        """
         if self._why_deposed is not None:
             return
         self._why_deposed = why or f"epoch {claim.number} has begun elsewhere"
         for follower in self._followers.values():
             follower.stop()
         self._writer.give_up(self._why_deposed)
-        if claim.number:
+        if claim.number and is_binding:
             # So that it stays down, should the others be out of reach next time.
             self._tasks.spawn("promise", self._note_promise(claim))
         self._on_deposed(claim, why)

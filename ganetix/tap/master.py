@@ -169,7 +169,13 @@ class MasterDaemon(LoggedService):
             self._credentials,
             lambda uuid: accepted_certificates(self._config.snapshot(), uuid),
         )
-        self._rpc = NodeRpc(reactor, creators, self._is_wanted)
+        self._rpc = NodeRpc(
+            reactor,
+            creators,
+            self._is_wanted,
+            master_epoch=lambda: self._replicator.epoch,
+            on_stale=lambda node, error: self._replicator.refused(node.uuid, error),
+        )
         self._fence = rpc = Fence(self._rpc)
         self._links = RpcLinks(self._rpc, self._secrets)
         self._replicator = Replicator(

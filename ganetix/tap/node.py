@@ -20,13 +20,14 @@ from ganetix.hypervisor.kvm import KvmHypervisor
 from ganetix.interfaces import IHypervisor
 from ganetix.log import LoggedService
 from ganetix.netutils.bind import bind_address, listen_endpoint
+from ganetix.node.obeyed import known_claim
 from ganetix.node.os import OsProvider
 from ganetix.node.service import NodeService
 from ganetix.objects import GuestInfo
 from ganetix.objects.node import DEFAULT_PORT, Enrolment, EnrolRequest
 from ganetix.paths import Paths
 from ganetix.process import ProcessRunner
-from ganetix.rpc.admission import CandidatesFile
+from ganetix.rpc.admission import Allegiance, CandidatesFile
 from ganetix.rpc.identity import peer_identity
 from ganetix.rpc.server import RpcResource, RpcSite
 from ganetix.rpc.tls import LiveCredentials, tls_factory
@@ -102,6 +103,7 @@ class NodeDaemon(LoggedService):
             "kvm": KvmHypervisor(reactor, runner, paths, offload),
             "fake": FakeHypervisor(paths, reactor),
         }
+        allegiance = Allegiance(known_claim(paths))
         self._service = NodeService(
             reactor=reactor,
             paths=paths,
@@ -123,9 +125,12 @@ class NodeDaemon(LoggedService):
             on_left=lambda: self._leave(),
             reload_credentials=lambda: self._credentials.reload(offload),
             replica_offload=self._replica_pool.offload,
+            hear=allegiance.hear,
         )
         candidates = CandidatesFile(paths.ssconf("master_candidates_certs"))
-        self._rpc = RpcResource(reactor, self._service.handlers(), candidates)
+        self._rpc = RpcResource(
+            reactor, self._service.handlers(), candidates, obey=allegiance.obey
+        )
         self._listener: IListeningPort | None = None
 
     def startService(self) -> None:

@@ -14,12 +14,13 @@ from ganetix.errors import StateFault, Unavailable
 from ganetix.interfaces import Offload
 from ganetix.netutils.bind import listen_endpoint
 from ganetix.node.commands import NoCommands
+from ganetix.node.obeyed import known_claim
 from ganetix.node.service import NodeService
 from ganetix.node.sim import SimHost, SimResources
 from ganetix.objects.node import Enrolment, EnrolRequest
 from ganetix.paths import Paths
 from ganetix.process import Runner
-from ganetix.rpc.admission import CandidatesFile
+from ganetix.rpc.admission import Allegiance, CandidatesFile
 from ganetix.rpc.identity import peer_identity
 from ganetix.rpc.server import RpcResource, RpcSite
 from ganetix.rpc.tls import LiveCredentials, tls_factory
@@ -56,6 +57,7 @@ class SimNode:
             offload=offload,
             os_search_path=paths.os_search_path(shipped("os")),
         )
+        allegiance = Allegiance(known_claim(paths))
         self._service = NodeService(
             reactor=reactor,
             paths=paths,
@@ -69,9 +71,12 @@ class SimNode:
             on_left=self._leave,
             reload_credentials=lambda: self._credentials.reload(offload),
             read_host=host.read,
+            hear=allegiance.hear,
         )
         candidates = CandidatesFile(paths.ssconf("master_candidates_certs"))
-        self._rpc = RpcResource(reactor, self._service.handlers(), candidates)
+        self._rpc = RpcResource(
+            reactor, self._service.handlers(), candidates, obey=allegiance.obey
+        )
         self._listener: IListeningPort | None = None
 
     async def listen(self, address: str, port: int) -> None:

@@ -18,10 +18,13 @@ from ganetix.errors import (
     Bug,
     NodeUnreachable,
     RemoteFailure,
+    StaleEpoch,
 )
 from ganetix.netutils.bind import listen_endpoint
 from ganetix.netutils.probe import probe
 from ganetix.objects import Node
+from ganetix.objects.replica import Claim, obeyed
+from ganetix.rpc.client import NodeRpc, creators_of
 from ganetix.rpc.methods import (
     DELAY,
     DISK_LIST,
@@ -202,6 +205,29 @@ class CallTests(TestCase):
             self.client.call(self.node, GUEST_PURGE, huge), BadParameter
         )
         self.assertIn("guest_purge", str(error))
+
+    async def test_master_of_old(self) -> None:
+        """A master of an old epoch is refused, and notices; others call as before."""
+        told: list[tuple[str, Claim]] = []
+
+        def master(epoch: int) -> NodeRpc:
+            return NodeRpc(
+                reactor,
+                creators_of(node_identity(1).credentials()),
+                master_epoch=lambda: epoch,
+                on_stale=lambda node, error: told.append((node.uuid, obeyed(error))),
+            )
+
+        masters = [master(1), master(2)]
+        await masters[1].call(self.node, GUEST_PURGE, PURGE)
+        await self.assertFailure(
+            masters[0].call(self.node, GUEST_PURGE, PURGE), StaleEpoch
+        )
+        newer = Claim(number=2, master=node_identity(1).uuid)
+        self.assertEqual(told, [(self.node.uuid, newer)])
+        await self.client.call(self.node, GUEST_PURGE, PURGE)
+        for master in masters:
+            await master.close()
 
     async def test_ipv6(self) -> None:
         """Nodes with IPv6 addresses are called alike."""

@@ -26,6 +26,7 @@ from ganetix.objects import (
     new_uuid,
 )
 from ganetix.objects.node import Enrolment, EnrolRequest
+from ganetix.objects.replica import Claim
 from ganetix.paths import Paths
 from ganetix.rpc.identity import PeerIdentity
 from ganetix.rpc.methods import Method, OsInfo
@@ -258,6 +259,7 @@ class NodeCase(SynchronousTestCase):
         self.deaf: set[str] = set()
         self.enrolled: list[EnrolRequest] = []
         self.left: list[bool] = []
+        self.heard: list[Claim] = []
         self.node = NodeService(
             reactor=self.reactor,
             paths=self.paths,
@@ -267,6 +269,7 @@ class NodeCase(SynchronousTestCase):
             os_provider=self.os,
             offload=inline_offload,
             runner=self.runner,
+            hear=self.heard.append,
             relay_enrol=self._enrol,
             on_left=lambda: self.left.append(True),
             read_host=lambda: self.host,

@@ -13,6 +13,7 @@ from ganetix.errors import (
     WrongState,
 )
 from ganetix.flow.offload import inline_offload
+from ganetix.node.obeyed import known_claim
 from ganetix.node.replica import secrets_digest
 from ganetix.objects.replica import Claim, Epoch, Group, Members, Position
 from ganetix.objects.replica_calls import (
@@ -215,6 +216,25 @@ class ObeyTests(ReplicaCase):
         self.assertEqual(error.detail["epoch"], "2")
         self.successResultOf(self.node.finish())
         self.assertIsInstance(self.refused(REPLICA_APPEND, request), StaleEpoch)
+
+    def test_promise_counts_everywhere(self) -> None:
+        """What is promised counts for all calls, and after a restart."""
+        self.snapshot()
+        self.assertEqual(known_claim(self.paths), CLAIM)
+        newer = Claim(number=2, master=MASTER.uuid, since=9.0)
+        self.ask(REPLICA_PROMISE, ReplicaPromise(claim=newer))
+        self.assertEqual(self.heard[-1], newer)
+        self.assertEqual(known_claim(self.paths), newer)
+        self.paths.ssconf("master_epoch").write_text("3\n")
+        self.paths.ssconf("master_node_uuid").write_text("u1\n")
+        self.assertEqual(known_claim(self.paths), Claim(number=3, master="u1"))
+
+    def test_damaged_store(self) -> None:
+        """A node whose replica cannot be read obeys by ssconf."""
+        self.paths.state_db.write_bytes(b"x" * 5000)
+        self.paths.ssconf("master_epoch").write_text("3\n")
+        self.paths.ssconf("master_node_uuid").write_text("u1\n")
+        self.assertEqual(known_claim(self.paths), Claim(number=3, master="u1"))
 
     def test_for_oneself(self) -> None:
         """Nobody speaks for another node."""

@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from ganetix.bootstrap.ssconf import forget_ssconf, ssconf_names, write_ssconf
 from ganetix.errors import BadParameter, StateFault, WrongState
+from ganetix.node.obeyed import known_claim
+from ganetix.objects.replica import Claim
 from ganetix.objects.ssconf import ssconf_digest
 from ganetix.rpc.methods import SSCONF_WRITE, SsconfWrite
 from ganetix.test.node.support import NodeCase
@@ -39,6 +41,23 @@ class SsconfTests(NodeCase):
         self.write(2, cluster_name="c1\n")
         self.assertEqual(ssconf_names(self.paths), {"cluster_name"})
         self.assertTrue(other.exists())
+
+    def test_tells_who_is_master(self) -> None:
+        """Who is master by the new files is heard at once, also after a restart."""
+        self.write(1, cluster_name="c1\n")
+        self.write(5, master_epoch="2\n", master_node_uuid="u2\n")
+        self.assertEqual(self.heard, [Claim(number=2, master="u2")])
+        self.assertEqual(known_claim(self.paths), Claim(number=2, master="u2"))
+
+    def test_half_written(self) -> None:
+        """Files that do not say who is master bind nobody."""
+        for name, text in (
+            ("master_epoch", "2\n"),
+            ("master_epoch", "x\n"),
+            ("master_node_uuid", "\n"),
+        ):
+            self.write(1, **{name: text})
+            self.assertEqual(known_claim(self.paths), Claim())
 
     def test_refuses_older(self) -> None:
         """What comes late is refused, and changes nothing."""

@@ -8,8 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from ganetix.errors import AuthenticationFailed
-from ganetix.rpc.admission import CandidatesFile, admit, parse_candidates
+from ganetix.errors import AuthenticationFailed, StaleEpoch
+from ganetix.objects.replica import Claim, obeyed
+from ganetix.rpc.admission import (
+    Allegiance,
+    CandidatesFile,
+    admit,
+    parse_candidates,
+)
 from ganetix.rpc.identity import peer_identity
 from ganetix.testing.pki import authority, join_identity, node_identity
 
@@ -61,6 +67,45 @@ class AdmitTests(SynchronousTestCase):
         ):
             peer = peer_identity(certificate) if certificate else None
             self.assertRaises(AuthenticationFailed, admit, peer, method, candidates)
+
+
+class AllegianceTests(SynchronousTestCase):
+    """Whose commands are obeyed."""
+
+    def setUp(self) -> None:
+        self.allegiance = Allegiance(Claim())
+
+    def test_anybody(self) -> None:
+        """Who has heard of no epoch obeys whoever commands, and then no older one."""
+        self.allegiance.obey(Claim(number=3, master="a"))
+        error = self.assertRaises(
+            StaleEpoch, self.allegiance.obey, Claim(number=2, master="b")
+        )
+        self.assertEqual(obeyed(error), Claim(number=3, master="a"))
+
+    def test_newer(self) -> None:
+        """A newer epoch is obeyed, whether it was heard of or commands itself."""
+        self.allegiance.hear(Claim(number=1, master="a"))
+        self.allegiance.hear(Claim(number=2, master="b"))
+        self.assertRaises(StaleEpoch, self.allegiance.obey, Claim(number=1, master="a"))
+        self.allegiance.obey(Claim(number=4, master="c"))
+        self.assertRaises(StaleEpoch, self.allegiance.obey, Claim(number=2, master="b"))
+
+    def test_two_of_one_number(self) -> None:
+        """Of two that begin the same epoch the first is obeyed."""
+        self.allegiance.obey(Claim(number=2, master="b"))
+        self.allegiance.hear(Claim(number=2, master="c", since=5.0))
+        self.assertRaises(StaleEpoch, self.allegiance.obey, Claim(number=2, master="c"))
+        self.allegiance.obey(Claim(number=2, master="b"))
+
+    def test_since_when(self) -> None:
+        """When an epoch began is told, if that was heard."""
+        self.allegiance.hear(Claim(number=2, master="b", since=5.0))
+        self.allegiance.obey(Claim(number=2, master="b"))
+        error = self.assertRaises(
+            StaleEpoch, self.allegiance.obey, Claim(number=1, master="a")
+        )
+        self.assertEqual(obeyed(error).since, 5.0)
 
 
 class CandidatesFileTests(SynchronousTestCase):

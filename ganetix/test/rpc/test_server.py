@@ -10,7 +10,9 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from ganetix.objects.replica import Claim
 from ganetix.rpc import wire
+from ganetix.rpc.admission import Allegiance
 from ganetix.rpc.methods import DELAY, DISK_LIST, Delay, Nothing
 from ganetix.rpc.reply import MOST_BACKLOG_BYTES
 from ganetix.rpc.request import MOST_STRANGER_BYTES
@@ -227,6 +229,30 @@ class ServerTests(SynchronousTestCase):
         self.assertEqual(client.status, 503)
         self.assertIn("not known", self._error(client))
         self.assertEqual(self.calls, [])
+
+    def test_master_of_old(self) -> None:
+        """A master whose epoch is over gets 409, and learns who is obeyed instead."""
+        newer = Claim(number=3, master=node_identity(2).uuid, since=5.0)
+        self.rpc = RpcResource(
+            self.clock,
+            {DELAY.name: self._delay},
+            lambda: {MASTER.uuid: (MASTER.fingerprint,)},
+            obey=Allegiance(newer).obey,
+        )
+        self.site = RpcSite(self.clock, self.rpc)
+        for epoch in (2, 3):
+            client = self._connect()
+            client.post(headers=f"X-Ganetix-Master-Epoch: {epoch}\r\n")
+            self.assertEqual(client.status, 409)
+            self.assertIn("STALE_EPOCH: epoch 3 has begun", self._error(client))
+        client = self._connect()
+        client.post(headers="X-Ganetix-Master-Epoch: -1\r\n")
+        self.assertIn("BAD_PARAMETER", self._error(client))
+        self.assertEqual(self.calls, [])
+        client = self._connect()
+        client.post(headers="X-Ganetix-Master-Epoch: 4\r\n")
+        self.answers[0].callback(Nothing())
+        self.assertEqual(client.status, 200)
 
     def test_reader_gone(self) -> None:
         """A read-only method whose caller goes away is cancelled."""

@@ -9,7 +9,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.bootstrap.failover import Outcome
-from ganetix.errors import StateFault
+from ganetix.errors import StaleEpoch, StateFault
+from ganetix.objects.replica import Claim, stale_epoch
 from ganetix.paths import Paths
 from ganetix.plan.failover import Words
 from ganetix.rpc.methods import REPLICA_APPEND
@@ -41,6 +42,10 @@ class ReplicationCase(SynchronousTestCase):
             self.master.links.name_of(state.uuid): state.is_in_step
             for state in self.master.replicator.candidates()
         }
+
+    def uuid(self, name: str) -> str:
+        """A node's UUID."""
+        return self.sim.candidates[name].node.uuid
 
     def keys(self, name: str) -> list[str]:
         """The keys on a node's disk."""
@@ -252,6 +257,31 @@ class DeposedTests(ReplicationCase):
         self.sim.heal()
         self.sim.advance(6.0)
         self.assertEqual(self.keys("node1"), [])
+
+    def test_told_by_a_node(self) -> None:
+        """The word of any node that obeys another deposes, a candidate's for good."""
+        for name, stays in (("some node", False), ("node2", True)):
+            self.begin(3)
+            self.sim.isolate("node1")
+            newer = Claim(number=2, master=self.uuid("node2"), since=7.0)
+            uuid = self.uuid(name) if stays else name
+            self.master.replicator.refused(uuid, stale_epoch(newer))
+            self.assertEqual(self.master.why_deposed, "epoch 2")
+            self.assertEqual(self.master.replicator.epoch, 0)
+            self.sim.advance(1.0)
+            if stays:
+                self.assertRaises(StateFault, self.sim.start_master, "node1")
+            else:
+                self.sim.start_master("node1")
+
+    def test_word_without_ground(self) -> None:
+        """A refusal that names nobody newer deposes nobody."""
+        self.begin(3)
+        own = self.master.replicator.claim
+        for error in (stale_epoch(own), StaleEpoch("no detail")):
+            self.master.replicator.refused("some node", error)
+        self.assertIsNone(self.master.why_deposed)
+        self.assertEqual(self.master.replicator.epoch, 1)
 
     def test_known_loss(self) -> None:
         """Of two, one that knows itself out of step takes over by a word only."""

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from twisted.internet.defer import Deferred
+
 from ganetix.jobs.attempts import Patience
 from ganetix.jobs.model import Job, JobStatus, LogLine
 from ganetix.opcodes import Opcode, summary
@@ -46,6 +48,7 @@ class LiveJob:
     __slots__ = (
         "_unwritten",
         "_watchers",
+        "awaited",
         "hindrance",
         "is_ending",
         "is_starting",
@@ -78,6 +81,8 @@ class LiveJob:
         self.task: Task | None = None
         self.owner: JobOwner | None = None
         self.patience: Patience | None = None
+        # Locks that it waits for in the middle of its work.
+        self.awaited: Deferred[frozenset[str]] | None = None
         # Why it is not getting on, in words, where no lock or slot tells.
         self.hindrance: str | None = None
         # Its record says "running" already, or its end is being recorded.

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from ganetix.errors import Cancelled
+from collections.abc import Collection
+
+from twisted.internet.defer import CancelledError, Deferred
+
+from ganetix.errors import Bug, Cancelled
 from ganetix.jobs.live import LiveJob
 from ganetix.jobs.log import JobLog
+from ganetix.locking import LockManager
 
 
 class JobProgress:
     """What a unit may do to its job: the ``Progress`` of ``jobs.work``."""
 
-    def __init__(self, live: LiveJob, log: JobLog, op: int) -> None:
+    def __init__(self, live: LiveJob, log: JobLog, op: int, locks: LockManager) -> None:
         self.job_id = live.job.id
         self._live = live
         self._log = log
         self._op = op
+        self._locks = locks
 
     def say(self, text: str) -> None:
         """Add a line to the job's log."""
@@ -28,3 +34,24 @@ class JobProgress:
         """Raise ``Cancelled`` if the user asked for that."""
         if self._live.job.cancel_requested:
             raise Cancelled(f"job {self.job_id} was canceled")
+
+    def hold_nodes(self, uuids: Collection[str]) -> Deferred[None]:
+        """Lock nodes, shared, in place of any that are held."""
+        return Deferred.fromCoroutine(self._hold_nodes(uuids))
+
+    async def _hold_nodes(self, uuids: Collection[str]) -> None:
+        live, locks = self._live, self._locks
+        owner = live.owner
+        if owner is None:
+            raise Bug(f"job {self.job_id} is at work without its locks")
+        if "node" in locks.held(owner):
+            locks.release(owner, "node")
+        priority = live.job.priority
+        live.awaited = locks.acquire(owner, "node", sorted(uuids), True, priority)
+        try:
+            await live.awaited
+        except CancelledError:
+            self.check_cancelled()
+            raise
+        finally:
+            live.awaited = None

@@ -240,7 +240,7 @@ class Runner:
         index = live.job.current or 0
         op = live.job.ops[index].op
         live.patience = None
-        progress = JobProgress(live, self._job_log, index)
+        progress = JobProgress(live, self._job_log, index, self._locks)
         try:
             outcome = await self._worker.run(op, progress)
             result = msgspec.to_builtins(outcome.result)

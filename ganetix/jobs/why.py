@@ -33,9 +33,12 @@ def why_waiting(
     :param others: all jobs that have not ended
     """
     job, task = live.job, live.task
-    if job.status == "waiting" and live.owner is not None:
+    if job.status != "queued" and live.owner is not None:
         state = locks.awaited_by(live.owner)
-        return None if state is None else _lock_line(state, live, now, name_of)
+        if state is not None:
+            return _lock_line(state, live, now, name_of)
+        if job.status == "waiting":
+            return None
     if job.status != "queued":
         return live.hindrance
     if depends:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
+
+from twisted.internet.defer import Deferred
 
 from ganetix.config.snapshot import Change, Snapshot
 from ganetix.objects.base import Value
@@ -44,6 +47,12 @@ class Progress(Protocol):
 
     def check_cancelled(self) -> None:
         """Raise ``Cancelled`` if the user asked for that: call at safe points."""
+
+    def hold_nodes(self, uuids: Collection[str]) -> Deferred[None]:
+        """Lock nodes that were only just chosen, shared, in place of any held so far.
+
+        Fails with ``Cancelled`` if the user does not want to wait any longer.
+        """
 
 
 class Worker(Protocol):

@@ -7,7 +7,7 @@ Hosts are fake: their hypervisor keeps files, their disks are notes, their clock
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -58,6 +58,8 @@ class RecordedProgress:
         self.lines: list[str] = []
         self.warnings: list[str] = []
         self.cancel_after: int | None = None
+        self.held: frozenset[str] = frozenset()
+        self.on_hold: Callable[[], None] = lambda: None
 
     def say(self, text: str) -> None:
         """Note a line."""
@@ -66,6 +68,12 @@ class RecordedProgress:
     def warn(self, text: str) -> None:
         """Note a warning."""
         self.warnings.append(text)
+
+    def hold_nodes(self, uuids: Collection[str]) -> Deferred[None]:
+        """Note that they are locked now; ``on_hold`` may do something before."""
+        self.on_hold()
+        self.held = frozenset(uuids)
+        return succeed(None)
 
     def check_cancelled(self) -> None:
         """Raise at the check that the test chose (0 is the first)."""

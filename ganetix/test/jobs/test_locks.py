@@ -1,10 +1,10 @@
 """Tests of jobs and their locks."""
 
 from ganetix.config.snapshot import Edits, Snapshot
-from ganetix.errors import NotFound
+from ganetix.errors import Cancelled, NotFound
 from ganetix.jobs.attempts import ATTEMPT_SECONDS
 from ganetix.jobs.model import PRIORITY_BEST
-from ganetix.jobs.work import LevelLocks, LockPlan, Outcome
+from ganetix.jobs.work import LevelLocks, LockPlan, Mode, Outcome
 from ganetix.objects import Instance
 from ganetix.test.jobs.support import QueueTestCase, creates, instance_locks, request
 from ganetix.testing.config import make_instance
@@ -195,6 +195,49 @@ class JobLockTests(QueueTestCase):
         self.assertEqual(
             (waiter.job_id, waiter.mode, waiter.priority), (2, "shared", -10)
         )
+
+
+class HeldNodeTests(QueueTestCase):
+    """Nodes that are locked in the middle of an opcode, once they are chosen."""
+
+    def setUp(self) -> None:
+        """One job works on the node, and another chooses it."""
+        super().setUp()
+        (self.node,) = self.master.config.snapshot().nodes.values()
+        taken: dict[str, Mode] = {self.node.uuid: "exclusive"}
+        self.worker.plans["a"] = {"node": LevelLocks(names=taken)}
+        self.submit("a")
+        self.submit("b")
+        self.held = self.worker.runs["b"].progress.hold_nodes([self.node.uuid])
+
+    def test_waits(self) -> None:
+        """It waits for whoever has the node for itself, and says so."""
+        self.assertNoResult(self.held)
+        self.assertEqual(self.job(2).status, "running")
+        self.assertIn("waits for lock node/node1", self.queue.why(2) or "")
+        self.succeed("a")
+        self.successResultOf(self.held)
+        self.assertIsNone(self.queue.why(2))
+        self.succeed("b")
+        self.assertEqual(self.queue.locks(), ())
+
+    def test_chooses_again(self) -> None:
+        """What is chosen next takes the place of what was chosen before."""
+        self.succeed("a")
+        self.successResultOf(self.held)
+        progress = self.worker.runs["b"].progress
+        self.successResultOf(progress.hold_nodes([self.node.uuid]))
+        (lock,) = [i for i in self.queue.locks() if i.level == "node"]
+        self.assertEqual(([o.job_id for o in lock.owners], lock.mode), ([2], "shared"))
+
+    def test_cancel(self) -> None:
+        """Its user need not wait with it."""
+        self.successResultOf(self.queue.cancel(2))
+        error = self.failureResultOf(self.held, Cancelled).value
+        self.fail_op("b", error)
+        self.assertEqual(self.job(2).status, "canceled")
+        self.succeed("a")
+        self.assertEqual(self.queue.locks(), ())
 
 
 class AttemptTests(QueueTestCase):

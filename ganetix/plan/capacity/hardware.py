@@ -30,6 +30,8 @@ class Limits(NamedTuple):
     spindles: float
     max_spindle_use: float
     exclusive: bool
+    kept_disk: int
+    vcpu_ratio: float
 
 
 class Hardware:
@@ -38,6 +40,7 @@ class Hardware:
     ``policies`` are those that differ, ``policy_of_group`` which one a group has.
     ``online`` are the numbers of the nodes that count in the score, ``position`` is a
     node's place among them; ``place`` is its place among the nodes of its group.
+    ``group_of``, ``place_of``, ``position_of`` are the same as plain lists.
     """
 
     def __init__(
@@ -93,11 +96,22 @@ class Hardware:
                 cpus=float(node.total_cpus),
                 speed=float(node.cpu_speed),
                 spindles=float(node.spindles),
-                max_spindle_use=float(most),
+                max_spindle_use=most,
                 exclusive=node.exclusive_storage,
+                kept_disk=kept,
+                vcpu_ratio=ratio,
             )
-            for node, most in zip(nodes, self.max_spindle_use, strict=True)
+            for node, most, kept, ratio in zip(
+                nodes,
+                self.max_spindle_use.tolist(),
+                self.kept_disk.tolist(),
+                self.vcpu_ratio.tolist(),
+                strict=True,
+            )
         ]
+        self.group_of: list[int] = self.group.tolist()
+        self.place_of: list[int] = self.place.tolist()
+        self.position_of: list[int] = self.position.tolist()
         numbers: dict[tuple[object, ...], int] = {}
         self.kinds = [
             numbers.setdefault(

@@ -69,13 +69,11 @@ def offline_loads(
     state: ClusterState, members: Ints | None = None
 ) -> tuple[float, float]:
     """All instances and the primary ones on offline nodes."""
-    gone = ~state.hardware.is_online
-    if members is not None:
-        chosen = np.zeros_like(gone)
-        chosen[members] = True
-        gone &= chosen
-    primaries = int(state.numbers[PRIMARIES][gone].sum())
-    return float(primaries + int(state.numbers[SECONDARIES][gone].sum())), float(
+    if members is None:
+        return float(state.offline_load), float(state.offline_primaries)
+    gone = members[~state.hardware.is_online[members]]
+    primaries = int(state.numbers[PRIMARIES, gone].sum())
+    return float(primaries + int(state.numbers[SECONDARIES, gone].sum())), float(
         primaries
     )
 

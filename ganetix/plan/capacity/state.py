@@ -46,7 +46,9 @@ class ClusterState:
     numbers. A node with the same of ``tenancies`` as before has the same primaries.
     ``missing`` is memory that is neither free nor used by what is known of.
     ``pair_memory[s, place of p]`` and ``pair_counts`` are what the primaries of ``p``
-    would take on ``s``; ``pairs`` and ``alone`` count a node's primaries with a
+    would take on ``s``; ``rows`` are ``numbers`` as plain lists, one a node;
+    ``offline_load`` and ``offline_primaries`` count what is on offline nodes. ``pairs``
+    and ``alone`` count a node's primaries with a
     secondary in its group and without any, ``far_pairs`` those with one in another.
     """
 
@@ -66,12 +68,16 @@ class ClusterState:
         self.pairs: Ints = np.zeros(count, dtype=np.int64)
         self.far_pairs = 0
         self.numbers: Ints = np.zeros((10, count), dtype=np.int64)
+        self.rows: list[list[int]] = [[0] * 10 for _node in range(count)]
         self.columns: Floats = np.zeros((8, len(hardware.online)), dtype=np.float64)
         self.missing: Ints = np.zeros(count, dtype=np.int64)
         self.stamps: Ints = np.zeros(count, dtype=np.int64)
         self.kinds: Ints = np.zeros(count, dtype=np.int64)
         self.clock = 0
         self.failing_sum = 0
+        self.offline_load = 0
+        self.offline_primaries = 0
+        self._offline_loads: dict[int, tuple[int, int]] = {}
         self.failing_loads: Ints = np.zeros(count, dtype=np.int64)
         self._far_peers: dict[tuple[int, int], int] = {}
         self._kind_numbers: dict[tuple[object, ...], int] = {}
@@ -92,10 +98,10 @@ class ClusterState:
         :raises BadParameter: something refers to a node or group that is not there
         """
         state = cls(Hardware(cluster, max_disk_usage, cpu_ratio))
-        for node, facts in enumerate(cluster.nodes):
-            state.numbers[DISK, node] = facts.free_disk
-            state.numbers[VCPUS, node] = facts.node_cpus
-            state.numbers[FREE_SPINDLES, node] = facts.free_spindles
+        for row, facts in zip(state.rows, cluster.nodes, strict=True):
+            row[DISK] = facts.free_disk
+            row[VCPUS] = facts.node_cpus
+            row[FREE_SPINDLES] = facts.free_spindles
         for instance in cluster.instances:
             guest = Guest.of(instance)
             state.guests.append(guest)
@@ -109,14 +115,14 @@ class ClusterState:
             state._account(guest, primary, secondary, 1, loading=True)
             state.primaries[primary].append(len(state.guests) - 1)
         for node, facts in enumerate(cluster.nodes):
-            numbers = state.numbers[:, node]
-            used = -int(numbers[UNALLOCATED])
+            row = state.rows[node]
+            used = -row[UNALLOCATED]
             free = facts.total_memory - facts.node_memory - used
             state.missing[node] = free - facts.free_memory
-            numbers[UNALLOCATED] = min(free, facts.free_memory)
+            row[UNALLOCATED] = min(free, facts.free_memory)
             # So far the row has what all guests took: running ones have theirs already.
-            numbers[PROMISED] += facts.free_memory + used
-            numbers[FAILING] = facts.free_memory < numbers[RESERVE]
+            row[PROMISED] += facts.free_memory + used
+            row[FAILING] = int(facts.free_memory < row[RESERVE])
             state._renew(node)
         return state
 
@@ -175,11 +181,11 @@ class ClusterState:
         """Note what is about to change."""
         for node in (primary, secondary):
             if node != NONE:
-                column = self.numbers[:, node].copy()
-                self._undo.append(partial(self._restore, node, column))
+                row = self.rows[node].copy()
+                self._undo.append(partial(self._restore, node, row))
 
-    def _restore(self, node: int, column: Ints) -> None:
-        self.numbers[:, node] = column
+    def _restore(self, node: int, row: list[int]) -> None:
+        self.rows[node] = row
         self._renew(node)
 
     def _forget_last(self) -> None:
@@ -214,14 +220,14 @@ class ClusterState:
             return 0
         amount = sign * guest.reserved_memory
         hardware = self.hardware
-        if hardware.group[primary] == hardware.group[secondary]:
-            place = hardware.place[primary]
-            self.pair_memory[secondary, place] += sign * guest.used_memory
-            self.pair_counts[secondary, place] += sign
+        if hardware.group_of[primary] == hardware.group_of[secondary]:
+            at = secondary, hardware.place_of[primary]
+            self.pair_memory[at] += sign * guest.used_memory
+            self.pair_counts[at] += sign
             self.pairs[primary] += sign
-            row = self.peers[secondary]
-            row[place] += amount
-            return int(row[place])
+            owed = int(self.peers[at]) + amount
+            self.peers[at] = owed
+            return owed
         self.far_pairs += sign
         key = (secondary, primary)
         self._far_peers[key] = self._far_peers.get(key, 0) + amount
@@ -237,38 +243,35 @@ class ClusterState:
         loading: bool = False,
     ) -> None:
         """Add a guest to its nodes' numbers, or take it off them."""
-        numbers = self.numbers[:, primary]
-        numbers[UNALLOCATED] -= sign * guest.used_memory
-        numbers[PROMISED] -= sign * guest.memory
-        numbers[VCPUS] += sign * guest.used_vcpus
-        numbers[PRIMARIES] += sign
+        row = self.rows[primary]
+        row[UNALLOCATED] -= sign * guest.used_memory
+        row[PROMISED] -= sign * guest.memory
+        row[VCPUS] += sign * guest.used_vcpus
+        row[PRIMARIES] += sign
         self._take_disk(guest, primary, sign, loading)
         owed = self._owe(guest, primary, secondary, sign)
         if secondary != NONE:
-            numbers = self.numbers[:, secondary]
-            numbers[SECONDARIES] += sign
+            theirs = self.rows[secondary]
+            theirs[SECONDARIES] += sign
             if sign > 0:
-                numbers[RESERVE] = max(numbers[RESERVE], owed)
+                theirs[RESERVE] = max(theirs[RESERVE], owed)
             else:
-                numbers[RESERVE] = self._reserve(secondary)
+                theirs[RESERVE] = self._reserve(secondary)
             self._take_disk(guest, secondary, sign, loading)
-            numbers[FAILING] = numbers[UNALLOCATED] <= numbers[RESERVE]
-        numbers = self.numbers[:, primary]
-        numbers[FAILING] = numbers[UNALLOCATED] <= numbers[RESERVE]
+            theirs[FAILING] = int(theirs[UNALLOCATED] <= theirs[RESERVE])
+        row[FAILING] = int(row[UNALLOCATED] <= row[RESERVE])
 
     def _take_disk(self, guest: Guest, node: int, sign: int, loading: bool) -> None:
         """Disk space and spindles; the free ones know of what is there at loading."""
-        numbers = self.numbers[:, node]
-        exclusive = self.hardware.exclusive[node]
-        if guest.is_local and not exclusive:
-            numbers[SPINDLE_USE] += sign * guest.spindle_use
-        if loading:
-            return
+        row = self.rows[node]
+        exclusive = self.hardware.limits[node].exclusive
         if guest.is_local:
-            numbers[DISK] -= sign * guest.disk
-        if exclusive:
-            free = int(numbers[FREE_SPINDLES])
-            numbers[FREE_SPINDLES] = guest.free_spindles(free, sign)
+            if not exclusive:
+                row[SPINDLE_USE] += sign * guest.spindle_use
+            if not loading:
+                row[DISK] -= sign * guest.disk
+        if exclusive and not loading:
+            row[FREE_SPINDLES] = guest.free_spindles(row[FREE_SPINDLES], sign)
 
     def _reserve(self, node: int) -> int:
         """Memory for the failure of the one node that would send most."""
@@ -287,29 +290,38 @@ class ClusterState:
         """Compute what follows from a node's numbers."""
         self.clock += 1
         self.stamps[node] = self.clock
-        numbers = self.numbers[:, node].tolist()
-        key = (self.hardware.kinds[node], *numbers)
+        row = self.rows[node]
+        self.numbers[:, node] = row
+        hardware = self.hardware
+        key = (hardware.kinds[node], *row)
         self.kinds[node] = self._kind_numbers.setdefault(key, len(self._kind_numbers))
-        if not self.hardware.is_online[node]:
+        position = hardware.position_of[node]
+        load = row[PRIMARIES] + row[SECONDARIES]
+        if position == NONE:
+            before = self._offline_loads.get(node, (0, 0))
+            self.offline_load += load - before[0]
+            self.offline_primaries += row[PRIMARIES] - before[1]
+            self._offline_loads[node] = load, row[PRIMARIES]
             return
-        load = numbers[PRIMARIES] + numbers[SECONDARIES]
-        failing = load if numbers[FAILING] else 0
-        self.failing_sum += failing - self.failing_loads[node]
-        self.failing_loads[node] = failing
-        facts = self.hardware.limits[node]
+        failing = load if row[FAILING] else 0
+        was = int(self.failing_loads[node])
+        if failing != was:
+            self.failing_sum += failing - was
+            self.failing_loads[node] = failing
+        facts = hardware.limits[node]
         if facts.exclusive:
-            space = ratio(numbers[FREE_SPINDLES], facts.spindles)
+            space = ratio(row[FREE_SPINDLES], facts.spindles)
         elif facts.disk:
-            space = numbers[DISK] / facts.disk
+            space = row[DISK] / facts.disk
         else:
             space = 1.0
-        self.columns[:, self.hardware.position[node]] = (
-            ratio(numbers[UNALLOCATED], facts.memory),
-            ratio(numbers[PROMISED], facts.memory),
-            ratio(ratio(numbers[VCPUS], facts.cpus), facts.speed),
-            numbers[PRIMARIES],
+        self.columns[:, position] = (
+            ratio(row[UNALLOCATED], facts.memory),
+            ratio(row[PROMISED], facts.memory),
+            ratio(ratio(row[VCPUS], facts.cpus), facts.speed),
+            row[PRIMARIES],
             space,
             load,
-            ratio(numbers[SPINDLE_USE], facts.max_spindle_use),
-            ratio(numbers[RESERVE], facts.memory),
+            ratio(row[SPINDLE_USE], facts.max_spindle_use),
+            ratio(row[RESERVE], facts.memory),
         )

@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from engine_crowd import jobs_a_second
+
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent
 NETWORK = "127.0.63"
@@ -82,18 +84,8 @@ class Candidates:
         """Jobs a second that some clients get done together; the best of a few runs."""
         rates: list[float] = []
         for _round in range(ROUNDS):
-            client_py, root = HERE / "engine_client.py", self.base / "node1"
-            argv = [sys.executable, str(client_py), str(root)]
-            argv += ["batches", "plain", str(JOBS // CLIENTS)]
-            clients = [
-                subprocess.Popen(argv, stdout=subprocess.PIPE) for _ in range(CLIENTS)
-            ]
-            ends = []
-            for client in clients:
-                out, _ = client.communicate(timeout=LIMIT_SECONDS)
-                ends.append(json.loads(out))
-            first = min(end["began"] for end in ends)
-            rates.append(JOBS / (max(end["ended"] for end in ends) - first))
+            root = self.base / "node1"
+            rates.append(jobs_a_second(root, "plain", JOBS, CLIENTS))
         return max(rates)
 
     def gnt(self, node: str, program: str, *argv: str) -> str:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine_archive import measure_archive
+from engine_crowd import begin_client, finish, jobs_a_second
 from twisted.internet.task import Clock
 
 from ganetix.locking import Hold, SharedLock
@@ -143,15 +144,7 @@ class Master:
 
     def client(self, *argv: object) -> dict[str, float]:
         """What a client process measured."""
-        return finish(self.begin_client(*argv))
-
-    def begin_client(self, *argv: object) -> subprocess.Popen[bytes]:
-        """Start a client process."""
-        words = [str(word) for word in argv]
-        return subprocess.Popen(
-            [sys.executable, HERE / "engine_client.py", self.root, *words],
-            stdout=subprocess.PIPE,
-        )
+        return finish(begin_client(self.root, *argv))
 
     def rss_mib(self) -> float:
         """Its resident memory."""
@@ -177,24 +170,6 @@ class Master:
         shutil.rmtree(self.root)
 
 
-def finish(client: subprocess.Popen[bytes]) -> dict[str, float]:
-    """What a client process measured, when it has ended."""
-    out, _ = client.communicate(timeout=100)
-    if client.returncode:
-        raise SystemExit(f"a client failed with status {client.returncode}")
-    figures: dict[str, float] = json.loads(out)
-    return figures
-
-
-def throughput(master: Master, kind: str, jobs: int) -> float:
-    """Jobs a second that four clients get done together."""
-    clients = [master.begin_client("batches", kind, jobs // 4) for _ in range(4)]
-    ends = [finish(client) for client in clients]
-    first = min(end["began"] for end in ends)
-    last = max(end["ended"] for end in ends)
-    return jobs / (last - first)
-
-
 def measure_jobs(say: Callable[[str], None]) -> dict[str, float]:
     """The figures of the real master."""
     master = Master()
@@ -202,11 +177,13 @@ def measure_jobs(say: Callable[[str], None]) -> dict[str, float]:
         master.start()
         figures: dict[str, float] = {}
         say("no-op jobs in batches")
-        figures["jobs_per_s"] = throughput(master, "plain", 20_000)
+        figures["jobs_per_s"] = jobs_a_second(master.root, "plain", 20_000, clients=4)
         say("one job at a time")
         figures |= master.client("latency", 1000)
         say("jobs with locks and log lines")
-        figures["rich_jobs_per_s"] = throughput(master, "rich", 6_000)
+        figures["rich_jobs_per_s"] = jobs_a_second(
+            master.root, "rich", 6_000, clients=4
+        )
         say("an urgent job behind 20,000")
         figures |= master.client("urgent", 20_000)
         figures["rss_mib"] = master.rss_mib()

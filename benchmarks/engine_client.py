@@ -65,7 +65,10 @@ async def batches(client: ApiClient, kind: str, jobs: str) -> Figures:
     """Submit in batches, and wait for each batch's end with the next on its way.
 
     Rich jobs depend on those of the batch before; in the first, on its first job.
+    All clients begin together: each says that it is ready, and waits for a line.
     """
+    print("ready", flush=True)
+    sys.stdin.readline()
     began = time.time()
     waiting: list[Deferred[None]] = []
     befores: Sequence[int | None] = (None, *(-n for n in range(1, BATCH)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import argparse
 import importlib
 import inspect
@@ -24,6 +25,7 @@ from ganetix.opcodes import AnyOpcode
 from ganetix.opcodes.parameters import BACKEND, CAPACITY, NIC, NODE, SIZE
 from ganetix.plan.roles import TRANSITIONS, WISHES, Never
 from ganetix.rpc.methods import METHODS, TIMEOUT_SECONDS
+from ganetix.storage.params import DISK_TEMPLATES
 
 WORDS = {"str": "text", "int": "integer", "float": "number", "bool": "true or false"}
 
@@ -103,14 +105,14 @@ def titled(title: str, mark: str) -> str:
     return f"{title}\n{mark * len(title)}\n"
 
 
-class Generated(SphinxDirective):
+class Generated(SphinxDirective, abc.ABC):
     """A directive that says in reST what it stands for."""
 
     optional_arguments = 1
 
+    @abc.abstractmethod
     def text(self) -> str:
         """The reST."""
-        raise NotImplementedError
 
     def run(self) -> list[nodes.Node]:
         """The nodes in place of the directive."""
@@ -298,7 +300,24 @@ class ParameterTables(Generated):
             ]
             parts.append(titled(title, "-"))
             parts.append(table(("parameter", "default", "allowed", "meaning"), rows))
+        parts += [titled("Disk parameters (disk)", "-"), disk_table()]
         return "\n".join(parts)
+
+
+def disk_table() -> str:
+    """The parameters of all disk templates."""
+    rows = [
+        (
+            f"``{template}``",
+            f"``{one.name}``",
+            f"``{one.default}``",
+            " or ".join(f"``{value}``" for value in one.values),
+            one.doc,
+        )
+        for template, parameters in DISK_TEMPLATES.items()
+        for one in parameters.values()
+    ]
+    return table(("template", "parameter", "default", "allowed", "meaning"), rows)
 
 
 class RoleTable(Generated):

@@ -157,6 +157,7 @@ class Door:
                 jobs_queued=counts.queued + counts.waiting,
                 jobs_running=counts.running,
                 parameters=self._queries.cluster_parameters(),
+                origins=self._queries.cluster_origins(),
                 serial_no=cluster.serial_no,
                 tags=cluster.tags,
                 drain=self._queue.info().drain,

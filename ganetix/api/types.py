@@ -90,6 +90,7 @@ class CandidateInfo(Value, frozen=True, kw_only=True):
 class ClusterInfo(Value, frozen=True, kw_only=True):
     """What ``gnt-cluster info`` shows; ``faults`` are printable lines.
 
+    ``origins`` says where those of the ``parameters`` come from that inherit.
     ``ca_renewal`` is one, too, while the CA is being renewed; ``ca_expires`` is when
     the CA ends (seconds since the epoch).
     """
@@ -108,6 +109,7 @@ class ClusterInfo(Value, frozen=True, kw_only=True):
     jobs_queued: int
     jobs_running: int
     parameters: dict[str, Cell]
+    origins: dict[str, str] = {}
     serial_no: int = 0
     tags: tuple[str, ...] = ()
     drain: Drain | None = None

@@ -74,7 +74,9 @@ async def show_info(session: Asking, options: Options) -> None:
     if info.parameters:
         session.streams.out("Parameters:")
     for name, cell in info.parameters.items():
-        session.streams.out(f"  {name}: {_parameter(cell)}")
+        origin = info.origins.get(name)
+        where = f" ({origin})" if origin else ""
+        session.streams.out(f"  {name}: {_parameter(cell)}{where}")
     for fault in info.faults:
         session.streams.out(f"Fault: {fault}")
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ganetix.cli.asking import Asking
     from ganetix.cli.parser import Options
 
-FAMILIES = ("hv/", "be/", "nic/", "nd/", "capacity/")
+FAMILIES = ("hv/", "be/", "disk/", "nic/", "nd/", "capacity/")
 """What the names of parameters begin with."""
 
 

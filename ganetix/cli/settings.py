@@ -19,7 +19,7 @@ _NUMBERS = {"count": "a whole number", "number": "a number"}
 
 
 def add_setting_options(parser: Parser, whose: str) -> None:
-    """``-B``, ``-H``, ``--node-parameters`` and those of capacity.
+    """``-B``, ``-H``, ``-D``, ``-N``, ``--node-parameters`` and those of capacity.
 
     :param whose: ``all instances``, for the help
     """
@@ -43,10 +43,19 @@ def add_setting_options(parser: Parser, whose: str) -> None:
         help=f"of {whose} under a hypervisor that have no own; may be repeated",
     )
     group.add_argument(
+        "-D",
+        "--disk-parameters",
+        metavar="TEMPLATE:KEY=VALUE,…",
+        action="append",
+        default=[],
+        help="of disks that are made for them: file:format=raw|qcow2; may be repeated",
+    )
+    group.add_argument(
+        "-N",
         "--nic-parameters",
         metavar="KEY=VALUE,…",
         default="",
-        help="of NICs that are added: mode=user|bridged|none, link=BRIDGE",
+        help="of NICs that have no own: mode=user|bridged|none, link=BRIDGE",
     )
     group.add_argument(
         "--node-parameters",
@@ -91,6 +100,7 @@ def settings_of(options: Options) -> dict[str, Any]:
     return {
         "beparams": given_pairs("-B", options.backend_parameters, BACKEND),
         "hvparams": _hypervisors(options.hypervisor_parameters),
+        "diskparams": _templates(options.disk_parameters),
         "nicparams": given_pairs("--nic-parameters", options.nic_parameters, NIC),
         "ndparams": given_pairs("--node-parameters", options.node_parameters, NODE),
         "capacity": _capacity(options),
@@ -140,15 +150,36 @@ def _hypervisors(texts: list[str]) -> dict[str, dict[str, HvValue | None]]:
     from ganetix.hypervisor.params import parsed_hvparams
 
     given: dict[str, dict[str, HvValue | None]] = {}
+    for name, pairs in _by_owner("-H", "HYPERVISOR", texts).items():
+        values = {key: value for key, value in pairs.items() if value is not None}
+        reset = {key: None for key, value in pairs.items() if value is None}
+        given[name] = {**parsed_hvparams(name, values), **reset}
+    return given
+
+
+def _templates(texts: list[str]) -> dict[str, dict[str, str | None]]:
+    from ganetix.storage.params import check_disk_params
+
+    given = _by_owner("-D", "TEMPLATE", texts)
+    for name, pairs in given.items():
+        check_disk_params(name, {k: v for k, v in pairs.items() if v is not None})
+    return given
+
+
+def _by_owner(
+    option: str, owner: str, texts: list[str]
+) -> dict[str, dict[str, str | None]]:
+    """``file:format=qcow2`` by owner and key, None for what is to be inherited."""
+    given: dict[str, dict[str, str | None]] = {}
     for text in texts:
         name, _, rest = text.partition(":")
-        if not name or "=" in name:
-            raise ValueError(f"-H: {text!r} is not HYPERVISOR:KEY=VALUE,…")
-        pairs = parse_pairs("-H", rest) if rest else {}
-        values = {key: value for key, value in pairs.items() if value != RESET}
-        reset = {key: None for key, value in pairs.items() if value == RESET}
-        before = given.setdefault(name, {})
-        before.update({**parsed_hvparams(name, values), **reset})
+        if not name or not rest or "=" in name:
+            raise ValueError(f"{option}: {text!r} is not {owner}:KEY=VALUE,…")
+        found = given.setdefault(name, {})
+        for key, value in parse_pairs(option, rest).items():
+            if key in found:
+                raise ValueError(f"{option}: {name}:{key} is given twice")
+            found[key] = None if value == RESET else value
     return given
 
 

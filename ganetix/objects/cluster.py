@@ -10,6 +10,7 @@ from ganetix.objects.instance import NicMode, NicParams
 from ganetix.objects.params import (
     BackendParams,
     CapacityParams,
+    DiskParams,
     HvParams,
     NodeParams,
 )
@@ -38,6 +39,7 @@ class Cluster(ConfigObject, frozen=True, kw_only=True):
     candidate_pool_size: int = 10
     beparams: BackendParams = BackendParams()
     hvparams: dict[str, HvParams] = {}
+    diskparams: dict[str, DiskParams] = {}
     nic_mode: NicMode = "user"
     nic_link: str = ""
     mac_prefix: str = "aa:00:00"

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 from ganetix.objects.base import ConfigObject
-from ganetix.objects.params import CapacityOverrides, HvParams, NodeParamValue
+from ganetix.objects.params import (
+    CapacityOverrides,
+    DiskParams,
+    HvParams,
+    NodeParamValue,
+)
 
 AllocationPolicy = Literal["preferred", "last_resort", "unallocable"]
 
@@ -21,6 +26,7 @@ class NodeGroup(ConfigObject, frozen=True, kw_only=True):
     min_candidates: int = 0
     beparams: dict[str, int | bool] = {}
     hvparams: dict[str, HvParams] = {}
+    diskparams: dict[str, DiskParams] = {}
     nicparams: dict[str, str] = {}
     ndparams: dict[str, NodeParamValue] = {}
     capacity: CapacityOverrides = CapacityOverrides()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Literal
 
 from ganetix.objects.base import ConfigObject, Value
-from ganetix.objects.params import HvParams
+from ganetix.objects.params import DiskParams, HvParams
 
 AdminState = Literal["up", "down", "offline"]
 NicMode = Literal["user", "bridged", "none"]
 
 
 class NicParams(Value, frozen=True, kw_only=True):
-    """What a NIC is like that does not say; ``link`` is the bridge if ``bridged``."""
+    """How a NIC is connected; ``link`` is the bridge in mode ``bridged``."""
 
     mode: NicMode = "user"
     link: str = ""
@@ -24,16 +24,16 @@ class Disk(Value, frozen=True, kw_only=True):
     uuid: str
     size_mib: int
     mode: Literal["rw", "ro"] = "rw"
-    params: dict[str, str] = {}
+    params: DiskParams = {}
 
 
 class Nic(Value, frozen=True, kw_only=True):
-    """One network card; ``link`` is the bridge in mode ``bridged``."""
+    """One network card; what is None is as in its group (see ``NicParams``)."""
 
     uuid: str
     mac: str
-    mode: NicMode = "user"
-    link: str = ""
+    mode: NicMode | None = None
+    link: str | None = None
     ip: str = ""
 
 

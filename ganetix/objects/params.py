@@ -6,6 +6,7 @@ from ganetix.objects.base import Value
 
 HvValue = str | int | bool
 HvParams = dict[str, HvValue]
+DiskParams = dict[str, str]
 
 
 class BackendParams(Value, frozen=True, kw_only=True):

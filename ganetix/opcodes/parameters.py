@@ -112,16 +112,16 @@ NIC: ParameterTable = _table(
         field="mode",
         kind="word",
         choices=get_args(NicMode),
-        doc="How a NIC that does not say is connected",
+        doc="How a NIC is connected",
     ),
     Parameter(
         name="link",
         field="link",
         kind="interface",
-        doc="The bridge of a NIC in mode bridged that does not say",
+        doc="The bridge of a NIC in mode bridged",
     ),
 )
-"""Parameters of NICs that are added, by field of ``NicParams``."""
+"""Parameters of NICs, by field of ``NicParams``."""
 
 NODE: ParameterTable = _table(
     Parameter(

@@ -19,12 +19,14 @@ CapacityValue = dict[str, int] | str | bool | int | float
 class Settings(Opcode, frozen=True, kw_only=True):
     """Parameters by family; what is not there stays, null goes back to the inherited.
 
-    ``hvparams`` are by hypervisor. ``max_inst_spec`` in ``capacity`` is a mapping with
-    ``memory_mib``, ``disk_mib`` and ``vcpus``, of which those left out stay.
+    ``hvparams`` are by hypervisor, ``diskparams`` by disk template. ``max_inst_spec``
+    in ``capacity`` is a mapping with ``memory_mib``, ``disk_mib`` and ``vcpus``, of
+    which those left out stay.
     """
 
     beparams: dict[str, int | bool | None] = {}
     hvparams: dict[str, dict[str, HvValue | None]] = {}
+    diskparams: dict[str, dict[str, str | None]] = {}
     nicparams: dict[str, str | None] = {}
     ndparams: dict[str, NodeParamValue | None] = {}
     capacity: dict[str, CapacityValue | None] = {}
@@ -48,4 +50,5 @@ class Settings(Opcode, frozen=True, kw_only=True):
     def has_parameters(self) -> bool:
         """Whether any parameter is to change."""
         given = (self.beparams, self.nicparams, self.ndparams, self.capacity)
-        return any(given) or any(self.hvparams.values())
+        nested = (*self.hvparams.values(), *self.diskparams.values())
+        return any(given) or any(nested)

@@ -24,6 +24,7 @@ from ganetix.plan.settings import (
     check_template,
     cluster_given,
     differences,
+    disk_templates,
     hypervisors,
     some,
     whole,
@@ -81,6 +82,7 @@ def changed_cluster(op: OpClusterModify, snapshot: Snapshot) -> ClusterChange:
         **fields,
         beparams=whole(before.beparams, op.beparams),
         hvparams=hypervisors(before.hvparams, op.hvparams),
+        diskparams=disk_templates(before.diskparams, op.diskparams),
         nic_mode=nic.mode,
         nic_link=nic.link,
         ndparams=whole(before.ndparams, op.ndparams),
@@ -138,7 +140,7 @@ def _enabled(
 def _check_whole(before: Cluster, after: Cluster, snapshot: Snapshot) -> None:
     """Refuse values that are each good but do not go together."""
     if after.nicparams != before.nicparams:
-        check_nics(after, snapshot.groups.values())
+        check_nics(after, snapshot.groups.values(), snapshot)
     if after.master_ip and not after.master_netdev:
         raise BadParameter(
             "master_netdev: missing; a master_ip needs the interface that it is put on"

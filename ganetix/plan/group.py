@@ -25,6 +25,7 @@ from ganetix.plan.settings import (
     check_serial,
     check_template,
     differences,
+    disk_templates,
     group_given,
     hypervisors,
     overridden,
@@ -208,6 +209,7 @@ def _with_settings(group: NodeGroup, given: Settings, snapshot: Snapshot) -> Nod
         group,
         beparams=overridden(group.beparams, given.beparams),
         hvparams=hypervisors(group.hvparams, given.hvparams),
+        diskparams=disk_templates(group.diskparams, given.diskparams),
         nicparams=overridden(group.nicparams, given.nicparams),
         ndparams=overridden(group.ndparams, given.ndparams),
         capacity=overrides(group.capacity, given.capacity, snapshot.cluster),
@@ -216,7 +218,7 @@ def _with_settings(group: NodeGroup, given: Settings, snapshot: Snapshot) -> Nod
         enabled = snapshot.cluster.enabled_disk_templates
         check_template("capacity", after.capacity.default_template, enabled)
     if given.nicparams:
-        check_nics(snapshot.cluster, (after,))
+        check_nics(snapshot.cluster, (after,), snapshot)
     if given.hvparams:
         check_hypervisors(snapshot.cluster, (after,), snapshot)
     return after

@@ -11,7 +11,7 @@ from ganetix.hypervisor.params import check_hvparams
 from ganetix.netutils.address import host_address
 from ganetix.objects import Disk, Instance, Nic, NicParams
 from ganetix.opcodes import NicRequest, OpInstanceCreate
-from ganetix.plan.params import nic_params
+from ganetix.plan.params import disk_params, nic_params
 from ganetix.storage.params import check_disk_params
 
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
@@ -32,7 +32,9 @@ def build_instance(
     check_request(op, snapshot)
     cluster = snapshot.cluster
     place = snapshot.node(op.node).group if op.node else op.group
-    inherited = nic_params(cluster, snapshot.group(place))
+    group = snapshot.group(place)
+    inherited = nic_params(cluster, group)
+    disk_defaults = disk_params(op.disk_template, cluster, group)
     taken = macs_in_use(snapshot)
     nics: list[Nic] = []
     for request in (NicRequest(),) if op.nics is None else op.nics:
@@ -62,7 +64,7 @@ def build_instance(
                 uuid=new_uuid(),
                 size_mib=disk.size_mib,
                 mode=disk.mode,
-                params=dict(disk.params),
+                params={**disk_defaults, **disk.params},
             )
             for disk in op.disks
         ),
@@ -117,13 +119,13 @@ def _nic(
     link = request.link if request.link is not None else inherited.link
     if mode == "bridged" and not link:
         raise BadParameter("nic: mode bridged needs link=BRIDGE")
-    if mode == "bridged" and not _INTERFACE.fullmatch(link):
+    if link and not _INTERFACE.fullmatch(link):
         raise BadParameter(f"nic: link {link!r} is not the name of a bridge")
     return Nic(
         uuid=nic_uuid,
         mac=_mac(request.mac, mac_prefix, taken, random_byte),
-        mode=mode,
-        link=link if mode == "bridged" else "",
+        mode=request.mode,
+        link=request.link,
         ip=host_address("nic: ip", request.ip) if request.ip else "",
     )
 

@@ -17,15 +17,19 @@ from ganetix.objects import (
     BackendParams,
     CapacityParams,
     Cluster,
+    Disk,
+    DiskParams,
     HvParams,
     Instance,
     InstanceSize,
+    Nic,
     NicParams,
     Node,
     NodeGroup,
     NodeParams,
 )
 from ganetix.objects.base import Value
+from ganetix.storage.params import DISK_TEMPLATES
 
 ParamValue = str | int | float | bool | InstanceSize
 
@@ -91,11 +95,34 @@ def hypervisor_layers(
     )
 
 
-def nic_layers(cluster: Cluster, group: NodeGroup | None) -> Layers:
-    """What NICs are like that are added in that group."""
+def nic_layers(
+    cluster: Cluster,
+    group: NodeGroup | None,
+    instance: Instance | None = None,
+    nic: Nic | None = None,
+) -> Layers:
+    """How a NIC of an instance of that group is connected, or any that has no own."""
     return (
         *_cluster_layers(cluster.nicparams),
         *_layer("group", group, group.nicparams if group else {}),
+        *_layer("instance", instance, _own(nic) if nic else {}),
+    )
+
+
+def disk_layers(template: str, cluster: Cluster, group: NodeGroup | None) -> Layers:
+    """A disk template's parameters, for disks that are made in that group."""
+    return (
+        *_template_layers(template),
+        Layer(origin="cluster", given=cluster.diskparams.get(template, {})),
+        *_layer("group", group, group.diskparams.get(template, {}) if group else {}),
+    )
+
+
+def own_disk_layers(instance: Instance, disk: Disk) -> Layers:
+    """The parameters of a disk, which it has had since it was made."""
+    return (
+        *_template_layers(instance.disk_template),
+        *_layer("instance", instance, disk.params),
     )
 
 
@@ -141,9 +168,17 @@ def hv_params(
     return effective(layers)  # type: ignore[return-value]
 
 
-def nic_params(cluster: Cluster, group: NodeGroup | None) -> NicParams:
-    """What NICs are like that are added in that group."""
-    return NicParams(**effective(nic_layers(cluster, group)))  # type: ignore[arg-type]
+def nic_params(
+    cluster: Cluster, group: NodeGroup | None, nic: Nic | None = None
+) -> NicParams:
+    """How a NIC in that group is connected, or any that has no own parameters."""
+    inherited = effective(nic_layers(cluster, group))
+    return NicParams(**{**inherited, **(_own(nic) if nic else {})})  # type: ignore[arg-type]
+
+
+def disk_params(template: str, cluster: Cluster, group: NodeGroup | None) -> DiskParams:
+    """The parameters of a disk that is made in that group and has no own."""
+    return effective(disk_layers(template, cluster, group))  # type: ignore[return-value]
 
 
 def node_params(node: Node, snapshot: Snapshot) -> NodeParams:
@@ -165,6 +200,17 @@ def _layer(
     if owner is None or not given:
         return ()
     return (Layer(origin=f"{kind} {owner.name}", given=given),)
+
+
+def _own(nic: Nic) -> dict[str, str]:
+    given = {"mode": nic.mode, "link": nic.link}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _template_layers(template: str) -> tuple[Layer, ...]:
+    known = DISK_TEMPLATES.get(template, {})
+    built_in = {name: parameter.default for name, parameter in known.items()}
+    return (Layer(origin="default", given=built_in),) if built_in else ()
 
 
 @lru_cache(maxsize=64)

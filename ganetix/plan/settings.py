@@ -20,6 +20,7 @@ from ganetix.objects import (
     CapacityParams,
     Cluster,
     ConfigObject,
+    DiskParams,
     HvParams,
     HvValue,
     InstanceSize,
@@ -31,6 +32,7 @@ from ganetix.objects.base import Value
 from ganetix.opcodes.parameters import CAPACITY, full_name
 from ganetix.opcodes.settings import CapacityValue
 from ganetix.plan.params import nic_params
+from ganetix.storage.params import check_disk_params, disk_parameters
 
 P = TypeVar("P", BackendParams, NicParams, NodeParams, CapacityParams)
 V = TypeVar("V")
@@ -92,7 +94,8 @@ def cluster_given(cluster: Cluster, groups: Mapping[str, NodeGroup]) -> Shown:
     return {
         **cluster_settings(cluster, groups),
         **_family("be", asdict(cluster.beparams)),
-        **_hypervisors(cluster.hvparams),
+        **_nested("hv", cluster.hvparams),
+        **_nested("disk", cluster.diskparams),
         **_family("nic", asdict(cluster.nicparams)),
         **_family("nd", asdict(cluster.ndparams)),
         **_family("capacity", asdict(cluster.capacity)),
@@ -105,7 +108,8 @@ def group_given(group: NodeGroup) -> Shown:
         "alloc_policy": group.alloc_policy,
         "min_candidates": group.min_candidates,
         **_family("be", group.beparams),
-        **_hypervisors(group.hvparams),
+        **_nested("hv", group.hvparams),
+        **_nested("disk", group.diskparams),
         **_family("nic", group.nicparams),
         **_family("nd", group.ndparams),
         **_family("capacity", asdict(group.capacity)),
@@ -119,10 +123,10 @@ def _family(family: str, given: Mapping[str, object]) -> Shown:
     }
 
 
-def _hypervisors(given: Mapping[str, HvParams]) -> Shown:
+def _nested(family: str, given: Mapping[str, Mapping[str, object]]) -> Shown:
     return {
-        f"hv/{hypervisor}/{name}": value
-        for hypervisor, params in given.items()
+        f"{family}/{owner}/{name}": value
+        for owner, params in given.items()
         for name, value in params.items()
     }
 
@@ -155,6 +159,25 @@ def hypervisors(
         for name, value in params.items():
             tried = known.get(name, "") if value is None else value
             check_hvparams(hypervisor, {name: tried})
+    return _nested_overridden(own, given)
+
+
+def disk_templates(
+    own: Mapping[str, DiskParams], given: Mapping[str, Mapping[str, str | None]]
+) -> dict[str, DiskParams]:
+    """Parameters by disk template after a change; ``BadParameter`` for unknown ones."""
+    for template, params in given.items():
+        known = disk_parameters(template)
+        for name, value in params.items():
+            is_reset = value is None and name in known
+            tried = known[name].default if is_reset else value or ""
+            check_disk_params(template, {name: tried})
+    return _nested_overridden(own, given)
+
+
+def _nested_overridden(
+    own: Mapping[str, Mapping[str, V]], given: Mapping[str, Mapping[str, V | None]]
+) -> dict[str, dict[str, V]]:
     both = {
         name: overridden(own.get(name, {}), given.get(name, {}))
         for name in (*own, *(name for name in given if name not in own))
@@ -180,15 +203,35 @@ def capacity_given(
     return changed
 
 
-def check_nics(cluster: Cluster, groups: Iterable[NodeGroup]) -> None:
-    """Refuse bridged NICs without the name of a bridge, in cluster or groups."""
-    for group in (None, *groups):
+def check_nics(
+    cluster: Cluster, groups: Iterable[NodeGroup], snapshot: Snapshot
+) -> None:
+    """Refuse bridged NICs without the name of a bridge, in cluster or groups.
+
+    Instances' NICs that inherit only a part are looked at as well.
+    """
+    by_uuid = {group.uuid: group for group in groups}
+    for group in (None, *by_uuid.values()):
         found = nic_params(cluster, group)
         if found.mode == "bridged" and not found.link:
-            where = f"group {group.name}: " if group else ""
-            raise BadParameter(
-                f"{where}nic link: missing; mode bridged needs the name of a bridge"
-            )
+            raise _no_bridge(f"group {group.name}: " if group else "")
+    for instance in snapshot.instances.values():
+        place = by_uuid.get(snapshot.nodes[instance.primary_node].group)
+        if place is None:
+            continue
+        for nic in instance.nics:
+            if (nic.mode is None) == (nic.link is None):
+                # Nothing of its own, or all.
+                continue
+            found = nic_params(cluster, place, nic)
+            if found.mode == "bridged" and not found.link:
+                raise _no_bridge(f"instance {instance.name}: ")
+
+
+def _no_bridge(where: str) -> BadParameter:
+    return BadParameter(
+        f"{where}nic link: missing; mode bridged needs the name of a bridge"
+    )
 
 
 def check_template(where: str, template: str | None, enabled: Iterable[str]) -> None:

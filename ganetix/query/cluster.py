@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from ganetix.api.types import Cell, FieldKind
 from ganetix.objects import Cluster
-from ganetix.opcodes.parameters import BACKEND, NIC, NODE
-from ganetix.plan.params import Layers
+from ganetix.opcodes.parameters import BACKEND, NIC, NODE, full_name
+from ganetix.plan.params import Layers, origins
 from ganetix.plan.settings import cluster_settings
 from ganetix.query.common import object_columns
 from ganetix.query.params import (
     as_cell,
     capacity_columns,
+    disk_columns,
     parameter_columns,
     shown_origins,
     shown_values,
@@ -63,6 +64,15 @@ def cluster_parameters(view: View) -> dict[str, Cell]:
     return {name: as_cell(value) for name, value in every.items()}
 
 
+def cluster_origins(view: View) -> dict[str, str]:
+    """Where those of the parameters come from that inherit, by name."""
+    return {
+        full_name(family, field): found.origin
+        for family, layers in view.group_families(None).items()
+        for field, found in origins(layers).items()
+    }
+
+
 _COLUMNS: tuple[Column[View], ...] = (
     column("name", "Cluster", "Its name", lambda v: _cluster(v).name, default=True),
     column(
@@ -89,6 +99,7 @@ _COLUMNS: tuple[Column[View], ...] = (
     ),
     *(column(name, name, doc, _setting(name), kind) for name, doc, kind in _SETTINGS),
     *parameter_columns("be", BACKEND, _family("be")),
+    *disk_columns(lambda v, template: v.disks(template, None)),
     *parameter_columns("nic", NIC, _family("nic")),
     *parameter_columns("nd", NODE, _family("nd")),
     *capacity_columns(_family("capacity")),

@@ -10,7 +10,12 @@ from ganetix.objects.base import Value
 from ganetix.opcodes.parameters import BACKEND, NIC, NODE
 from ganetix.plan.params import Layers
 from ganetix.query.common import object_columns
-from ganetix.query.params import capacity_columns, parameter_columns, shown_origins
+from ganetix.query.params import (
+    capacity_columns,
+    disk_columns,
+    parameter_columns,
+    shown_origins,
+)
 from ganetix.query.table import Column, Table, column
 from ganetix.query.view import View
 from ganetix.rpc.methods import NodeInfo
@@ -145,6 +150,7 @@ _COLUMNS: tuple[Column[GroupRow], ...] = (
         live=True,
     ),
     *parameter_columns("be", BACKEND, _family("be")),
+    *disk_columns(lambda r, template: r.view.disks(template, r.group)),
     *parameter_columns("nic", NIC, _family("nic")),
     *parameter_columns("nd", NODE, _family("nd")),
     *capacity_columns(_family("capacity")),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from msgspec.structs import replace
+
 from ganetix.api.types import Cell
-from ganetix.objects import Disk, GuestInfo, Instance, Nic, NodeGroup
+from ganetix.objects import Disk, GuestInfo, Instance, Nic, NicParams, NodeGroup
 from ganetix.objects.base import Value
 from ganetix.opcodes.parameters import BACKEND
-from ganetix.plan.params import Layers, effective
+from ganetix.plan.params import Layers, effective, nic_params
 from ganetix.query.common import object_columns
 from ganetix.query.params import as_cell, parameter_columns, shown_origins
 from ganetix.query.status import NodeState, is_up, status_of
@@ -76,14 +78,30 @@ def _disk(disk: Disk) -> dict[str, object]:
     }
 
 
-def _nic(nic: Nic) -> dict[str, object]:
+def _nic_params(row: InstanceRow, nic: Nic) -> NicParams:
+    found = nic_params(row.view.snapshot.cluster, _group(row), nic)
+    return found if found.mode == "bridged" else replace(found, link="")
+
+
+def _nic(row: InstanceRow, nic: Nic) -> dict[str, object]:
+    params = _nic_params(row, nic)
     return {
         "uuid": nic.uuid,
         "mac": nic.mac,
-        "mode": nic.mode,
-        "link": nic.link,
+        "mode": params.mode,
+        "link": params.link,
         "ip": nic.ip,
     }
+
+
+def _origins(row: InstanceRow) -> dict[str, object]:
+    return shown_origins(
+        {
+            "be": _backend(row),
+            "hv": _hypervisor(row),
+            **row.view.nics_and_disks(row.instance),
+        }
+    )
 
 
 def _hv_column(parameter: str) -> Column[InstanceRow]:
@@ -229,14 +247,14 @@ _COLUMNS: tuple[Column[InstanceRow], ...] = (
         "nic.modes",
         "NicModes",
         "Modes of its NICs",
-        lambda r: [nic.mode for nic in r.instance.nics],
+        lambda r: [_nic_params(r, nic).mode for nic in r.instance.nics],
         "list",
     ),
     column(
         "nic.links",
         "NicLinks",
         "Bridges of its NICs",
-        lambda r: [nic.link for nic in r.instance.nics],
+        lambda r: [_nic_params(r, nic).link for nic in r.instance.nics],
         "list",
     ),
     column(
@@ -250,7 +268,7 @@ _COLUMNS: tuple[Column[InstanceRow], ...] = (
         "nics",
         "NicTable",
         "Its NICs by number",
-        lambda r: {str(n): _nic(nic) for n, nic in enumerate(r.instance.nics)},
+        lambda r: {str(n): _nic(r, nic) for n, nic in enumerate(r.instance.nics)},
         "other",
     ),
     column(
@@ -264,7 +282,7 @@ _COLUMNS: tuple[Column[InstanceRow], ...] = (
         "params",
         "Parameters",
         "All its parameters, each with where it comes from",
-        lambda r: shown_origins({"be": _backend(r), "hv": _hypervisor(r)}),
+        _origins,
         "other",
     ),
     column(

@@ -11,6 +11,7 @@ from ganetix.api.types import Cell, FieldKind
 from ganetix.opcodes.parameters import CAPACITY, ParameterTable, full_name
 from ganetix.plan.params import Layers, effective, origins
 from ganetix.query.table import Column, column
+from ganetix.storage.params import DISK_TEMPLATES
 
 S = TypeVar("S")
 
@@ -56,6 +57,26 @@ def capacity_columns(layers: Callable[[S], Layers]) -> tuple[Column[S], ...]:
             "other",
         ),
         *parameter_columns("capacity", CAPACITY, layers),
+    )
+
+
+def disk_columns(
+    layers: Callable[[S, str], Layers],
+) -> tuple[Column[S], ...]:
+    """``disk/TEMPLATE/NAME`` columns: what disks are like that are made."""
+
+    def value(template: str, name: str) -> Callable[[S], Cell]:
+        return lambda subject: as_cell(effective(layers(subject, template))[name])
+
+    return tuple(
+        column(
+            f"disk/{template}/{name}",
+            f"disk/{template}/{name}",
+            parameter.doc,
+            value(template, name),
+        )
+        for template, parameters in DISK_TEMPLATES.items()
+        for name, parameter in parameters.items()
     )
 
 

@@ -26,7 +26,7 @@ from ganetix.errors import BadParameter, NodeUnreachable, NotFound
 from ganetix.interfaces import INodeRpc
 from ganetix.jobs.model import Job, LogLine
 from ganetix.objects import HvParams, Node
-from ganetix.query.cluster import CLUSTERS, cluster_parameters
+from ganetix.query.cluster import CLUSTERS, cluster_origins, cluster_parameters
 from ganetix.query.group import GROUPS, GroupRow
 from ganetix.query.health import HEALTH, HealthRow
 from ganetix.query.instance import InstanceRow, instance_table
@@ -162,6 +162,10 @@ class QueryService:
     def cluster_parameters(self) -> dict[str, Cell]:
         """All parameters of the cluster by name, as they are in effect."""
         return cluster_parameters(self._view())
+
+    def cluster_origins(self) -> dict[str, str]:
+        """Where those of them come from that inherit, by name."""
+        return cluster_origins(self._view())
 
     async def _query_groups(self, request: QueryRequest) -> QueryResult:
         columns = GROUPS.pick(request.fields)

@@ -13,9 +13,11 @@ from ganetix.plan.params import (
     Layers,
     backend_layers,
     capacity_layers,
+    disk_layers,
     hypervisor_layers,
     nic_layers,
     node_layers,
+    own_disk_layers,
 )
 from ganetix.query.table import by_name
 
@@ -66,6 +68,23 @@ class View:
         group = self.snapshot.groups[node.group]
         return node_layers(self.snapshot.cluster, group, node)
 
+    def disks(self, template: str, group: NodeGroup | None) -> Layers:
+        """A disk template's parameters, for disks that are made in that group."""
+        return disk_layers(template, self.snapshot.cluster, group)
+
+    def nics_and_disks(self, instance: Instance) -> dict[str, Layers]:
+        """Parameters of an instance's NICs and disks: ``nic/0``, ``disk/0`` …"""
+        cluster, group = self.snapshot.cluster, self.group_of(instance.primary_node)
+        nics = {
+            f"nic/{number}": nic_layers(cluster, group, instance, nic)
+            for number, nic in enumerate(instance.nics)
+        }
+        disks = {
+            f"disk/{number}": own_disk_layers(instance, disk)
+            for number, disk in enumerate(instance.disks)
+        }
+        return {**nics, **disks}
+
     def group_families(self, group: NodeGroup | None) -> dict[str, Layers]:
         """All that a group's objects inherit, by family; for None, the cluster's."""
         cluster = self.snapshot.cluster
@@ -74,6 +93,10 @@ class View:
             **{
                 f"hv/{name}": self.hypervisor(name, group)
                 for name in cluster.enabled_hypervisors
+            },
+            **{
+                f"disk/{template}": self.disks(template, group)
+                for template in cluster.enabled_disk_templates
             },
             "nic": nic_layers(cluster, group),
             "nd": node_layers(cluster, group),

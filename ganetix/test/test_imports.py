@@ -46,12 +46,14 @@ ALLOWED: dict[str, set[str]] = {
     | {"state"},
     "bootstrap": CORE | {"config", "state", "rpc", "netutils"},
     "units": CORE | {"config", "jobs", "locking"},
-    "query": CORE | {"config", "jobs", "cache", "api.types", "rpc.fanout"},
+    "query": CORE
+    | {"config", "jobs", "cache", "api.types", "rpc.fanout", "storage.params"},
     "api": CORE | {"config", "jobs", "query", "state", "scheduler", "locking"},
     "cli": PURE
     | {"api.client", "api.link", "api.types", "api.chunks", "api.boxes", "api.quick"}
     | {"api.words"}
     | {"bootstrap", "flow", "hypervisor.params", "netutils", "state.sqlite"}
+    | {"storage.params"}
     | {"plan.failover", "plan.capacity.report"},
     # These programs need no master: they compute here, from files.
     "cli.capacity": {"cli", "allocators", "errors", "plan.allocate", "plan.capacity"},

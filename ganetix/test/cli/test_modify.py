@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, succeed
 
 from ganetix.api.types import (
@@ -99,7 +100,7 @@ class ClusterTests(ModifyTestCase):
             " --enabled-hypervisors kvm,fake --enabled-disk-templates file"
             " -H kvm:accel=tcg,tcg_tb_size=default -H fake:accel=kvm"
             " -B memory=1.5G,vcpus=2,auto_balance=no"
-            " --nic-parameters mode=bridged,link=br0 --mac-prefix aa:00:01"
+            " -D file:format=qcow2 -N mode=bridged,link=br0 --mac-prefix aa:00:01"
             " --node-parameters reserved_memory=2G,cpu_speed=1.5"
             " --max-inst-spec memory=4G,disk=50G,vcpus=2 --default-template file"
             " --max-cpu-ratio 6 --max-disk-usage 0.9 --capacity-checks no"
@@ -119,6 +120,7 @@ class ClusterTests(ModifyTestCase):
                     "fake": {"accel": "kvm"},
                 },
                 beparams={"memory_mib": 1536, "vcpus": 2, "auto_balance": False},
+                diskparams={"file": {"format": "qcow2"}},
                 nicparams={"mode": "bridged", "link": "br0"},
                 mac_prefix="aa:00:01",
                 ndparams={"reserved_memory_mib": 2048, "cpu_speed": 1.5},
@@ -201,6 +203,13 @@ class ClusterTests(ModifyTestCase):
             ("-H xen:a=b", "hypervisor 'xen' is not known; there are: fake, kvm"),
             ("-H kvm:colour=red", "hypervisor kvm has no parameter 'colour'"),
             ("-H kvm:tcg_tb_size=0", "tcg_tb_size is 0; it may be 1 to 4096"),
+            ("-H kvm:", "-H: 'kvm:' is not HYPERVISOR:KEY=VALUE"),
+            ("-H kvm:accel=tcg -H kvm:accel=kvm", "-H: kvm:accel is given twice"),
+            ("-D format=raw", "-D: 'format=raw' is not TEMPLATE:KEY=VALUE"),
+            ("-D file:format=raw,format=raw", "-D: format is given twice"),
+            ("-D drbd:a=b", "'drbd' is not known; there are: diskless, file"),
+            ("-D file:colour=red", "file has no parameter 'colour'; its parameters: f"),
+            ("-D file:format=vmdk", "format is 'vmdk'; it may be: raw, qcow2"),
             ("--nic-parameters mode=tap", "mode: 'tap' is not one of user, bridged"),
             ("--nic-parameters speed=1", "'speed' is not one of mode, link"),
             ("--mac-prefix 01:00:00", "mac_prefix: '01:00:00' is not three bytes"),
@@ -264,11 +273,11 @@ class ClusterTests(ModifyTestCase):
         await self.listen()
 
     async def test_info(self) -> None:
-        """Info shows the serial number, tags and every parameter."""
-        self.master.info = INFO
+        """Info shows the serial number, tags and every parameter with its origin."""
+        self.master.info = replace(INFO, origins={"be/memory": "cluster"})
         await self.run_line("gnt-cluster info")
         self.assertIn("Serial number: 12\nTags: prod\n", self.out)
-        self.assertIn("  be/memory: 128\n", self.out)
+        self.assertIn("  be/memory: 128 (cluster)\n", self.out)
         self.assertIn("  capacity/max_inst_spec: vcpus=4\n", self.out)
 
 

@@ -74,6 +74,7 @@ class ModifyTests(SynchronousTestCase):
             default_group="rack1",
             beparams={"memory_mib": 512},
             hvparams={"fake": {"accel": "tcg"}},
+            diskparams={"file": {"format": "qcow2"}},
             ndparams={"reserved_cpus": 2},
             capacity={"max_cpu_ratio": 6},
             nicparams={"mode": "bridged", "link": "br0"},
@@ -87,6 +88,7 @@ class ModifyTests(SynchronousTestCase):
                 ("cache_time", 3600, 60),
                 ("capacity/max_cpu_ratio", 4.0, 6.0),
                 ("default_group", "default", "rack1"),
+                ("disk/file/format", None, "qcow2"),
                 ("hv/fake/accel", None, "tcg"),
                 ("nd/reserved_cpus", 0, 2),
                 ("nic/link", "", "br0"),
@@ -223,6 +225,34 @@ class ModifyTests(SynchronousTestCase):
             WORLD, modified(OpClusterModify(nicparams={"link": "br0"}), WORLD)
         )
         self.assertEqual(after(op, world).nicparams.mode, "bridged")
+
+    def test_disk_parameters(self) -> None:
+        """They are set by template, taken back, and refused if there are none such."""
+        first = OpClusterModify(diskparams={"file": {"format": "qcow2"}})
+        world = apply(WORLD, modified(first, WORLD))
+        self.assertEqual(world.cluster.diskparams, {"file": {"format": "qcow2"}})
+        back = OpClusterModify(diskparams={"file": {"format": None}})
+        self.assertEqual(after(back, world).diskparams, {})
+        wrong: tuple[tuple[dict[str, dict[str, str | None]], str], ...] = (
+            ({"drbd": {"a": "b"}}, "'drbd' is not known; there are: diskless, file"),
+            ({"file": {"colour": None}}, "no parameter 'colour'; its parameters: for"),
+            ({"file": {"format": "vmdk"}}, "is 'vmdk'; it may be: raw, qcow2"),
+            ({"file": {"format": ""}}, "is ''; it may be: raw, qcow2"),
+            ({"diskless": {"format": "raw"}}, "its parameters: none"),
+        )
+        for given, text in wrong:
+            with self.subTest(given=given):
+                self.refused(BadParameter, text, OpClusterModify(diskparams=given))
+
+    def test_bridge_of_an_instance(self) -> None:
+        """A NIC with a mode of its own keeps the bridge that it inherits."""
+        link = OpClusterModify(nicparams={"link": "br0"})
+        world = apply(WORLD, modified(link, WORLD))
+        web1 = world.instance("web1")
+        nics = tuple(replace(nic, mode="bridged") for nic in web1.nics)
+        world = apply(world, Edits(put=(replace(web1, nics=nics),)))
+        gone = OpClusterModify(nicparams={"link": None})
+        self.refused(BadParameter, "instance web1: nic link: missing", gone, world)
 
     def test_bridge_of_a_group(self) -> None:
         """A group that has a mode of its own keeps the bridge that it inherits."""

@@ -185,6 +185,7 @@ class ChangeTests(SynchronousTestCase):
             alloc_policy="unallocable",
             beparams={"vcpus": 2},
             hvparams={"fake": {"accel": "tcg"}},
+            diskparams={"file": {"format": "qcow2"}},
             ndparams={"spindle_count": 4},
             capacity={"max_cpu_ratio": 8, "max_inst_spec": {"vcpus": 2}},
         )
@@ -200,6 +201,7 @@ class ChangeTests(SynchronousTestCase):
                     None,
                     {"memory_mib": 8192, "disk_mib": 102400, "vcpus": 2},
                 ),
+                ("disk/file/format", None, "qcow2"),
                 ("hv/fake/accel", None, "tcg"),
                 ("nd/spindle_count", None, 4),
             ],
@@ -210,6 +212,7 @@ class ChangeTests(SynchronousTestCase):
             alloc_policy="preferred",
             beparams={"vcpus": None},
             hvparams={"fake": {"accel": None}},
+            diskparams={"file": {"format": None}},
             ndparams={"spindle_count": None},
             capacity={"max_cpu_ratio": None, "max_inst_spec": None},
         )

@@ -20,6 +20,8 @@ SNAPSHOT = make_snapshot(
     make_node("node1"), instances=(make_instance("web1", "node1"),)
 )
 
+RAW, QCOW2 = {"format": "raw"}, {"format": "qcow2"}
+
 
 def request(**more: object) -> OpInstanceCreate:
     """A request with a disk of 1 GiB."""
@@ -50,9 +52,10 @@ class BuildTests(SynchronousTestCase):
         self.assertEqual(instance.hypervisor, "fake")
         self.assertEqual(instance.admin_state, "up")
         (nic,) = instance.nics
-        self.assertEqual((nic.mode, nic.mac), ("user", "aa:00:00:07:07:07"))
+        self.assertEqual((nic.mode, nic.mac), (None, "aa:00:00:07:07:07"))
         guest = guest_spec(instance, SNAPSHOT)
         self.assertEqual((guest.memory_mib, guest.vcpus), (128, 1))
+        self.assertEqual((guest.nics[0].mode, guest.nics[0].mac), ("user", nic.mac))
 
     def test_own_values(self) -> None:
         """What is given stays, and reaches the node."""
@@ -74,15 +77,45 @@ class BuildTests(SynchronousTestCase):
         self.assertEqual(guest.hvparams, {"accel": "tcg", "kernel_args": "b"})
 
     def test_nic_of_the_group(self) -> None:
-        """A NIC that says nothing is as the group has it, which need not be named."""
+        """A NIC that says nothing is as its group has it, now and later."""
         group = replace(
             SNAPSHOT.group(None), nicparams={"mode": "bridged", "link": "br7"}
         )
         snapshot = apply(SNAPSHOT, Edits(put=(group,)))
-        node = next(iter(snapshot.nodes.values())).name
-        for given in ({}, {"group": group.name}, {"node": node}):
-            (nic,) = build(request(**given), snapshot).nics
+        node = next(iter(snapshot.nodes.values()))
+        for given in ({}, {"group": group.name}, {"node": node.name}):
+            made = build(request(**given), snapshot)
+            made = replace(made, primary_node=node.uuid)
+            (nic,) = guest_spec(made, snapshot).nics
             self.assertEqual((nic.mode, nic.link), ("bridged", "br7"))
+            (nic,) = guest_spec(made, SNAPSHOT).nics
+            self.assertEqual((nic.mode, nic.link), ("user", ""))
+
+    def test_own_nic(self) -> None:
+        """What a NIC has of its own stays; it may inherit the rest."""
+        group = replace(SNAPSHOT.group(None), nicparams={"link": "br7"})
+        snapshot = apply(SNAPSHOT, Edits(put=(group,)))
+        node = next(iter(snapshot.nodes))
+        nics = (NicRequest(mode="bridged"), NicRequest(mode="bridged", link="br1"))
+        draws = itertools.count()
+        made = build(request(nics=nics), snapshot, lambda: next(draws))
+        made = replace(made, primary_node=node)
+        self.assertEqual(
+            [(nic.mode, nic.link) for nic in guest_spec(made, snapshot).nics],
+            [("bridged", "br7"), ("bridged", "br1")],
+        )
+
+    def test_disk_parameters_of_the_group(self) -> None:
+        """A disk gets its group's parameters when it is made, and keeps them."""
+        cluster = replace(SNAPSHOT.cluster, diskparams={"file": {"format": "qcow2"}})
+        snapshot = apply(SNAPSHOT, Edits(put=(cluster,)))
+        disks = (DiskRequest(size_mib=1), DiskRequest(size_mib=1, params=RAW))
+        made = build(request(disks=disks), snapshot)
+        self.assertEqual([disk.params for disk in made.disks], [QCOW2, RAW])
+        group = replace(snapshot.group(None), diskparams={"file": RAW})
+        snapshot = apply(snapshot, Edits(put=(group,)))
+        (disk,) = build(request(disks=disks[:1]), snapshot).disks
+        self.assertEqual(disk.params, RAW)
 
     def test_duplicate_name(self) -> None:
         """A name that is taken is refused."""

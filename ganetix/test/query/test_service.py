@@ -13,7 +13,7 @@ from ganetix.api.types import Cell, QueryKind, QueryRequest, QueryResult
 from ganetix.config.snapshot import Edits, Snapshot
 from ganetix.errors import BadParameter, GanetixError, NodeUnreachable, NotFound
 from ganetix.jobs.model import Dependency, Job, LogLine, OpRun
-from ganetix.objects import CapacityOverrides, GuestInfo
+from ganetix.objects import CapacityOverrides, Disk, GuestInfo
 from ganetix.opcodes import OpGroupAdd, OpTestDelay
 from ganetix.query.service import QueryService
 from ganetix.rpc.methods import (
@@ -291,6 +291,8 @@ class QueryTests(SynchronousTestCase):
             snapshot.group("rack2"),
             beparams={"vcpus": 4},
             ndparams={"spindle_count": 3},
+            nicparams={"link": "br2"},
+            diskparams={"file": {"format": "qcow2"}},
             capacity=CapacityOverrides(max_cpu_ratio=2.0),
         )
         self.config.current = apply(snapshot, Edits(put=(cluster, rack2)))
@@ -299,6 +301,8 @@ class QueryTests(SynchronousTestCase):
         self.assertEqual(shown["be/vcpus"], {"value": 4, "origin": "group rack2"})
         self.assertEqual(shown["be/memory"], {"value": 128, "origin": "instance web2"})
         self.assertEqual(shown["hv/accel"], {"value": "kvm", "origin": "cluster"})
+        self.assertEqual(shown["nic/0/mode"], {"value": "user", "origin": "default"})
+        self.assertEqual(shown["nic/0/link"], {"value": "br2", "origin": "group rack2"})
         self.assertEqual(
             self.cells("instance", "be/vcpus", "hv/accel", names=("web2",)),
             [(4, "kvm")],
@@ -318,12 +322,43 @@ class QueryTests(SynchronousTestCase):
         )
         self.assertEqual(shown["hv/fake/accel"]["origin"], "cluster")  # type: ignore[index]
         self.assertEqual(
+            shown["disk/file/format"], {"value": "qcow2", "origin": "group rack2"}
+        )
+        self.assertEqual(
             self.cells(
                 "group", "capacity/max_cpu_ratio", "nd/spindle_count", "be/vcpus"
             ),
             [(4.0, 1, 1), (2.0, 3, 4)],
         )
         self.assertEqual(self.rpc.calls, [])
+
+    def test_nics_and_disks(self) -> None:
+        """Each NIC and disk shows its own and its inherited parameters as such."""
+        snapshot = self.config.current
+        web1 = snapshot.instance("web1")
+        nics = tuple(replace(nic, mode="bridged", link="br1") for nic in web1.nics)
+        disk = Disk(uuid="d", size_mib=1, params={"format": "qcow2"})
+        web1 = replace(web1, nics=nics, disks=(disk, replace(disk, params={})))
+        self.config.current = apply(snapshot, Edits(put=(web1,)))
+        ((shown, modes, links),) = self.cells(
+            "instance", "params", "nic.modes", "nic.links", names=("web1",)
+        )
+        assert isinstance(shown, dict)
+        own = "instance web1"
+        self.assertEqual(shown["nic/0/link"], {"value": "br1", "origin": own})
+        self.assertEqual(shown["disk/0/format"], {"value": "qcow2", "origin": own})
+        self.assertEqual(shown["disk/1/format"], {"value": "raw", "origin": "default"})
+        self.assertEqual((modes, links), (["bridged"], ["br1"]))
+
+    def test_cluster_origins(self) -> None:
+        """What was set for the cluster is told from what is built in."""
+        snapshot = self.config.current
+        cluster = replace(snapshot.cluster, diskparams={"file": {"format": "qcow2"}})
+        self.config.current = apply(snapshot, Edits(put=(cluster,)))
+        shown = self.service.cluster_origins()
+        self.assertEqual(shown["disk/file/format"], "cluster")
+        self.assertEqual(shown["be/memory"], "default")
+        self.assertNotIn("mac_prefix", shown)
 
     def test_cluster_parameters(self) -> None:
         """Every parameter of the cluster is a field, and stands in its info."""

@@ -14,8 +14,8 @@ class CheckTests(SynchronousTestCase):
     def test_takes_every_declared_value(self) -> None:
         """All declared values of all templates are taken."""
         for template, params in DISK_TEMPLATES.items():
-            for name, values in params.items():
-                for value in values:
+            for name, parameter in params.items():
+                for value in parameter.values:
                     check_disk_params(template, {name: value})
 
     def test_unknown_template(self) -> None:

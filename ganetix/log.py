@@ -1,8 +1,13 @@
-"""Where log events go: JSON lines or text, to stderr or a file."""
+"""Where log events go: JSON lines or text, to stderr or a file.
+
+What is logged while an opcode is done says so: the job follows its coroutines by
+itself, since each that is started takes over the context of the one that starts it.
+"""
 
 from __future__ import annotations
 
 import sys
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Literal, TextIO, cast
 
@@ -36,6 +41,29 @@ CHATTY = (
 """Who tells every connection at level info."""
 
 
+_working: ContextVar[tuple[int, str] | None] = ContextVar("working", default=None)
+
+
+class WorkingOn:
+    """A ``with`` statement in which events belong to a job and one of its opcodes.
+
+    :param op: the opcode's OP_ID
+    """
+
+    __slots__ = ("_what",)
+
+    def __init__(self, job: int, op: str) -> None:
+        self._what = (job, op)
+
+    def __enter__(self) -> None:
+        """From here on."""
+        _working.set(self._what)
+
+    def __exit__(self, *_: object) -> None:
+        """Not a token's reset: a coroutine may be thrown away from anywhere."""
+        _working.set(None)
+
+
 def escaped(text: str) -> str:
     """The text as one line: line breaks and control characters as in Python."""
     if text.isprintable():
@@ -47,6 +75,7 @@ def escaped(text: str) -> str:
 class TextObserver:
     """One line an event: time, level, namespace, text; tracebacks below, indented.
 
+    Before the text stands the job that it belongs to, if any, as ``[job 7 OP_ID]``.
     Whatever others had put into an event, it cannot pass for another event.
     """
 
@@ -61,12 +90,27 @@ class TextObserver:
             event, includeTraceback=False, includeTimestamp=False, includeSystem=False
         )
         source = event.get("log_namespace", "")
-        self._out.write(f"{time} {name:8} {source}: {escaped(text)}\n")
+        working = _working.get()
+        where = f" [job {working[0]} {working[1]}]" if working else ""
+        self._out.write(f"{time} {name:8} {source}{where}: {escaped(text)}\n")
         failure = event.get("log_failure")
         if isinstance(failure, Failure):
             for line in failure.getTraceback().splitlines():
                 self._out.write(f"    {escaped(line)}\n")
         self._out.flush()
+
+
+@implementer(ILogObserver)
+class JsonObserver:
+    """One line of JSON an event; ``job`` and ``op`` are those that it belongs to."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._write = jsonFileLogObserver(out, recordSeparator="")
+
+    def __call__(self, event: LogEvent) -> None:
+        if working := _working.get():
+            event = {"job": working[0], "op": working[1], **event}
+        self._write(event)
 
 
 def log_observer(
@@ -91,11 +135,7 @@ def log_observer(
                 defaultMode=0o640,
             ),
         )
-    observer: ILogObserver = (
-        jsonFileLogObserver(out, recordSeparator="")
-        if form == "json"
-        else TextObserver(out)
-    )
+    observer = JsonObserver(out) if form == "json" else TextObserver(out)
     wanted = LogLevelFilterPredicate(LogLevel.levelWithName(level))
     if level == "info":
         for namespace in CHATTY:

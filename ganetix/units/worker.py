@@ -10,6 +10,7 @@ from ganetix import opcodes as ops
 from ganetix.config.snapshot import Snapshot
 from ganetix.errors import Bug
 from ganetix.jobs.work import Outcome, Progress
+from ganetix.log import WorkingOn
 from ganetix.plan.lock_plan import LockPlan
 from ganetix.plan.locks_for import locks_for
 from ganetix.plan.reach import reach_of
@@ -107,19 +108,21 @@ class LogicalUnits:
             unit = UNITS[type(op)]
         except KeyError as error:
             raise Bug(f"no unit for {type(op).__name__}") from error
-        context = Context(self._services_for(op), progress)
-        facts = await unit.gather(op, context)
-        progress.check_cancelled()
-        plan = unit.plan(op, facts)
-        return await unit.act(op, context, plan)
+        op_name = ops.opcode_id(op)
+        with WorkingOn(progress.job_id, op_name):
+            context = Context(self._services_for(op, op_name), progress)
+            facts = await unit.gather(op, context)
+            progress.check_cancelled()
+            plan = unit.plan(op, facts)
+            return await unit.act(op, context, plan)
 
-    def _services_for(self, op: ops.Opcode) -> Services:
+    def _services_for(self, op: ops.Opcode, op_name: str) -> Services:
         """The world, with those nodes in reach that the opcode's locks are about."""
         snapshot = self._services.config.snapshot()
         groups = reach_of(locks_for(op, snapshot), snapshot)
         if groups is None:
             return self._services
-        return self._confined(ops.opcode_id(op), groups)
+        return self._confined(op_name, groups)
 
     def _confined_to(self, op_name: str, groups: frozenset[str]) -> Services:
         rpc = ReachRpc(self._services.rpc, op_name, groups)

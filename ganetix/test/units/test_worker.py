@@ -1,0 +1,69 @@
+"""Tests for the door to all units."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
+from twisted.trial.unittest import SynchronousTestCase
+
+from ganetix import opcodes as ops
+from ganetix.log import JsonObserver
+from ganetix.testing.sim import RecordedProgress, SimCluster
+from ganetix.units.worker import LogicalUnits
+
+
+class TalkativeDistribution:
+    """Logs when it is asked, and when it is done."""
+
+    def __init__(self, log: Logger) -> None:
+        self._log = log
+        self.done: Deferred[None] = Deferred()
+
+    def settled(self, group: str | None = None) -> Deferred[tuple[str, ...]]:
+        """Nobody is behind."""
+        return succeed(())
+
+    def repeat(self) -> Deferred[tuple[str, ...]]:
+        """When ``done`` has fired."""
+        return Deferred.fromCoroutine(self._repeat())
+
+    async def _repeat(self) -> tuple[str, ...]:
+        self._log.info("asked")
+        await self.done
+        self._log.info("done")
+        return ()
+
+
+class LogTests(SynchronousTestCase):
+    """What is logged while an opcode is done."""
+
+    def test_says_job_and_opcode(self) -> None:
+        """Events of all that a unit sets going carry both, however long it takes."""
+        out = StringIO()
+        log = Logger("here", observer=JsonObserver(out))
+        distribution = TalkativeDistribution(log)
+        sim = SimCluster(Path(self.mktemp()), nodes=1)
+        units = LogicalUnits(replace(sim.services, distribution=distribution))
+        running = Deferred.fromCoroutine(
+            units.run(ops.OpClusterRedistribute(), RecordedProgress(job_id=7))
+        )
+        log.info("meanwhile")
+        distribution.done.callback(None)
+        self.successResultOf(running)
+        log.info("after")
+        events = map(json.loads, out.getvalue().splitlines())
+        name = "OP_CLUSTER_REDISTRIBUTE"
+        self.assertEqual(
+            [(e["log_format"], e.get("job"), e.get("op")) for e in events],
+            [
+                ("asked", 7, name),
+                ("meanwhile", None, None),
+                ("done", 7, name),
+                ("after", None, None),
+            ],
+        )

@@ -35,6 +35,7 @@ async def acquire_locks(
     planned: Planner,
     priority: Priority,
     seconds: float | None,
+    on_wait: Callable[[], None],
 ) -> None:
     """Acquire level by level what is planned.
 
@@ -42,6 +43,7 @@ async def acquire_locks(
     is held, and if it came out otherwise everything is let go and acquired anew.
 
     :param seconds: for all levels together; None waits for ever
+    :param on_wait: called whenever something is not granted at once
     :raises LockTimeout: not all was granted in time; none is held
     """
     deadline = None if seconds is None else clock.seconds() + seconds
@@ -57,7 +59,9 @@ async def acquire_locks(
                     continue
                 left = None if deadline is None else max(deadline - clock.seconds(), 0)
                 got = _acquire_level(locks, owner, level, wanted, priority(), left)
-                has_waited = has_waited or not got.called
+                if not got.called:
+                    has_waited = True
+                    on_wait()
                 await got
         except LockDeleted:
             locks.release_all(owner)

@@ -100,8 +100,12 @@ class LiveJob:
         if job.ended is None:
             self._show(job.logged(self.shown.log_serial))
 
-    def show_end(self) -> None:
-        """Let others see the end: it is durable."""
+    def move_unseen(self, job: Job) -> None:
+        """Let the job be this from now on; others see it with ``show``."""
+        self.job = job
+
+    def show(self) -> None:
+        """Let others see how the job is; an end only when it is durable."""
         self._show(self.job.logged(self.shown.log_serial))
 
     def show_lines(self, lines: list[LogLine]) -> None:

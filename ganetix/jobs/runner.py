@@ -80,7 +80,7 @@ class Runner:
         run = live.job.current_run
         owner = live.owner = JobOwner(live.job.id, run.op)
         live.hindrance = None
-        live.move(live.job.waiting(self._clock.seconds()))
+        live.move_unseen(live.job.waiting(self._clock.seconds()))
         try:
             again = await self._attempt(live, owner, run.priority, task)
         except Exception:
@@ -189,7 +189,9 @@ class Runner:
         def priority() -> int:
             return live.job.priority
 
-        await acquire_locks(self._locks, self._clock, owner, planned, priority, seconds)
+        await acquire_locks(
+            self._locks, self._clock, owner, planned, priority, seconds, live.show
+        )
 
     def _lost_patience(self, live: LiveJob) -> Again:
         patience = live.patience or Patience(priority=live.job.priority)
@@ -314,7 +316,7 @@ class Runner:
             # Asked to stop while this opcode's end was recorded.
             await self.end_quietly(live, lambda job: job)
             return None
-        live.show_end()
+        live.show()
         return None
 
     async def _stopped_short(self, live: LiveJob, failure: Failure) -> None:
@@ -346,7 +348,7 @@ class Runner:
     def _show_end(self, live: LiveJob, lines: list[LogLine]) -> None:
         live.hindrance = None
         live.show_lines(lines)
-        live.show_end()
+        live.show()
 
     def _bug(self, live: LiveJob, failure: Failure) -> Bug:
         bug_id = f"{self._random.getrandbits(32):08x}"

@@ -164,7 +164,9 @@ class StateStore:
         now = self._clock.seconds()
         waiting = _Waiting(batch=Batch(rows=tuple(rows)), told=told, since=now)
         self._pending.append(waiting)
-        self._go_on()
+        if not self._is_writing:
+            # Otherwise it goes on when that is done.
+            self._go_on()
         return told
 
     def attended(self, work: Deferred[T]) -> Deferred[T]:

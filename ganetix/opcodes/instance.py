@@ -65,8 +65,7 @@ class OpInstanceCreate(Opcode, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         checks.host_name("name", self.name)
-        if self.node is not None and self.iallocator is not None:
-            raise ValueError("iallocator: a node is named already; give one of both")
+        _check_chosen_by_one(self.node, self.iallocator)
         if self.memory_mib is not None:
             checks.in_range("memory", self.memory_mib, 1, checks.MAX_MEMORY_MIB, "MiB")
         if self.vcpus is not None:
@@ -79,6 +78,11 @@ class OpInstanceCreate(Opcode, frozen=True, kw_only=True):
             raise ValueError("disks: template diskless takes no disks")
         if self.disk_template != "diskless" and not self.disks:
             raise ValueError(f"disks: template {self.disk_template} needs a disk")
+
+
+def _check_chosen_by_one(node: str | None, iallocator: str | None) -> None:
+    if node is not None and iallocator is not None:
+        raise ValueError("iallocator: a node is named already; give one of both")
 
 
 class OpInstanceRemove(Opcode, frozen=True, kw_only=True):
@@ -126,33 +130,41 @@ class OpInstanceReboot(Opcode, frozen=True, kw_only=True):
 class OpInstanceFailover(Opcode, frozen=True, kw_only=True):
     """Stop an instance where it is, and start it on another node.
 
-    Without ``node`` a place is chosen in its group, or in ``group``. The node that it
-    leaves must confirm the stop, or be offline; ``ignore_consistency`` does without.
+    Without ``node`` an allocator chooses one in its group, or in ``group``;
+    ``iallocator`` null or ``.`` is the cluster's default one. The node that it leaves
+    must confirm the stop, or be offline; ``ignore_consistency`` does without.
     """
 
     SUBJECT: ClassVar[str] = "name"
     name: str
     node: str | None = None
     group: str | None = None
+    iallocator: str | None = None
     timeout: float = DEFAULT_STOP_TIMEOUT
     ignore_consistency: bool = False
 
     def __post_init__(self) -> None:
+        _check_chosen_by_one(self.node, self.iallocator)
         checks.in_range("timeout", self.timeout, 0, 86400, "s")
 
 
 class OpInstanceMigrate(Opcode, frozen=True, kw_only=True):
     """Move a running instance to another node while it runs.
 
-    Without ``node`` a place is chosen in its group, or in ``group``. With
-    ``allow_failover`` one that does not run is moved as by a failover.
+    Without ``node`` an allocator chooses one in its group, or in ``group``;
+    ``iallocator`` null or ``.`` is the cluster's default one. With ``allow_failover``
+    one that does not run is moved as by a failover.
     """
 
     SUBJECT: ClassVar[str] = "name"
     name: str
     node: str | None = None
     group: str | None = None
+    iallocator: str | None = None
     allow_failover: bool = False
+
+    def __post_init__(self) -> None:
+        _check_chosen_by_one(self.node, self.iallocator)
 
 
 class OpInstanceCleanup(Opcode, frozen=True, kw_only=True):

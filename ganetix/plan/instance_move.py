@@ -13,7 +13,7 @@ from ganetix.objects import GuestInfo, Instance, Node
 from ganetix.objects.intent import InstanceIntent
 from ganetix.opcodes import OpInstanceFailover, OpInstanceMigrate
 from ganetix.plan.params import backend_params
-from ganetix.plan.place import NodeState, place, refusal
+from ganetix.plan.place import NodeState, refusal
 
 MOVABLE_TEMPLATES = frozenset({"diskless"})
 """Disk templates whose disks, if any, every node of a group reaches."""
@@ -67,21 +67,16 @@ def possible_targets(
     return (node,)
 
 
-def chosen_target(
+def check_target(
     instance: Instance,
-    candidates: tuple[Node, ...],
+    node: Node,
     states: Mapping[str, NodeState],
     snapshot: Snapshot,
-) -> Node:
-    """The node for the instance; ``NoResources`` says why none can take it."""
-    memory = _memory_mib(instance, candidates[0], snapshot)
-    if len(candidates) > 1:
-        found = place(snapshot, candidates, states, memory, 0)
-        return snapshot.nodes[found.node_uuid]
-    (node,) = candidates
+) -> None:
+    """``NoResources`` says why a node cannot take the instance."""
+    memory = memory_to_move(instance, node, snapshot)
     if reason := refusal(snapshot, node, states.get(node.uuid), memory, 0):
         raise NoResources(f"node {node.name} {reason}", node=node.name)
-    return node
 
 
 def claim(
@@ -97,7 +92,7 @@ def claim(
     target = snapshot.nodes.get(intent.target_node)
     if target is None:
         raise ConfigConflict("the node that was chosen is gone; try again")
-    chosen_target(current, (target,), states, snapshot)
+    check_target(current, target, states, snapshot)
     return Edits(put_intents=(intent,))
 
 
@@ -156,8 +151,8 @@ def is_alive(guest: GuestInfo | None) -> bool:
     return guest is not None and guest.is_up
 
 
-def _memory_mib(instance: Instance, node: Node, snapshot: Snapshot) -> int:
-    """What it takes on a node of that group; nothing if it is not to run."""
+def memory_to_move(instance: Instance, node: Node, snapshot: Snapshot) -> int:
+    """MiB that it takes on a node of that group; none if it is not to run."""
     if instance.admin_state != "up":
         return 0
     group = snapshot.groups[node.group]

@@ -40,10 +40,15 @@ def _cluster_shared(_op: ops.Opcode, _snapshot: Snapshot) -> LockPlan:
 
 
 def _create(op: ops.OpInstanceCreate, snapshot: Snapshot) -> LockPlan:
-    group = snapshot.node(op.node).group if op.node else snapshot.group(op.group).uuid
+    """A node that is only chosen later is locked then."""
+    locks: LockPlan = {"instance": LevelLocks(creates=frozenset({op.name}))}
+    if op.node is None:
+        return {**locks, "group": _names("shared", snapshot.group(op.group).uuid)}
+    node = snapshot.node(op.node)
     return {
-        "instance": LevelLocks(creates=frozenset({op.name})),
-        "group": _names("shared", group),
+        **locks,
+        "group": _names("shared", node.group),
+        "node": _names("shared", node.uuid),
     }
 
 
@@ -66,15 +71,17 @@ def _instance(
 def _move(
     op: ops.OpInstanceFailover | ops.OpInstanceMigrate, snapshot: Snapshot
 ) -> LockPlan:
+    """Nodes are locked later if one is yet to be chosen: all at once, in order."""
     instance = snapshot.instance(op.name)
     home = snapshot.nodes[instance.primary_node]
-    nodes = [home, *([snapshot.node(op.node)] if op.node else [])]
     target_group = snapshot.group(op.group or home.group).uuid
-    return {
+    locks: LockPlan = {
         "instance": _names("exclusive", instance.name),
         "group": _names("shared", home.group, target_group),
-        "node": _names("shared", *(node.uuid for node in nodes)),
     }
+    if op.node is None:
+        return locks
+    return {**locks, "node": _names("shared", home.uuid, snapshot.node(op.node).uuid)}
 
 
 def _cleanup(op: ops.OpInstanceCleanup, _snapshot: Snapshot) -> LockPlan:

@@ -1,6 +1,6 @@
-"""Where a new instance goes: the node of the group with the most free memory.
+"""Which nodes have room for an instance, and which of them has the most.
 
-It stands in for the allocator. Memory that the configuration has promised counts as
+Allocators choose among these. Memory that the configuration has promised counts as
 taken, whether or not a guest has touched it yet; so a node never promises more than it
 has.
 """
@@ -67,6 +67,17 @@ def _to_come(snapshot: Snapshot, node_uuid: str) -> Iterator[Instance]:
             yield instance
 
 
+def closed(node: Node) -> str | None:
+    """Why no instance may come to a node; None if they may."""
+    if node.offline:
+        return "is offline"
+    if node.drained:
+        return "is drained"
+    if not node.vm_capable:
+        return "is not vm_capable"
+    return None
+
+
 def refusal(
     snapshot: Snapshot,
     node: Node,
@@ -75,12 +86,8 @@ def refusal(
     disk_mib: int,
 ) -> str | None:
     """Why a node cannot take an instance of this size; None if it can."""
-    if node.offline:
-        return "is offline"
-    if node.drained:
-        return "is drained"
-    if not node.vm_capable:
-        return "is not vm_capable"
+    if reason := closed(node):
+        return reason
     if state is None:
         return "does not answer"
     free = free_mib(snapshot, node.uuid, state)

@@ -7,7 +7,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from ganetix.config.snapshot import Edits, Snapshot
-from ganetix.errors import ConfigConflict, NoResources
+from ganetix.errors import ConfigConflict, GanetixError, NoResources
 from ganetix.jobs.work import Outcome
 from ganetix.objects import Instance, Node
 from ganetix.objects.base import Value
@@ -16,7 +16,7 @@ from ganetix.opcodes import OpInstanceCreate
 from ganetix.plan.guest import guest_spec
 from ganetix.plan.instance import build_instance, check_request, macs_in_use
 from ganetix.plan.params import backend_params
-from ganetix.plan.place import NodeState, refusal
+from ganetix.plan.place import NodeState, closed, refusal
 from ganetix.rpc.methods import (
     CREATE_CHECK,
     DISKS_CREATE,
@@ -31,7 +31,7 @@ from ganetix.rpc.methods import (
 from ganetix.units.base import Context
 from ganetix.units.instance_clear import forget, purge
 from ganetix.units.node_states import ask_infos, states_of
-from ganetix.units.placing import Choice, choose_node
+from ganetix.units.placing import Choice, NewPlace, Ranking, tell_choice
 from ganetix.units.rollback import Rollback
 
 
@@ -91,12 +91,12 @@ class InstanceCreate:
     ) -> Outcome:
         """Make it on its node; the last batch brings it into the configuration."""
         if op.dry_run:
-            return _would_be(plan, context)
+            return await _would_be(op, plan, context)
         intent = await self._claim(op, context, plan)
         instance = intent.instance
         node = context.snapshot.nodes[instance.primary_node]
         guest = guest_spec(instance, context.snapshot)
-        _tell_choice(plan.facts.choice, node, context)
+        tell_choice(plan.facts.choice, node, context)
         async with Rollback(context.progress) as undo:
 
             async def step(name: str, text: str) -> None:
@@ -137,10 +137,8 @@ class InstanceCreate:
     ) -> Choice:
         if op.node is not None:
             return Choice(node_uuid=snapshot.node(op.node).uuid, said="")
-        group = snapshot.group(op.group)
-        return await choose_node(
-            context, snapshot, instance, group, infos, op.iallocator
-        )
+        place = NewPlace(snapshot, instance, snapshot.group(op.group), infos)
+        return await place.chosen(context, op.iallocator)
 
     async def _claim(
         self, op: OpInstanceCreate, context: Context, plan: CreatePlan
@@ -148,7 +146,8 @@ class InstanceCreate:
         """Have the intent on record, which promises the memory to this instance.
 
         Others decide on the same nodes meanwhile. If they took the memory first, the
-        node is chosen anew among what is left.
+        node is chosen anew among what is left. So it is if the node was closed before
+        it could be locked.
         """
         while True:
             guest = guest_spec(plan.instance, context.snapshot)
@@ -159,6 +158,9 @@ class InstanceCreate:
             begin = partial(_begin, op, plan.facts.states, intent)
             try:
                 await context.commit(begin)
+                if op.node is not None:
+                    return intent
+                await self._lock(context, intent)
             except NoResources:
                 if op.node is not None:
                     raise
@@ -171,26 +173,41 @@ class InstanceCreate:
             choice = await self._choose(op, context, newest, old.instance, old.infos)
             plan = self.plan(op, replace(old, snapshot=newest, choice=choice))
 
+    async def _lock(self, context: Context, intent: InstanceIntent) -> None:
+        """Lock the node that was chosen; ``NoResources`` if it is closed by now."""
+        chosen = intent.instance.primary_node
+        try:
+            await context.progress.hold_nodes([chosen])
+            node = context.snapshot.nodes[chosen]
+            if reason := closed(node):
+                raise NoResources(f"node {node.name} {reason}", node=node.name)
+        except GanetixError:
+            await forget(context, intent.instance)
+            raise
 
-def _tell_choice(choice: Choice, node: Node, context: Context) -> None:
-    if choice.said:
-        context.say(f"node {node.name} was chosen by {choice.said}")
-    if choice.warning:
-        context.progress.warn(choice.warning)
 
-
-def _would_be(plan: CreatePlan, context: Context) -> Outcome:
+async def _would_be(
+    op: OpInstanceCreate, plan: CreatePlan, context: Context
+) -> Outcome:
     """What a dry run answers."""
-    choice = plan.facts.choice
-    _tell_choice(choice, plan.node, context)
-    for name, reason in sorted(choice.refusals.items()):
-        context.say(f"node {name} {reason}")
+    facts, choice = plan.facts, plan.facts.choice
+    tell_choice(choice, plan.node, context)
+    ranking = Ranking()
+    if op.node is None:
+        group = facts.snapshot.groups[plan.node.group]
+        place = NewPlace(facts.snapshot, facts.instance, group, facts.infos)
+        ranking = await place.ranking(context, choice)
     return Outcome(
         result={
             "dry_run": True,
             "name": plan.instance.name,
             "node": plan.node.name,
-            "refusals": choice.refusals,
+            "score": ranking.score,
+            "said": choice.said,
+            "runners_up": [
+                {"node": one.nodes[0], "score": one.score} for one in ranking.runners_up
+            ],
+            "refusals": dict(sorted(ranking.refusals.items())),
         }
     )
 

@@ -19,7 +19,6 @@ from ganetix.units.instance_move import (
     MoveFacts,
     MovePlan,
     begin,
-    check_room,
     end,
     gather_move,
     plan_failover,
@@ -48,10 +47,11 @@ class InstanceFailover:
 
 async def fail_over(context: Context, plan: MovePlan) -> Outcome:
     """Move an instance that is stopped for it."""
-    instance, target = plan.instance, plan.target
-    spec = _spec_on(context, instance, target)
-    await check_room(context, target, spec)
-    intent = await begin(context, plan, "failover", "stop")
+    instance = plan.instance
+    begun = await begin(
+        context, plan, "failover", "stop", partial(_spec_on, context, instance)
+    )
+    intent, target = begun.intent, begun.target
     try:
         context.progress.check_cancelled()
         if plan.confirms:
@@ -63,8 +63,8 @@ async def fail_over(context: Context, plan: MovePlan) -> Outcome:
     context.say(f"{instance.name} is on {target.name} now")
     if snapshot.instances[instance.uuid].admin_state == "up":
         context.say(f"starting {instance.name} on {target.name}")
-        await _start(context, intent, target, spec)
-    return await end(context, intent, plan, "failover")
+        await _start(context, intent, target, begun.spec)
+    return await end(context, intent, plan, target, "failover")
 
 
 async def _stop(context: Context, plan: MovePlan) -> None:

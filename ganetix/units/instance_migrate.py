@@ -30,7 +30,6 @@ from ganetix.units.instance_move import (
     MoveFacts,
     MovePlan,
     begin,
-    check_room,
     end,
     gather_move,
     plan_failover,
@@ -79,13 +78,13 @@ class InstanceMigrate:
 
 async def migrate(context: Context, plan: MovePlan) -> Outcome:
     """Move an instance while it runs."""
-    instance, source, target = plan.instance, plan.source, plan.target
+    instance, source = plan.instance, plan.source
     name = GuestName(hypervisor=instance.hypervisor, uuid=instance.uuid)
     spec = (await context.call(source, GUEST_SPEC, name)).guest
     if spec is None:
         raise WrongState(f"instance {instance.name} does not run any more")
-    await check_room(context, target, spec)
-    intent = await begin(context, plan, "migrate", "receive")
+    begun = await begin(context, plan, "migrate", "receive", lambda _: spec)
+    intent, target = begun.intent, begun.target
     try:
         context.progress.check_cancelled()
         awaited = await context.call(
@@ -117,7 +116,7 @@ async def migrate(context: Context, plan: MovePlan) -> Outcome:
             raise
         context.progress.warn(str(error))
     context.say(f"{instance.name} runs on {target.name}")
-    return await end(context, intent, plan, "migrate")
+    return await end(context, intent, plan, target, "migrate")
 
 
 async def _while_wanted(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from msgspec.structs import replace
 
-from ganetix.config.snapshot import Snapshot
-from ganetix.errors import ClusterFault, GanetixError, WrongState
+from ganetix.config.snapshot import Edits, Snapshot
+from ganetix.errors import ClusterFault, GanetixError, NoResources, WrongState
 from ganetix.jobs.work import Outcome
 from ganetix.objects import GuestInfo, GuestSpec, Instance, Node
 from ganetix.objects.base import Value
@@ -15,17 +16,13 @@ from ganetix.objects.intent import InstanceIntent, IntentAction
 from ganetix.plan.instance_move import (
     MoveOp,
     at_step,
-    chosen_target,
     claim,
     is_switched,
     possible_targets,
     without,
 )
-from ganetix.plan.place import NodeState
-from ganetix.rpc.methods import (
-    CREATE_CHECK,
-    CreateCheck,
-)
+from ganetix.plan.place import NodeState, closed
+from ganetix.rpc.methods import CREATE_CHECK, CreateCheck, NodeInfo
 from ganetix.units.base import Context
 from ganetix.units.instance_settle import (
     guest_on,
@@ -33,7 +30,21 @@ from ganetix.units.instance_settle import (
     settle_earlier,
     settle_move,
 )
-from ganetix.units.node_states import ask_states
+from ganetix.units.node_states import ask_each, states_of
+from ganetix.units.placing import choose_target, tell_choice
+
+
+class Possible(Value, frozen=True, kw_only=True):
+    """The nodes that may take an instance; one alone if it ``is_named``.
+
+    ``infos`` are what they said, and the instance's own node; ``iallocator`` is to
+    choose.
+    """
+
+    nodes: tuple[Node, ...]
+    infos: dict[str, NodeInfo]
+    is_named: bool
+    iallocator: str | None
 
 
 class MoveFacts(Value, frozen=True, kw_only=True):
@@ -47,8 +58,7 @@ class MoveFacts(Value, frozen=True, kw_only=True):
     source: Node
     guest: GuestInfo | None
     silence: str
-    candidates: tuple[Node, ...]
-    states: dict[str, NodeState]
+    possible: Possible
 
 
 class MovePlan(Value, frozen=True, kw_only=True):
@@ -56,12 +66,16 @@ class MovePlan(Value, frozen=True, kw_only=True):
 
     instance: Instance
     source: Node
-    target: Node
-    states: dict[str, NodeState]
+    possible: Possible
     confirms: bool
     is_live: bool = False
     timeout: float = 0.0
     warnings: tuple[str, ...] = ()
+
+    @property
+    def states(self) -> dict[str, NodeState]:
+        """The room of the possible nodes."""
+        return states_of(self.possible.infos, self.instance.disk_template)
 
 
 async def gather_move(op: MoveOp, context: Context) -> MoveFacts:
@@ -69,7 +83,6 @@ async def gather_move(op: MoveOp, context: Context) -> MoveFacts:
     await settle_earlier(context, context.snapshot.instance(op.name))
     snapshot = context.snapshot
     instance = snapshot.instance(op.name)
-    candidates = possible_targets(op, instance, snapshot)
     source = snapshot.nodes[instance.primary_node]
     guest: GuestInfo | None = None
     silence = ""
@@ -84,8 +97,30 @@ async def gather_move(op: MoveOp, context: Context) -> MoveFacts:
         source=source,
         guest=guest,
         silence=silence,
-        candidates=candidates,
-        states=await ask_states(context, candidates, instance.disk_template),
+        possible=await _possible(op, context, instance, snapshot),
+    )
+
+
+async def _possible(
+    op: MoveOp, context: Context, instance: Instance, snapshot: Snapshot
+) -> Possible:
+    """Ask the targets for room, and the instance's node so that allocators know it."""
+    nodes = possible_targets(op, instance, snapshot)
+    home = snapshot.nodes[instance.primary_node]
+    is_named = op.node is not None
+
+    def not_heard(node: Node, error: GanetixError) -> None:
+        if is_named:
+            raise error
+        if node is not home:
+            context.progress.warn(f"node {node.name} is left out: {error}")
+
+    asked = nodes if is_named else (home, *nodes)
+    return Possible(
+        nodes=nodes,
+        infos=await ask_each(context, asked, (instance.disk_template,), not_heard),
+        is_named=is_named,
+        iallocator=op.iallocator,
     )
 
 
@@ -104,46 +139,105 @@ def plan_failover(facts: MoveFacts, timeout: float, *, ignore: bool) -> MovePlan
             f"node {source.name} does not answer; {name} is started elsewhere although"
             " it may still run there",
         )
-    target = chosen_target(
-        facts.instance, facts.candidates, facts.states, facts.snapshot
-    )
     return MovePlan(
         instance=facts.instance,
         source=source,
-        target=target,
-        states=facts.states,
+        possible=facts.possible,
         confirms=not source.offline and not facts.silence,
         timeout=timeout,
         warnings=warnings,
     )
 
 
+class Begun(Value, frozen=True, kw_only=True):
+    """A move that is on record: where to, and its intent as it was then."""
+
+    target: Node
+    spec: GuestSpec
+    intent: InstanceIntent
+
+
 async def begin(
-    context: Context, plan: MovePlan, action: IntentAction, step: str
-) -> InstanceIntent:
-    """Have the move on record before its first step; its target promises the memory."""
+    context: Context,
+    plan: MovePlan,
+    action: IntentAction,
+    step: str,
+    spec_on: Callable[[Node], GuestSpec],
+) -> Begun:
+    """Have the move on record before its first step; its target promises the memory.
+
+    A target that is not named is chosen, reserved thus, then locked. If others were
+    first, or it is closed by now, another one is chosen.
+
+    :param spec_on: the guest as it is to be on a node
+    """
     for warning in plan.warnings:
         context.progress.warn(warning)
-    verb = "moving" if action == "migrate" else "failing over"
-    context.say(
-        f"{verb} {plan.instance.name} from {plan.source.name} to {plan.target.name}"
+    while True:
+        target = await _target(context, plan)
+        spec = spec_on(target)
+        await _check_room(context, target, spec)
+        intent = InstanceIntent(
+            instance=plan.instance,
+            action=action,
+            job_id=context.progress.job_id,
+            step=step,
+            target_node=target.uuid,
+        )
+        try:
+            await context.commit(partial(claim, intent, plan.states))
+            if not plan.possible.is_named:
+                await _lock(context, plan, intent)
+        except NoResources:
+            if plan.possible.is_named:
+                raise
+        else:
+            verb = "moving" if action == "migrate" else "failing over"
+            name = plan.instance.name
+            context.say(f"{verb} {name} from {plan.source.name} to {target.name}")
+            return Begun(target=target, spec=spec, intent=intent)
+        context.progress.check_cancelled()
+        # Nothing is changed by this, but what stood in the way is durable then.
+        await context.commit(lambda _: Edits())
+
+
+async def _target(context: Context, plan: MovePlan) -> Node:
+    """The node that is named or, as things are now, chosen."""
+    possible, snapshot = plan.possible, context.snapshot
+    if possible.is_named:
+        (node,) = possible.nodes
+        return node
+    choice = await choose_target(
+        context,
+        snapshot,
+        snapshot.instances[plan.instance.uuid],
+        [snapshot.nodes[node.uuid] for node in possible.nodes],
+        possible.infos,
+        possible.iallocator,
     )
-    intent = InstanceIntent(
-        instance=plan.instance,
-        action=action,
-        job_id=context.progress.job_id,
-        step=step,
-        target_node=plan.target.uuid,
-    )
-    await context.commit(partial(claim, intent, plan.states))
-    return intent
+    target = snapshot.nodes[choice.node_uuid]
+    tell_choice(choice, target, context)
+    return target
+
+
+async def _lock(context: Context, plan: MovePlan, intent: InstanceIntent) -> None:
+    """Lock both nodes; ``NoResources`` if the chosen one is closed by now."""
+    nodes = {plan.source.uuid, intent.target_node}
+    try:
+        await context.progress.hold_nodes(nodes)
+        target = context.snapshot.nodes[intent.target_node]
+        if reason := closed(target):
+            raise NoResources(f"node {target.name} {reason}", node=target.name)
+    except GanetixError:
+        await context.commit(partial(without, intent))
+        raise
 
 
 async def end(
-    context: Context, intent: InstanceIntent, plan: MovePlan, how: str
+    context: Context, intent: InstanceIntent, plan: MovePlan, target: Node, how: str
 ) -> Outcome:
     """Tidy up where it was, or leave that to the recovery if the node is away."""
-    source, target = plan.source, plan.target
+    source = plan.source
     result = {"from": source.name, "to": target.name, "how": how}
     if not plan.confirms:
         return Outcome(result=result, change=partial(without, intent))
@@ -173,7 +267,7 @@ async def settle_after(context: Context, intent: InstanceIntent) -> bool:
     return is_switched(intent, context.snapshot)
 
 
-async def check_room(context: Context, target: Node, spec: GuestSpec) -> None:
+async def _check_room(context: Context, target: Node, spec: GuestSpec) -> None:
     """Whether hypervisor, memory and disks of a node can take the guest."""
     # What runs already, or is installed, needs no OS definition.
     await context.call(

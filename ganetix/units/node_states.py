@@ -14,16 +14,6 @@ from ganetix.rpc.methods import NODE_INFO, NodeInfo, NodeInfoRequest
 from ganetix.units.base import Context
 
 
-async def ask_states(
-    context: Context, nodes: Sequence[Node], disk_template: str
-) -> dict[str, NodeState]:
-    """The states by node UUID, with the free space of one disk template.
-
-    See ``ask_infos``.
-    """
-    return states_of(await ask_infos(context, nodes, disk_template), disk_template)
-
-
 async def ask_infos(
     context: Context, nodes: Sequence[Node], disk_template: str
 ) -> dict[str, NodeInfo]:

@@ -1,23 +1,37 @@
-"""Where an instance goes: asked of an allocator, among nodes that have the room."""
+"""Where instances go: asked of an allocator, among nodes that have the room."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ganetix.config.snapshot import Snapshot
 from ganetix.errors import RemoteFailure
-from ganetix.objects import Instance, NodeGroup
+from ganetix.objects import Instance, Node, NodeGroup
 from ganetix.objects.base import Value
-from ganetix.plan.capacity.requests import Allocate, Nodes
+from ganetix.plan.capacity.model import CapCluster
+from ganetix.plan.capacity.requests import (
+    BUILTIN,
+    Allocate,
+    Answer,
+    AnyRequest,
+    Candidate,
+    ChangeGroup,
+    Moves,
+    Nodes,
+    Relocate,
+)
 from ganetix.plan.capacity.view import cap_cluster, newcomer_of
+from ganetix.plan.instance_move import memory_to_move
 from ganetix.plan.params import backend_params
-from ganetix.plan.place import place
+from ganetix.plan.place import Placement, place
 from ganetix.rpc.methods import NodeInfo
 from ganetix.units.base import Context
 from ganetix.units.node_states import states_of
 
 DEFAULT = "."
 """Named in place of an allocator: the cluster's default one."""
+
+Infos = Mapping[str, NodeInfo]
 
 
 class Choice(Value, frozen=True, kw_only=True):
@@ -29,56 +43,167 @@ class Choice(Value, frozen=True, kw_only=True):
     warning: str = ""
 
 
-async def choose_node(
+def tell_choice(choice: Choice, node: Node, context: Context) -> None:
+    """Put into the job's log who chose the node."""
+    if choice.warning:
+        context.progress.warn(choice.warning)
+    if choice.said:
+        context.say(f"node {node.name} was chosen: {choice.said}")
+
+
+class Ranking(Value, frozen=True, kw_only=True):
+    """What else came into question, in the eyes of the built-in allocator.
+
+    ``score`` is the chosen node's, None if it is none that it would choose.
+    """
+
+    score: float | None = None
+    runners_up: tuple[Candidate, ...] = ()
+    refusals: dict[str, str] = {}
+
+
+def allocator_name(named: str | None, snapshot: Snapshot) -> str:
+    """The allocator to ask; None and ``.`` are the cluster's default one."""
+    if named in (None, DEFAULT):
+        return snapshot.cluster.default_iallocator
+    return named
+
+
+async def ask(
+    context: Context,
+    name: str,
+    cluster: CapCluster,
+    request: AnyRequest,
+) -> Answer:
+    """What an allocator answers, with what it says beside in the job's log."""
+    hypervisors = context.snapshot.cluster.enabled_hypervisors
+    return await context.services.allocation.ask(
+        name, cluster, request, hypervisors, context.say
+    )
+
+
+class NewPlace:
+    """The place of one new instance in a group, by what the group's nodes said.
+
+    Allocators are told of that group only, and of the nodes that have room.
+
+    :raises NoResources: no node has room, and why
+    """
+
+    def __init__(
+        self, snapshot: Snapshot, instance: Instance, group: NodeGroup, infos: Infos
+    ) -> None:
+        self._snapshot = snapshot
+        memory = backend_params(instance, snapshot, group).memory_mib
+        disk = sum(each.size_mib for each in instance.disks)
+        members = snapshot.nodes_of(group.uuid)
+        states = states_of(infos, instance.disk_template)
+        self._roomiest = place(snapshot, members, states, memory, disk)
+        refused = self._roomiest.refusals
+        good = tuple(node.name for node in members if node.name not in refused)
+        self._cluster = cap_cluster(snapshot, infos, [group.uuid])
+        self._request = Allocate(
+            instance=newcomer_of(instance, snapshot, group, good), group=group.uuid
+        )
+
+    async def chosen(self, context: Context, allocator: str | None) -> Choice:
+        """The node that an allocator chooses.
+
+        Where none fits by the allocator's rules, such as N+1 redundancy, the one with
+        most free memory is taken, with a warning.
+
+        Fails as the allocator does, and with ``RemoteFailure`` if it chose a node that
+        has no room.
+
+        :param allocator: its name; None or ``.`` is the cluster's default one
+        """
+        name = allocator_name(allocator, self._snapshot)
+        answer = await ask(context, name, self._cluster, self._request)
+        if answer.result is not None and not isinstance(answer.result, Nodes):
+            raise RemoteFailure(f"allocator {name} answered another question")
+        nodes = () if answer.result is None else answer.result.nodes
+        return _choice(name, answer.info, nodes, self._roomiest, self._snapshot)
+
+    async def ranking(self, context: Context, choice: Choice) -> Ranking:
+        """The chosen node beside all others."""
+        found = await context.services.allocation.compared(self._cluster, self._request)
+        chosen = self._snapshot.nodes[choice.node_uuid].name
+        places = (*((found.chosen,) if found.chosen else ()), *found.runners_up)
+        scores = {one.nodes[0]: one.score for one in reversed(places)}
+        refusals = {each.node: each.reason for each in found.refused}
+        refusals.pop(chosen, None)
+        return Ranking(
+            score=scores.get(chosen),
+            runners_up=tuple(one for one in places if one.nodes[0] != chosen),
+            refusals=refusals | choice.refusals,
+        )
+
+
+async def choose_target(
     context: Context,
     snapshot: Snapshot,
     instance: Instance,
-    group: NodeGroup,
-    infos: Mapping[str, NodeInfo],
+    candidates: Sequence[Node],
+    infos: Infos,
     allocator: str | None,
 ) -> Choice:
-    """The node of a group that an allocator chooses for a new instance.
+    """The one of several nodes, all of a group, that an instance is moved to.
 
-    It is told of that group only, and of the nodes that have room for the instance.
-    Where none of them leaves the group N+1 redundant, the one with most free memory is
-    taken, with a warning.
+    As with a ``NewPlace``; the group is the instance's own or another one.
 
-    Fails with ``NoResources`` if no node has room, as the allocator does, and with
-    ``RemoteFailure`` if the allocator chose a node that has none.
-
-    :param allocator: its name; None or ``.`` is the cluster's default one
+    :param infos: what these nodes said, and the instance's own if it did
     """
-    memory = backend_params(instance, snapshot, group).memory_mib
-    disk = sum(each.size_mib for each in instance.disks)
-    candidates = snapshot.nodes_of(group.uuid)
-    states = states_of(infos, instance.disk_template)
-    fallback = place(snapshot, candidates, states, memory, disk)
-    refused = fallback.refusals
-    name = allocator or DEFAULT
-    if name == DEFAULT:
-        name = snapshot.cluster.default_iallocator
-    good = tuple(node.name for node in candidates if node.name not in refused)
-    answer = await context.services.allocation.ask(
-        name,
-        cap_cluster(snapshot, infos, [group.uuid]),
-        Allocate(
-            instance=newcomer_of(instance, snapshot, group, good), group=group.uuid
-        ),
-        snapshot.cluster.enabled_hypervisors,
-        context.say,
+    home = snapshot.nodes[instance.primary_node]
+    group = candidates[0].group
+    roomiest = place(
+        snapshot,
+        candidates,
+        states_of(infos, instance.disk_template),
+        memory_to_move(instance, candidates[0], snapshot),
+        0,
     )
-    if answer.result is None:
-        return Choice(
-            node_uuid=fallback.node_uuid,
-            said="it has the most free memory",
-            refusals=refused,
-            warning=f"no node is left N+1 redundant ({answer.info})",
-        )
-    if not isinstance(answer.result, Nodes):
-        raise RemoteFailure(f"allocator {name} answered another question")
-    node = snapshot.node(answer.result.nodes[0])
-    if node.name in refused:
-        raise RemoteFailure(
-            f"allocator {name} chose {node.name}, which {refused[node.name]}"
-        )
-    return Choice(node_uuid=node.uuid, said=f"{name}: {answer.info}", refusals=refused)
+    request: AnyRequest = Relocate(instance=instance.name, relocate_from=(home.name,))
+    if group != home.group:
+        request = ChangeGroup(instances=(instance.name,), target_groups=(group,))
+    name = allocator_name(allocator, snapshot)
+    cluster = cap_cluster(snapshot, infos, {home.group, group})
+    answer = await ask(context, name, cluster, request)
+    info = answer.info
+    match answer.result:
+        case None:
+            nodes: tuple[str, ...] = ()
+        case Nodes(nodes=nodes):
+            pass
+        case Moves(moved=(moved,)):
+            nodes = moved.nodes
+        case Moves(failed=(failed,)):
+            info, nodes = failed.reason, ()
+        case _:
+            raise RemoteFailure(f"allocator {name} answered another question")
+    return _choice(name, info, nodes, roomiest, snapshot)
+
+
+def _choice(
+    name: str,
+    info: str,
+    nodes: Sequence[str],
+    roomiest: Placement,
+    snapshot: Snapshot,
+) -> Choice:
+    """What comes of an allocator's answer; no nodes: it found none."""
+    refused = roomiest.refusals
+    if nodes and nodes[0] not in refused:
+        node = snapshot.node(nodes[0])
+        return Choice(node_uuid=node.uuid, said=f"{name}: {info}", refusals=refused)
+    if not nodes:
+        why = f"no node fits by the rules of {name}, such as N+1 redundancy ({info})"
+    else:
+        why = f"allocator {name} chose {nodes[0]}, which {refused[nodes[0]]}"
+        if name != BUILTIN:
+            raise RemoteFailure(why)
+    return Choice(
+        node_uuid=roomiest.node_uuid,
+        said="it has the most free memory",
+        refusals=refused,
+        warning=why,
+    )

@@ -54,13 +54,17 @@ CREATE = OpInstanceCreate(
 
 
 class MoveTests(SynchronousTestCase):
-    """An instance without disks that runs on the second of three nodes."""
+    """An instance without disks that runs on the second of three nodes.
+
+    The third has little memory left, so that the first is the better one to go to.
+    """
 
     def setUp(self) -> None:
         """Make it."""
         self.sim = SimCluster(Path(self.mktemp()), nodes=3)
         for node in self.sim.nodes.values():
             node.runner.on()
+        self.sim.nodes["node3"].memory_free_mib = 1024
         self.progress = RecordedProgress()
         self.sim.run(CREATE)
         self.uuid = self.sim.snapshot.instance("web1").uuid

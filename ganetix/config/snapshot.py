@@ -58,7 +58,8 @@ class Snapshot(Value, frozen=True, kw_only=True, dict=True):
 
     def group(self, name: str | None) -> NodeGroup:
         """The group of that name or UUID; the default group for None."""
-        return _find(name or self.cluster.default_group, self.groups, self.group_index)
+        wanted = self.cluster.default_group if name is None else name
+        return _find(wanted, self.groups, self.group_index)
 
     def instance(self, name: str) -> Instance:
         """The instance of that name or UUID."""

@@ -45,8 +45,10 @@ class SnapshotTests(SynchronousTestCase):
         self.assertEqual(snapshot.group("group1"), make_group())
 
     def test_default_group(self) -> None:
-        """No name means the default group."""
+        """No name means the default group; an empty one is nobody's."""
         self.assertEqual(_snapshot().group(None), make_group())
+        with self.assertRaisesRegex(NotFound, "there is no group ''"):
+            _snapshot().group("")
 
     def test_belonging(self) -> None:
         """Nodes of a group and instances on a node come by name."""

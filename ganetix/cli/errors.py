@@ -14,11 +14,7 @@ EXIT_INTERRUPTED = 130
 
 
 class UsageError(Exception):
-    """The command line is wrong; ``usage`` is the line that shows how it should be."""
-
-    def __init__(self, message: str, usage: str = "") -> None:
-        super().__init__(message)
-        self.usage = usage
+    """The command line is wrong; the text is one line that says how."""
 
 
 class Failure(Exception):

@@ -38,9 +38,14 @@ def parser_of(program: str) -> Parser:
 def parse(program: str, arguments: Sequence[str]) -> Options:
     """The options; ``UsageError`` if they are wrong, ``SystemExit`` after --help."""
     parser = parser_of(program)
-    options = parser.parse_args(arguments)
+    options, unknown = parser.parse_known_args(arguments)
     if getattr(options, "run", None) is None:
-        raise UsageError("which command?", parser.format_usage().strip())
+        parser.error("which command?")
+    if unknown:
+        command = f"{program} {getattr(options, 'command', '')}".strip()
+        raise UsageError(
+            f"unknown arguments: {' '.join(unknown)} (see '{command} --help')"
+        )
     return options
 
 
@@ -84,9 +89,7 @@ def report(program: str, error: BaseException, streams: Streams) -> int:
             streams.note(f"{program}: error: {place}permission denied (are you root?)")
             return EXIT_FAILED
         case UsageError():
-            if error.usage:
-                streams.note(error.usage)
-            streams.note(f"{program}: error: {error}")
+            streams.note(f"{program}: error: {one_line(str(error))}")
             return EXIT_USAGE
         case Failure() | GanetixError():
             if str(error):

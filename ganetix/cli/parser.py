@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import argparse
 import textwrap
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ganetix.cli.errors import UsageError
 from ganetix.cli.quantities import parse_mib, parse_seconds
@@ -21,14 +21,33 @@ T = TypeVar("T")
 Options = argparse.Namespace
 FINAL_STATUSES = ("success", "error", "canceled")
 PRIORITIES = {"low": 10, "normal": 0, "high": -10}
+_PLAIN_TYPES: dict[Any, str] = {int: "a whole number", float: "a number"}
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that raises ``UsageError`` instead of ending the process."""
+    """An argument parser that raises ``UsageError`` instead of ending the process.
+
+    Its messages are one line: the option, the value, and what would be right.
+    """
 
     def error(self, message: str) -> NoReturn:
         """Wrong usage."""
-        raise UsageError(message, self.format_usage().strip())
+        raise UsageError(
+            f"{message.removeprefix('argument ')} (see '{self.prog} --help')"
+        )
+
+    def _get_value(self, action: argparse.Action, text: str) -> Any:
+        kind = _PLAIN_TYPES.get(action.type)
+        try:
+            return super()._get_value(action, text)
+        except argparse.ArgumentError:
+            if kind is None:
+                raise
+            raise argparse.ArgumentError(action, f"{text!r} is not {kind}") from None
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            raise argparse.ArgumentError(action, _not_among(value, action.choices))
 
 
 class _Layout(argparse.RawDescriptionHelpFormatter):
@@ -234,6 +253,17 @@ def _checked(parse: Callable[[str], T], text: str) -> T:
         return parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _not_among(value: object, known: Iterable[object]) -> str:
+    """What a word is not; the nearest of many, or all of few."""
+    every = [str(each) for each in known]
+    from difflib import get_close_matches
+
+    if close := get_close_matches(str(value), every, 3):
+        hint = f"did you mean {' or '.join(close)}?"
+        return f"{value!r} is not known; {hint}"
+    return f"{value!r} is not one of {', '.join(every)}"
 
 
 def _add_root(parser: Parser) -> None:

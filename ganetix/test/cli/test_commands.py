@@ -259,7 +259,7 @@ class JobTests(CommandTestCase):
         self.assertEqual(self.out, "job 2 has priority 10\n")
         self.assertIn("error: job 1 has ended already: success", self.err)
         self.assertEqual(await self.run_line("gnt-job change-priority 5 1"), 2)
-        self.assertIn("invalid choice: '5'", self.err)
+        self.assertIn("PRIORITY: '5' is not one of low, normal, high", self.err)
 
     async def test_archive(self) -> None:
         """Jobs are archived by number, by age, or all."""

@@ -120,6 +120,25 @@ class UsageTests(SynchronousTestCase):
                 program, *arguments = line.split()
                 self.assertRaises(UsageError, parse, program, arguments)
 
+    def test_one_clear_line(self) -> None:
+        """What is wrong, what would be right, and where to read on: in one line."""
+        for line, expected in (
+            (
+                "gnt-node modify --offline maybe n",
+                "--offline: 'maybe' is not one of yes, no (see 'gnt-node modify",
+            ),
+            ("gnt-node add --port x n", "--port: 'x' is not a whole number (see"),
+            ("gnt-node modfy n", "'modfy' is not known; did you mean modify? (see"),
+            ("gnt-node add --wat n", "--wat (see 'gnt-node add --help')"),
+            ("gnt-node", "which command? (see 'gnt-node --help')"),
+            ("gnt-job info -1", "JOB: '-1' is not a positive number (see"),
+        ):
+            with self.subTest(line=line):
+                program, *arguments = line.split()
+                error = self.assertRaises(UsageError, parse, program, arguments)
+                self.assertIn(expected, str(error))
+                self.assertNotIn("\n", str(error))
+
     def test_root_anywhere(self) -> None:
         """--root may stand before and after the command."""
         before = parse("gnt-node", ["--root", "/a", "list"])

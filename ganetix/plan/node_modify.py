@@ -15,10 +15,11 @@ from ganetix.plan.candidates import balance, promoted
 from ganetix.plan.group import check_splits, splits_of
 from ganetix.plan.node import placed
 from ganetix.plan.roles import Wish, changed_role, role_of
-from ganetix.plan.settings import check_serial
+from ganetix.plan.settings import check_serial, differences
 from ganetix.rpc.methods import NodeInfo, NodeVerify
 
 SHOWN = 8
+_VALUES = ("primary_ip", "secondary_ip", "port", "master_capable", "vm_capable")
 
 
 class NodeChange(Value, frozen=True, kw_only=True):
@@ -82,6 +83,7 @@ def changed_node(op: OpNodeModify, snapshot: Snapshot) -> NodeChange:
         promotions = promoted(snapshot, Edits(put=(after,)))
     if after == before and not promotions:
         lines.append(f"node {before.name} is like that already")
+    lines += _value_lines(before, after)
     lines += _role_lines(snapshot, before, after)
     lines += (f"node {node.name} becomes a master candidate" for node in promotions)
     return NodeChange(
@@ -166,6 +168,31 @@ def _in_place_of(op: OpNodeModify, snapshot: Snapshot, after: Node) -> tuple[Nod
             node=after.name,
         )
     return others
+
+
+def _value_lines(before: Node, after: Node) -> list[str]:
+    """What is different of a node's addresses, flags and own parameters."""
+    return [
+        f"{change.name}: {_text(change.before)} -> {_text(change.after)}"
+        for change in differences(_values(before), _values(after))
+    ]
+
+
+def _values(node: Node) -> dict[str, object]:
+    return {
+        **{name: getattr(node, name) for name in _VALUES},
+        **{f"nd/{name}": value for name, value in node.ndparams.items()},
+    }
+
+
+def _text(value: object) -> str:
+    match value:
+        case None:
+            return "default"
+        case bool():
+            return "yes" if value else "no"
+        case _:
+            return str(value)
 
 
 def _role_lines(snapshot: Snapshot, before: Node, after: Node) -> list[str]:

@@ -117,7 +117,8 @@ _COLUMNS: tuple[Column[HealthRow], ...] = (
         "skew",
         "Skew",
         "How many seconds its clock is ahead of the master's",
-        _info(lambda r, i: round(i.time - r.now, 1)),
+        # Adding 0.0 makes 0.0 of -0.0.
+        _info(lambda r, i: round(i.time - r.now, 1) + 0.0),
         "number",
         live=True,
         default=True,

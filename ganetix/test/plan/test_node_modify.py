@@ -171,6 +171,25 @@ class ModifyTests(SynchronousTestCase):
         taken = modify(pool(2, ONE, two), ndparams={"cpu_speed": None})
         self.assertEqual(taken.after.ndparams, {})
 
+    def test_says_what_is_different(self) -> None:
+        """Flags, addresses and parameters are told as they were and as they are."""
+        two = replace(TWO, ndparams={"cpu_speed": 2.0})
+        change = modify(
+            pool(2, ONE, two),
+            vm_capable=False,
+            port=1812,
+            ndparams={"cpu_speed": None, "reserved_cpus": 1},
+        )
+        self.assertEqual(
+            change.lines,
+            (
+                "nd/cpu_speed: 2.0 -> default",
+                "nd/reserved_cpus: default -> 1",
+                "port: 1811 -> 1812",
+                "vm_capable: yes -> no",
+            ),
+        )
+
     def test_bad_requests(self) -> None:
         """Nothing at all, contradictions and unknown parameters are refused."""
         for wishes in (

@@ -25,7 +25,7 @@ from ganetix.plan.capacity.step import (
     best_redundant,
     counts,
     counts_fitting,
-    fits,
+    fitting_and_counts,
     with_rejected,
 )
 from ganetix.plan.capacity.trial import Trial
@@ -57,6 +57,7 @@ class Filling:
         self._outcomes: dict[Size, tuple[bool, Counts]] = {}
         self.dead_ends: set[tuple[FailureMode, Size]] = set()
         self._rejected: dict[Size, int] = {}
+        self._last_trial: tuple[Size, Trial] | None = None
         self._is_hopeless: bool | None = None
         use = request.spindle_use
         self._spindle_use = (
@@ -107,6 +108,10 @@ class Filling:
 
     def trial(self, size: Size) -> Trial:
         """An instance of a size, tried on all nodes that may receive it."""
+        if self._last_trial is not None and self._last_trial[0] == size:
+            trial = self._last_trial[1]
+            trial.refresh()
+            return trial
         guest = Guest(
             memory=size.memory,
             disk=size.disk,
@@ -116,15 +121,21 @@ class Filling:
             disks=(size.disk,),
             disk_spindles=size.spindles,
         )
-        return Trial(self.candidates, guest)
+        trial = Trial(self.candidates, guest)
+        self._last_trial = size, trial
+        return trial
 
     def outcome(self, size: Size) -> tuple[bool, Counts]:
         """Whether one more of a size fits, and what fails, leaving out redundancy."""
         known = self._outcomes.get(size)
         if known is None:
-            trial = self.trial(size)
-            known = self._outcomes[size] = fits(trial), counts(trial)
+            known = self._learn(size, self.trial(size))
         return known
+
+    def _learn(self, size: Size, trial: Trial) -> tuple[bool, Counts]:
+        fitting, found = fitting_and_counts(trial)
+        self._outcomes[size] = outcome = fitting > 0, found
+        return outcome
 
     def hopeless_steps(self) -> Generator[None, None, bool]:
         """Whether nothing that is placed leaves the cluster redundant."""
@@ -163,11 +174,12 @@ class Filling:
             self.request.capacity_checks and self.request.template not in TWO_NODES
         )
         if not checked:
-            return (yield from self._place(self.trial(size), limit))
+            return (yield from self._place(size, limit))
         return (yield from self._fill_checked(size, limit))
 
-    def _place(self, trial: Trial, limit: int | None) -> Generator[None, None, Counts]:
+    def _place(self, size: Size, limit: int | None) -> Generator[None, None, Counts]:
         """Place without a look at redundancy."""
+        trial = self.trial(size)
         changes = Changes(trial)
         done = 0
         while limit is None or done < limit:
@@ -176,7 +188,7 @@ class Filling:
                 break
             done += 1
         trial.refresh()
-        return counts(trial)
+        return self._learn(size, trial)[1]
 
     def _place_one(self, changes: Changes) -> bool:
         """Place one more where that is best; whether there was room."""

@@ -40,6 +40,7 @@ class Hardware:
     ``policies`` are those that differ, ``policy_of_group`` which one a group has.
     ``online`` are the numbers of the nodes that count in the score, ``position`` is a
     node's place among them; ``place`` is its place among the nodes of its group.
+    ``is_regular`` says that no score can be infinite or undefined for a zero here.
     ``group_of``, ``place_of``, ``position_of`` are the same as plain lists.
     """
 
@@ -112,6 +113,13 @@ class Hardware:
         self.group_of: list[int] = self.group.tolist()
         self.place_of: list[int] = self.place.tolist()
         self.position_of: list[int] = self.position.tolist()
+        self.most_memory = float(self.memory.max(initial=0))
+        self.is_regular = all(
+            min(facts.memory, facts.cpus, facts.speed, facts.max_spindle_use) > 0
+            and (facts.spindles > 0 or not facts.exclusive)
+            for node, facts in zip(nodes, self.limits, strict=True)
+            if not node.offline
+        )
         numbers: dict[tuple[object, ...], int] = {}
         self.kinds = [
             numbers.setdefault(

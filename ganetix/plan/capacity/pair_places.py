@@ -8,37 +8,44 @@ import numpy as np
 
 from ganetix.plan.capacity.hardware import Flags, Ints
 from ganetix.plan.capacity.state import FAILING, RESERVE, UNALLOCATED
-from ganetix.plan.capacity.trial import FITS, MODE, Codes, Trial
+from ganetix.plan.capacity.trial import FITS, MODE, Trial
+
+WIDTH = FITS + 1
+"""How many codes there are."""
 
 
 def pair_counts(trial: Trial) -> list[int]:
     """How many pairs fail in each mode, by its code; last how many fit."""
     candidates = trial.candidates
-    primaries = _by_group(trial, trial.primary_codes)
-    secondaries = _by_group(trial, trial.secondary_codes)
-    fit = trial.primary_codes == FITS
-    both = _by_group(trial, np.where(fit, trial.secondary_codes, FITS + 1))
-    others = (candidates.sizes - 1)[:, None]
-    found = (primaries[:, :FITS] * others).sum(axis=0)
-    fitting = primaries[:, FITS]
-    counts = (secondaries[:, : FITS + 1] * fitting[:, None]).sum(axis=0)
-    counts -= both[:, : FITS + 1].sum(axis=0)
-    counts[:FITS] += found
+    keys = trial.primary_codes.astype(np.int64)
+    keys *= WIDTH
+    keys += trial.secondary_codes
+    if candidates.groups > 1:
+        keys += candidates.group * (WIDTH * WIDTH)
+    occurring = np.bincount(keys)
+    counts = [0] * WIDTH
+    secondaries = [[0] * WIDTH for _group in range(candidates.groups)]
+    fitting = [0] * candidates.groups
+    for key in occurring.nonzero()[0].tolist():
+        number = int(occurring[key])
+        codes, second = divmod(key, WIDTH)
+        group, first = divmod(codes, WIDTH)
+        secondaries[group][second] += number
+        if first == FITS:
+            fitting[group] += number
+            # A node is no secondary of its own.
+            counts[second] -= number
+        else:
+            counts[first] += number * (candidates.group_sizes[group] - 1)
+    for group, primaries in enumerate(fitting):
+        if primaries:
+            for code, number in enumerate(secondaries[group]):
+                counts[code] += number * primaries
     if counts[FITS]:
-        refused = _too_much_owed(trial, fit)
+        refused = _too_much_owed(trial, trial.primary_codes == FITS)
         counts[FITS] -= refused
         counts[MODE["Mem"]] += refused
-    return [int(number) for number in counts]
-
-
-def _by_group(trial: Trial, codes: Codes) -> Ints:
-    """How often each code occurs in each group."""
-    candidates = trial.candidates
-    width = FITS + 2
-    found = np.bincount(
-        candidates.group * width + codes, minlength=candidates.groups * width
-    )
-    return found.reshape(candidates.groups, width)
+    return counts
 
 
 def _too_much_owed(trial: Trial, fit: Flags) -> int:
@@ -49,10 +56,12 @@ def _too_much_owed(trial: Trial, fit: Flags) -> int:
     if not trial.is_strict:
         return 0
     state, candidates = trial.state, trial.candidates
-    numbers = state.numbers[:, trial.nodes]
+    numbers = candidates.numbers
     spare = numbers[UNALLOCATED] - trial.guest.reserved_memory
-    near = (trial.secondary_codes == FITS) & (numbers[FAILING] == 0)
-    near = np.flatnonzero(near & (spare <= numbers[RESERVE]))
+    may_be = spare <= numbers[RESERVE]
+    may_be &= trial.secondary_codes == FITS
+    may_be &= numbers[FAILING] == 0
+    near = may_be.nonzero()[0]
     if not len(near):
         return 0
     fits_at = np.zeros((candidates.groups, state.peers.shape[1]), dtype=np.bool_)

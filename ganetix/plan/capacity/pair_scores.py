@@ -10,16 +10,32 @@ import numpy as np
 
 from ganetix.plan.capacity.changes import Changes
 from ganetix.plan.capacity.hardware import Flags, Floats, Ints
-from ganetix.plan.capacity.score import Spread, weigh
-from ganetix.plan.capacity.state import FAILING, RESERVE, RESERVED, SPACE, UNALLOCATED
+from ganetix.plan.capacity.score import Spread
+from ganetix.plan.capacity.state import (
+    CPU,
+    FAILING,
+    LOAD,
+    MEM,
+    MEM_PROMISED,
+    RESERVE,
+    RESERVED,
+    SPACE,
+    SPINDLES,
+    UNALLOCATED,
+)
 from ganetix.plan.capacity.trial import FITS
 
-SHARED = 3
-"""Columns that both nodes change: space, disk load, spindles."""
+HALVES = np.array([[0.5], [0.5], [0.5], [1.0]])
+"""The weights of what only primaries change, each time that it is added."""
 
 
 class PairScores:
-    """Scores in one state; nodes by their places among the candidates."""
+    """Scores in one state; nodes by their places among the candidates.
+
+    ``steps`` are how much the variances change by each place, ``variances`` what they
+    come to: of the primary first, but for the last row, which is the secondary's.
+    ``shared`` are the columns that both nodes change: space, disk load, spindles.
+    """
 
     def __init__(self, changes: Changes) -> None:
         trial = changes.trial
@@ -29,80 +45,130 @@ class PairScores:
         self.changes = changes
         self.spread = spread
         self.square = changes.scale * changes.scale
-        step = changes.powers_primary - (2.0 * spread.sums[:7, None]) * (
-            changes.of_primary
+        steps = (2.0 * spread.sums[:, None]) * changes.change
+        np.subtract(changes.powers, steps, out=steps)
+        steps -= changes.squares
+        steps /= self.square
+        self.steps: Floats = steps
+        variances: Floats = steps + spread.variances[:, None]
+        self.variances: Floats = np.maximum(0.0, variances, out=variances)
+        self.deviations: Floats = np.sqrt(variances)
+        with_spindles = trial.guest.spindle_use != 0
+        self.shared = slice(SPACE, RESERVED if with_spindles else SPINDLES)
+        twice = spread.sums[self.shared, None] + changes.change[self.shared]
+        twice *= 2.0
+        self._twice_sums: Floats = twice
+        self._halves: Floats = self.deviations[:SPACE] * HALVES
+        self._same_spindles = 0.0
+        if not with_spindles:
+            self._same_spindles = 0.5 * float(np.sqrt(spread.variances[SPINDLES]))
+        self.some_fail = not trial.is_strict or bool(
+            trial.candidates.numbers[FAILING].any()
         )
-        step -= changes.squares_primary
-        step /= self.square
-        step += spread.variances[:7, None]
-        self.variances: Floats = np.maximum(0.0, step, out=step)
-        self.deviations: Floats = np.sqrt(self.variances[:SPACE])
-        self.sums: Floats = (
-            spread.sums[SPACE:RESERVED, None] + (changes.of_primary[SPACE:])
-        )
-        numbers = state.numbers[:, trial.nodes]
-        self.free, self.reserve = numbers[UNALLOCATED], numbers[RESERVE]
-        self.failing = numbers[FAILING]
-        self.some_fail = not trial.is_strict or bool(self.failing.any())
-        self.with_spindles = trial.guest.spindle_use != 0
 
-    def scores(
-        self, primaries: Ints, secondaries: Ints, *, without_peers: bool = False
-    ) -> Floats:
+    def scores(self, primaries: Ints, secondaries: Ints) -> Floats:
         """Scores of pairs, infinite where one does not fit; both of one group.
 
-        The arguments are broadcast against each other. ``without_peers`` scores them as
-        if nothing of a primary had its secondary there yet.
+        The arguments are broadcast against each other.
         """
         trial, spread, changes = self.trial, self.spread, self.changes
         candidates = trial.candidates
-        reserve = np.maximum(self.reserve[secondaries], trial.guest.reserved_memory)
-        if without_peers:
-            change = changes.of_secondary[SHARED][secondaries]
-            powers = changes.powers_secondary[SHARED][secondaries]
-            squares = changes.squares_secondary[SHARED][secondaries]
-        else:
-            owed = trial.state.peers[
-                trial.nodes[secondaries], candidates.place_in_group[primaries]
-            ]
-            reserve = np.maximum(reserve, owed + trial.guest.reserved_memory)
-            after = reserve / candidates.memory[secondaries]
-            before = changes.before[RESERVED][secondaries]
-            change = after - before
-            powers = changes.scale * (after * after - before * before)
-            squares = change * change
-        deviations = [self.deviations[row][primaries] for row in range(SPACE)]
-        for row in range(SHARED):
-            if row == SHARED - 1 and not self.with_spindles:
-                deviations.append(np.sqrt(spread.variances[SPACE + row]))
-                continue
-            deviations.append(self._shared(row, primaries, secondaries))
-        step = ((powers - (2.0 * spread.sums[RESERVED]) * change) - squares) / (
-            self.square
-        )
-        deviations.append(np.sqrt(np.maximum(0.0, spread.variances[RESERVED] + step)))
-        found = weigh(
-            deviations,
-            reserved_sum=spread.reserved_sum + change,
-            failing_sum=self._failing_sums(primaries, secondaries, reserve),
-            offline=(spread.offline_load, spread.offline_primaries),
-        )
+        owed = trial.state.peers[
+            trial.nodes[secondaries], candidates.place_in_group[primaries]
+        ]
+        owed = owed + trial.guest.reserved_memory
+        reserve = np.maximum(self.reserves(secondaries), owed)
+        after = reserve / candidates.memory[secondaries]
+        before = changes.before[RESERVED][secondaries]
+        change = after - before
+        step = changes.scale * (after * after - before * before)
+        step -= (2.0 * spread.sums[RESERVED]) * change
+        step -= change * change
+        step /= self.square
+        step += spread.variances[RESERVED]
+        reserved = np.sqrt(np.maximum(0.0, step))
+        found = self._total(primaries, secondaries, reserved, change, reserve)
         return np.where(self._unfit(primaries, secondaries, reserve), np.inf, found)
 
-    def _shared(self, row: int, primaries: Ints, secondaries: Ints) -> Floats:
-        """The deviation of a column that both nodes change."""
-        changes = self.changes
-        twice = 2.0 * self.sums[row]
-        step = (
-            changes.powers_secondary[row][secondaries]
-            - twice[primaries] * (changes.of_secondary[row][secondaries])
+    def without_peers(self, primaries: Ints, secondaries: Ints) -> Floats:
+        """The same as if nothing of a primary had its secondary there yet.
+
+        Only for nodes that fit; infinite only where both are the same.
+        """
+        reserve = self.reserves(secondaries) if self.some_fail else secondaries
+        found = self._total(
+            primaries,
+            secondaries,
+            self.deviations[RESERVED].take(secondaries),
+            self.changes.change[RESERVED].take(secondaries),
+            reserve,
         )
-        step = step - changes.squares_secondary[row][secondaries]
-        step /= self.square
-        step += self.variances[SPACE + row][primaries]
-        np.maximum(0.0, step, out=step)
-        found: Floats = np.sqrt(step, out=step)
+        found[primaries == secondaries] = np.inf
         return found
+
+    def reserves(self, secondaries: Ints) -> Ints:
+        """What secondaries keep free with the guest, but for the primary's others."""
+        trial = self.trial
+        before = trial.state.numbers[RESERVE].take(trial.nodes.take(secondaries))
+        reserve: Ints = np.maximum(before, trial.guest.reserved_memory)
+        return reserve
+
+    def _total(
+        self,
+        primaries: Ints,
+        secondaries: Ints,
+        reserved: Floats,
+        change: Floats,
+        reserve: Ints,
+    ) -> Floats:
+        """The weighted sum in its order, twice what has two terms.
+
+        ``reserved`` is the deviation of what is kept free, ``change`` how much more.
+        """
+        spread = self.spread
+        shared = self._shared(primaries, secondaries)
+        halves = self._halves.take(primaries, axis=1)
+        space = 0.5 * shared[0]
+        total: Floats = space + halves[MEM]
+        if self.some_fail:
+            ours, theirs = self.failing_changes(reserve, primaries, secondaries)
+            total += (spread.failing_sum + ours) + theirs
+        elif spread.failing_sum:
+            total += spread.failing_sum
+        total += reserved
+        if spread.offline_load:
+            total += 4.0 * spread.offline_load
+            total += 16.0 * spread.offline_primaries
+        total += halves[CPU]
+        total += halves[LOAD]
+        total += halves[LOAD]
+        total += shared[1]
+        total += halves[LOAD]
+        spindles: Floats | float = self._same_spindles
+        if len(shared) > 2:
+            spindles = 0.5 * shared[2]
+            total += spindles
+        elif spindles:
+            total += spindles
+        total += halves[MEM_PROMISED]
+        total += space
+        total += halves[CPU]
+        if len(shared) > 2 or self._same_spindles:
+            total += spindles
+        total += 0.25 * (spread.reserved_sum + change)
+        return total
+
+    def _shared(self, primaries: Ints, secondaries: Ints) -> Floats:
+        """The deviations of the columns that both nodes change."""
+        changes, rows = self.changes, self.shared
+        theirs = changes.change[rows].take(secondaries, axis=1)
+        step: Floats = self._twice_sums.take(primaries, axis=1) * theirs
+        np.subtract(changes.powers[rows].take(secondaries, axis=1), step, out=step)
+        step -= changes.squares[rows].take(secondaries, axis=1)
+        step /= self.square
+        step += self.variances[rows].take(primaries, axis=1)
+        np.maximum(0.0, step, out=step)
+        return np.sqrt(step, out=step)
 
     def _unfit(self, primaries: Ints, secondaries: Ints, reserve: Ints) -> Flags:
         """Where something fails, of the reserves that depend on both nodes as well."""
@@ -113,29 +179,26 @@ class PairScores:
             | (primaries == secondaries)
         )
         if trial.is_strict:
-            risky = self.free[secondaries] <= reserve
-            unfit = unfit | (risky & (self.failing[secondaries] == 0))
+            numbers = trial.candidates.numbers
+            risky = numbers[UNALLOCATED][secondaries] <= reserve
+            unfit = unfit | (risky & (numbers[FAILING][secondaries] == 0))
         return unfit
-
-    def _failing_sums(
-        self, primaries: Ints, secondaries: Ints, reserve: Ints
-    ) -> Floats | float:
-        """The sum of instances on nodes that keep too little free, for each pair."""
-        if not self.some_fail:
-            return self.spread.failing_sum
-        ours, theirs = self.failing_changes(reserve, primaries, secondaries)
-        return (self.spread.failing_sum + ours) + theirs
 
     def failing_changes(
         self, reserve: Ints, primaries: Ints, secondaries: Ints
     ) -> tuple[Floats, Floats]:
-        """How that sum changes by the primaries and by the secondaries."""
+        """How the sum of instances on nodes that keep too little free changes.
+
+        By the primaries and by the secondaries.
+        """
         load = self.changes.before[5]
-        left = self.free[primaries] - self.trial.guest.used_memory
-        fails = left <= self.reserve[primaries]
-        was = self.failing[primaries] * load[primaries]
+        numbers = self.trial.candidates.numbers
+        free, failing = numbers[UNALLOCATED], numbers[FAILING]
+        left = free[primaries] - self.trial.guest.used_memory
+        fails = left <= numbers[RESERVE][primaries]
+        was = failing[primaries] * load[primaries]
         ours: Floats = fails * (load[primaries] + 1) - was
-        fails = self.free[secondaries] <= reserve
-        was = self.failing[secondaries] * load[secondaries]
+        fails = free[secondaries] <= reserve
+        was = failing[secondaries] * load[secondaries]
         theirs: Floats = fails * (load[secondaries] + 1) - was
         return ours, theirs

@@ -1,19 +1,23 @@
 """The best pair of nodes for a guest with a primary and a secondary.
 
-Of all pairs only a few are scored: a score is nearly the sum of what the primary and
-the secondary add, and a lower bound of that kind leaves out nearly all others.
+Of all pairs only a few are scored. Pairs of equal nodes have equal scores, and a score
+is nearly the sum of what the primary and the secondary add: a lower bound of that kind
+leaves out nearly all others.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from ganetix.plan.capacity.bounds import Bounds
 from ganetix.plan.capacity.changes import Changes
-from ganetix.plan.capacity.hardware import Flags, Ints
+from ganetix.plan.capacity.hardware import NONE, Flags, Floats, Ints
 from ganetix.plan.capacity.pair_scores import PairScores
+from ganetix.plan.capacity.state import RESERVE, RESERVED
 from ganetix.plan.capacity.trial import FITS
 
 FEW = 1200
@@ -21,6 +25,12 @@ FEW = 1200
 
 MANY = 1 << 17
 """More than these are scored in parts."""
+
+MARGIN = 0.02
+"""What more reserved memory has to add to a score at least, for each of its memory."""
+
+NOISE = 1.3e-7
+"""More than what rounding can make of a deviation, relative to the largest value."""
 
 
 class Choice(NamedTuple):
@@ -38,21 +48,20 @@ Place = tuple[float, int, int]
 def best_pair(changes: Changes) -> Choice | None:
     """The pair with the lowest score; of equals the last primary's last secondary."""
     trial = changes.trial
-    primaries = np.flatnonzero(trial.primary_codes == FITS)
-    secondaries = np.flatnonzero(trial.secondary_codes == FITS)
+    primaries = (trial.primary_codes == FITS).nonzero()[0]
+    secondaries = (trial.secondary_codes == FITS).nonzero()[0]
     if not len(primaries) or not len(secondaries):
         return None
     with np.errstate(divide="ignore", invalid="ignore"):
         scores = PairScores(changes)
-        found = None
-        if len(primaries) * len(secondaries) > FEW:
-            found = best_within_bounds(scores, primaries, secondaries)
+        found = best_by_kinds(scores, primaries, secondaries)
         if found is None:
             found = best_of(scores, primaries, secondaries)
     if found is None:
         return None
     score, primary, secondary = found
-    return Choice(int(trial.nodes[primary]), int(trial.nodes[secondary]), score)
+    node_list = trial.candidates.node_list
+    return Choice(node_list[primary], node_list[secondary], score)
 
 
 def best_of(scores: PairScores, primaries: Ints, secondaries: Ints) -> Place | None:
@@ -79,12 +88,14 @@ def _best_across(
     scores: PairScores, primaries: Ints, secondaries: Ints
 ) -> Place | None:
     """The same with the pairs of all groups at once."""
-    group = scores.trial.candidates.group
-    same = group[primaries][:, None] == group[secondaries][None, :]
-    rows, columns = np.nonzero(same)
-    if not len(rows):
-        return None
-    primaries, secondaries = primaries[rows], secondaries[columns]
+    primaries, secondaries = _of_one_group(scores, primaries, secondaries)
+    return _best_listed(scores, primaries, secondaries) if len(primaries) else None
+
+
+def _best_listed(
+    scores: PairScores, primaries: Ints, secondaries: Ints
+) -> Place | None:
+    """The best of some pairs, in the order of their primaries and secondaries."""
     found = scores.scores(primaries, secondaries)
     found[np.isnan(found)] = np.inf
     low = float(found.min())
@@ -116,84 +127,182 @@ def _better(one: Place | None, other: Place | None) -> Place | None:
     return max(one, other)
 
 
-def best_within_bounds(
+def _of_one_group(
+    scores: PairScores, primaries: Ints, secondaries: Ints
+) -> tuple[Ints, Ints]:
+    """All pairs inside of groups, the first and the second of each."""
+    group = scores.trial.candidates.group
+    same = group.take(primaries)[:, None] == group.take(secondaries)
+    rows, columns = same.nonzero()
+    return primaries.take(rows), secondaries.take(columns)
+
+
+def best_by_kinds(
     scores: PairScores, primaries: Ints, secondaries: Ints
 ) -> Place | None:
-    """The best pair by way of bounds; None if these do not help."""
+    """The best pair, where few of them are scored; None if that does not decide.
+
+    Of nodes that are equal in all their numbers one stands for all. Scores are those
+    without what a secondary keeps free for the primary's other instances, which makes
+    them worse: where that plays a role the next ones are looked at.
+    """
+    if not reserve_costs(scores):
+        return None
+    kinds = Kinds(scores, primaries, secondaries)
+    ours, theirs = kinds.primaries, kinds.secondaries
+    if len(ours) * len(theirs) > FEW * scores.trial.candidates.groups:
+        ours, theirs = within_bounds(scores, ours, theirs)
+    if scores.trial.candidates.groups > 1:
+        ours, theirs = _of_one_group(scores, ours, theirs)
+        if not len(ours):
+            return None
+        found = scores.without_peers(ours, theirs)
+    else:
+        found = scores.without_peers(ours[:, None], theirs[None, :])
+    low = float(found.min())
+    if not low < np.inf:
+        return None
+    tied = (found == low).nonzero()
+    alike = zip(ours[tied[0]].tolist(), theirs[tied[-1]].tolist(), strict=True)
+    best = (NONE, NONE)
+    for primary, secondary in sorted(alike, reverse=True):
+        if primary < best[0]:
+            break
+        best = max(best, kinds.last_free(primary, secondary) or best)
+    if best[0] != NONE:
+        return low, *best
+    return _best_near(scores, kinds, (ours, theirs), found)
+
+
+def reserve_costs(scores: PairScores) -> bool:
+    """Whether to keep more memory free makes any score worse, and visibly so.
+
+    The deviation falls by less than the weight of the sum rises, where enough nodes
+    count: no value is farther from the mean than the root of their number times it.
+    """
+    count = scores.changes.scale
+    hardware = scores.trial.state.hardware
+    if not hardware.is_regular or count < 2:
+        return False
+    margin = 0.25 - math.sqrt(count - 1) / count
+    largest = float(scores.changes.after[RESERVED].max())
+    return margin > MARGIN and NOISE * largest * hardware.most_memory < margin
+
+
+def within_bounds(
+    scores: PairScores, primaries: Ints, secondaries: Ints
+) -> tuple[Ints, Ints]:
+    """Those of them that may be part of the best pair."""
     candidates = scores.trial.candidates
     bounds = Bounds(scores, primaries, secondaries)
-    if not bounds.are_sound:
-        return None
-    first = int(bounds.likely_primary)
+    first = np.array([bounds.likely_primary])
     partners = secondaries
     if candidates.groups > 1:
         partners = partners[candidates.group[partners] == candidates.group[first]]
-    row = scores.scores(np.array(first), partners)
-    upper = float(row.min())
-    if upper == np.inf:
-        return None
-    ours, theirs = bounds.below(upper)
-    if len(ours) * len(theirs) > FEW:
-        found = _best_of_kinds(scores, bounds, ours, theirs)
-        if found is not None:
-            return found
-    return best_of(scores, ours, theirs)
+    upper = float(scores.scores(first, partners).min())
+    return (primaries, secondaries) if upper == np.inf else bounds.below(upper)
 
 
-def _best_of_kinds(
-    scores: PairScores, bounds: Bounds, primaries: Ints, secondaries: Ints
+def _best_near(
+    scores: PairScores, kinds: Kinds, pairs: tuple[Ints, Ints], found: Floats
 ) -> Place | None:
-    """The best pair where many nodes are equal in all their numbers.
+    """The best pair where those that seem the best are not; None if too many seem so.
 
-    Pairs of equal nodes have equal scores, but for those whose secondary keeps more
-    free for the primary than for any other; these score worse. None if that does not
-    decide.
+    ``found`` are scores without what is kept free for the same primary.
     """
-    trial = scores.trial
-    state, group = trial.state, trial.candidates.group
-    if not bounds.reserve_costs:
-        return None
-    kind_of_primary = state.kinds[trial.nodes[primaries]]
-    kind_of_secondary = state.kinds[trial.nodes[secondaries]]
-    ours = _last_of_kind(primaries, kind_of_primary)
-    theirs = _last_of_kind(secondaries, kind_of_secondary)
-    if len(ours) * len(theirs) > len(primaries) * len(secondaries) // 4:
-        return None
-    is_rest = ~np.isin(secondaries, theirs)
-    rest = _last_of_kind(secondaries[is_rest], kind_of_secondary[is_rest])
-    theirs = np.concatenate((theirs, rest))
-    rows, columns = np.nonzero(group[ours][:, None] == group[theirs][None, :])
-    found = scores.scores(ours[rows], theirs[columns], without_peers=True)
-    low = float(found.min())
-    if low == np.inf:
-        return None
-    tied = found == low
-    kinds = state.kinds[trial.nodes]
-    tied_primaries, tied_secondaries = (
-        kinds[ours[rows[tied]]],
-        kinds[theirs[columns[tied]]],
-    )
-    for primary in primaries[np.isin(kind_of_primary, tied_primaries)][::-1]:
-        wanted = tied_secondaries[tied_primaries == kinds[primary]]
-        partners = secondaries[np.isin(kind_of_secondary, wanted)]
-        partners = partners[partners != primary]
-        owed = state.peers[
-            trial.nodes[partners], trial.candidates.place_in_group[primary]
-        ]
-        reserved = trial.guest.reserved_memory
-        free_of = owed + reserved <= np.maximum(scores.reserve[partners], reserved)
-        partners = partners[free_of]
-        if len(partners):
-            return low, int(primary), int(partners[-1])
+    ours, theirs = pairs
+    flat = found.ravel()
+    for count in (16, 128):
+        if count >= len(flat):
+            return None
+        limit = float(np.partition(flat, count)[count])
+        near = (found < limit).nonzero()
+        alike = zip(ours[near[0]].tolist(), theirs[near[-1]].tolist(), strict=True)
+        places = sorted({pair for one in alike for pair in kinds.pairs(*one)})
+        if len(places) > FEW:
+            return None
+        if not places:
+            continue
+        listed = np.array(places)
+        best = _best_listed(scores, listed[:, 0], listed[:, 1])
+        if best is not None and best[0] < limit:
+            return best
     return None
 
 
-def _last_of_kind(places: Ints, kinds: Ints) -> Ints:
-    """The last place of each kind, in order."""
-    if not len(places):
-        return places
-    last = np.zeros(int(kinds.max()) + 1, dtype=np.int64)
-    last[kinds] = places
-    is_last: Flags = last[kinds] == places
-    found: Ints = places[is_last]
+class Kinds:
+    """Nodes where a guest fits, one for all that are equal in all their numbers.
+
+    ``primaries`` and ``secondaries`` are the last of each kind; the latter also have
+    the last but one, for pairs of two equal nodes.
+    """
+
+    def __init__(self, scores: PairScores, primaries: Ints, secondaries: Ints) -> None:
+        trial = scores.trial
+        self._trial = trial
+        self._all_primaries, self._all_secondaries = primaries, secondaries
+        kinds = trial.state.kinds.take(trial.nodes)
+        self._kinds = kinds
+        of_secondaries = kinds.take(secondaries)
+        scratch = np.empty(trial.state.kind_count, dtype=np.int64)
+        is_last = _are_last(scratch, secondaries, of_secondaries)
+        theirs = secondaries[is_last]
+        self._all_differ = len(theirs) == len(secondaries)
+        if not self._all_differ:
+            rest = secondaries[~is_last]
+            rest = rest[_are_last(scratch, rest, kinds.take(rest))]
+            theirs = np.concatenate((theirs, rest))
+        self.secondaries = theirs
+        is_last = _are_last(scratch, primaries, kinds.take(primaries))
+        self.primaries = primaries[is_last]
+        self._all_differ &= len(self.primaries) == len(primaries)
+
+    def last_free(self, primary: int, secondary: int) -> tuple[int, int] | None:
+        """The last pair of these kinds where nothing is kept free for the primary yet.
+
+        That is, no more than without it.
+        """
+        if self._all_differ:
+            partners = np.array([secondary])
+            return (primary, secondary) if len(self._free(primary, partners)) else None
+        primaries, secondaries = self._alike(primary, secondary)
+        for one in reversed(primaries.tolist()):
+            partners = self._free(one, secondaries[secondaries != one])
+            if len(partners):
+                return one, int(partners[-1])
+        return None
+
+    def pairs(self, primary: int, secondary: int) -> Iterator[tuple[int, int]]:
+        """All pairs of these kinds, each of them in a group."""
+        primaries, secondaries = self._alike(primary, secondary)
+        for one in primaries.tolist():
+            for other in secondaries.tolist():
+                if one != other:
+                    yield one, other
+
+    def _alike(self, primary: int, secondary: int) -> tuple[Ints, Ints]:
+        """Where nodes of the same kinds fit."""
+        kinds = self._kinds
+        ours, theirs = self._all_primaries, self._all_secondaries
+        return (
+            ours[kinds.take(ours) == kinds[primary]],
+            theirs[kinds.take(theirs) == kinds[secondary]],
+        )
+
+    def _free(self, primary: int, secondaries: Ints) -> Ints:
+        """Those that need not keep more free for a primary than they do anyway."""
+        trial = self._trial
+        state = trial.state
+        nodes = trial.nodes.take(secondaries)
+        owed = state.peers[nodes, trial.candidates.place_in_group[primary]]
+        reserved = trial.guest.reserved_memory
+        kept = np.maximum(state.numbers[RESERVE].take(nodes), reserved)
+        free: Ints = secondaries[owed + reserved <= kept]
+        return free
+
+
+def _are_last(scratch: Ints, places: Ints, kinds: Ints) -> Flags:
+    """Which places are the last ones of their kinds."""
+    scratch[kinds] = places
+    found: Flags = scratch.take(kinds) == places
     return found

@@ -249,7 +249,7 @@ def _scores(changes: Changes, places: Ints, scored: Ints | None) -> Floats:
     position = trial.candidates.position[places]
     columns = np.repeat(state.columns[None, :, :], len(places), axis=0)
     online = np.flatnonzero(position != NONE)
-    columns[online, :7, position[online]] = changes.after[:, places[online]].T
+    columns[online, :7, position[online]] = changes.after[:7, places[online]].T
     if scored is not None:
         columns = columns[:, :, spread.positions]
     _sums, variances = spread_of(columns)

@@ -39,7 +39,7 @@ class Spread:
         hardware = state.hardware
         if nodes is None:
             columns = state.columns
-            self.positions = np.arange(columns.shape[1])
+            self.positions = hardware.position[hardware.online]
             self.failing_sum = float(state.failing_sum)
         else:
             self.positions = hardware.position[nodes[hardware.is_online[nodes]]]
@@ -58,8 +58,9 @@ def spread_of(columns: Floats) -> tuple[Floats, Floats]:
     if not count:
         nothing = np.zeros(columns.shape[:-1])
         return nothing, nothing
-    sums: Floats = np.add.accumulate(columns, axis=-1)[..., -1]
-    off: Floats = columns - (sums / count)[..., None]
+    running: Floats = np.add.accumulate(columns, axis=-1)
+    sums: Floats = running[..., -1].copy()
+    off = np.subtract(columns, (sums / count)[..., None], out=running)
     np.multiply(off, off, out=off)
     variances: Floats = np.add.accumulate(off, axis=-1, out=off)[..., -1] / count
     return sums, variances

@@ -89,11 +89,8 @@ def approximate_scores(
 ) -> tuple[Floats, float]:
     """Scores with the guest at some places, and by how much two of them may be off."""
     sums, variances = spread.sums[:7, None], spread.variances[:7, None]
-    step = (
-        changes.powers_primary[:, places]
-        - (2.0 * sums) * (changes.of_primary[:, places])
-    )
-    step -= changes.squares_primary[:, places]
+    step = changes.powers[:7, places] - (2.0 * sums) * changes.change[:7, places]
+    step -= changes.squares[:7, places]
     step /= changes.scale * changes.scale
     step += variances
     deviations = np.sqrt(np.maximum(0.0, step, out=step))
@@ -103,7 +100,7 @@ def approximate_scores(
     if not guest.is_local or not guest.spindle_use:
         deviations[SPINDLES] = 0.0
     total: Floats = (WEIGHTS[:7] * deviations).sum(axis=0)
-    largest = np.abs(changes.after[:, places]).max(axis=1, initial=0)
+    largest = np.abs(changes.after[:7, places]).max(axis=1, initial=0)
     largest = np.maximum(largest, np.abs(changes.before[:7]).max(axis=1, initial=0))
     error = ERROR * (changes.scale + 8) * largest * largest
     least = np.maximum(deviations.min(axis=1), np.sqrt(error))

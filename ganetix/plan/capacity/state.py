@@ -6,7 +6,7 @@ the score looks at are the rows of ``columns``, which has online nodes only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 import numpy as np
@@ -35,21 +35,23 @@ MEM, MEM_PROMISED, CPU, LOAD, SPACE, DISK_LOAD, SPINDLES, RESERVED = range(8)
 """Rows of ``columns``: what the score looks at. The first four change with primaries
 only, the last one with secondaries only."""
 
+REMEMBERED = 1 << 16
+"""So many changes are told apart."""
+
 
 class ClusterState:
     """A cluster's nodes and instances, mutable; both by number.
 
     ``homes`` are the primary and secondary nodes of ``guests``, ``primaries`` the
     guests of each node in the order of their coming. ``peers[s, place of p]`` is what
-    ``s`` keeps free for the primaries of ``p``, of the same group. ``stamps`` tell when
-    a node changed last by ``clock``; nodes of one of ``kinds`` are equal in all
-    numbers. A node with the same of ``tenancies`` as before has the same primaries.
+    ``s`` keeps free for the primaries of ``p``, of the same group. ``rows`` are
+    ``numbers`` as plain lists, one a node; nodes of one of ``kinds`` are equal in all
+    of them. A node with the same of ``tenancies`` as before has the same primaries.
     ``missing`` is memory that is neither free nor used by what is known of.
     ``pair_memory[s, place of p]`` and ``pair_counts`` are what the primaries of ``p``
-    would take on ``s``; ``rows`` are ``numbers`` as plain lists, one a node;
-    ``offline_load`` and ``offline_primaries`` count what is on offline nodes. ``pairs``
-    and ``alone`` count a node's primaries with a
+    would take on ``s``; ``pairs`` and ``alone`` count a node's primaries with a
     secondary in its group and without any, ``far_pairs`` those with one in another.
+    ``offline_load`` and ``offline_primaries`` count what is on offline nodes.
     """
 
     def __init__(self, hardware: Hardware) -> None:
@@ -71,9 +73,9 @@ class ClusterState:
         self.rows: list[list[int]] = [[0] * 10 for _node in range(count)]
         self.columns: Floats = np.zeros((8, len(hardware.online)), dtype=np.float64)
         self.missing: Ints = np.zeros(count, dtype=np.int64)
-        self.stamps: Ints = np.zeros(count, dtype=np.int64)
+        self._log: list[int] = []
+        self._forgotten = 0
         self.kinds: Ints = np.zeros(count, dtype=np.int64)
-        self.clock = 0
         self.failing_sum = 0
         self.offline_load = 0
         self.offline_primaries = 0
@@ -172,6 +174,22 @@ class ClusterState:
         undo = self._undo
         while len(undo) > mark:
             undo.pop()()
+
+    @property
+    def kind_count(self) -> int:
+        """More than the number of any kind."""
+        return len(self._kind_numbers)
+
+    @property
+    def clock(self) -> int:
+        """A point in time; ``changed_since`` tells what happened since."""
+        return self._forgotten + len(self._log)
+
+    def changed_since(self, clock: int) -> Collection[int]:
+        """The nodes whose numbers may have changed since then."""
+        if clock < self._forgotten:
+            return range(len(self.rows))
+        return set(self._log[clock - self._forgotten :])
 
     def forget_undo(self) -> None:
         """Keep what was done; earlier marks are void."""
@@ -288,8 +306,10 @@ class ClusterState:
 
     def _renew(self, node: int) -> None:
         """Compute what follows from a node's numbers."""
-        self.clock += 1
-        self.stamps[node] = self.clock
+        self._log.append(node)
+        if len(self._log) > REMEMBERED:
+            self._forgotten += len(self._log)
+            self._log.clear()
         row = self.rows[node]
         self.numbers[:, node] = row
         hardware = self.hardware

@@ -35,10 +35,16 @@ def best(changes: Changes, *, is_scored: bool = True) -> Choice | None:
 
 def counts(trial: Trial) -> Counts:
     """What stands against a trial's guest, over all places."""
+    return fitting_and_counts(trial)[1]
+
+
+def fitting_and_counts(trial: Trial) -> tuple[int, Counts]:
+    """How many places there are for a trial's guest, and what stands against others."""
     if trial.guest.is_pair:
-        return tuple(pair_counts(trial)[:FITS])
-    found = np.bincount(trial.primary_codes, minlength=FITS + 1)
-    return tuple(int(number) for number in found[:FITS])
+        found = pair_counts(trial)
+    else:
+        found = np.bincount(trial.primary_codes, minlength=FITS + 1).tolist()
+    return found[FITS], tuple(found[:FITS])
 
 
 def best_redundant(
@@ -77,16 +83,9 @@ def failures_of(found: Counts) -> dict[FailureMode, int]:
     }
 
 
-def fits(trial: Trial) -> bool:
-    """Whether there is any place for a trial's guest."""
-    return counts_fitting(trial) > 0
-
-
 def counts_fitting(trial: Trial) -> int:
     """How many places there are for a trial's guest."""
-    if trial.guest.is_pair:
-        return pair_counts(trial)[FITS]
-    return int(np.count_nonzero(trial.primary_codes == FITS))
+    return fitting_and_counts(trial)[0]
 
 
 def any_redundant(

@@ -72,14 +72,14 @@ def a_request(template: Template, **changes: object) -> TieredRequest:
 
 
 @st.composite
-def clusters(draw: st.DrawFn, most: int = 7) -> CapCluster:
+def clusters(draw: st.DrawFn, most: int = 7, least: int = 2) -> CapCluster:
     """Small clusters with instances of all kinds; nodes report what these leave."""
     groups = [GROUP]
     if draw(st.booleans()):
         groups.append(msgspec.structs.replace(GROUP, uuid="g-2", name="group2"))
     kinds = [(16384, 512000, 8), (12345, 204800, 4), (32768, 300000, 16)]
     nodes = []
-    for number in range(draw(st.integers(2, most))):
+    for number in range(draw(st.integers(least, most))):
         memory, disk, cpus = draw(st.sampled_from(kinds))
         node = make_node(
             number,

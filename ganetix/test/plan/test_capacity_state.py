@@ -139,10 +139,10 @@ class ChoiceTests(SynchronousTestCase):
             self.assertEqual(score(state), choice.score)
             state.rollback(mark)
 
-    @given(clusters(most=12))
-    @settings(max_examples=60, deadline=None)
-    def test_bounds_leave_out_no_winner(self, cluster: CapCluster) -> None:
-        """The best pair by way of bounds is the best of all pairs."""
+    @given(clusters(least=20, most=24))
+    @settings(max_examples=30, deadline=None)
+    def test_few_scores_tell_the_winner(self, cluster: CapCluster) -> None:
+        """Among those that are scored, and within bounds, is the best of all pairs."""
         state = ClusterState.of(cluster)
         changes = changes_of(state, PAIR)
         codes = changes.trial.primary_codes, changes.trial.secondary_codes
@@ -151,9 +151,37 @@ class ChoiceTests(SynchronousTestCase):
             return
         scores = PairScores(changes)
         everything = pairs.best_of(scores, primaries, secondaries)
-        bounded = pairs.best_within_bounds(scores, primaries, secondaries)
-        if bounded is not None:
-            self.assertEqual(bounded, everything)
+        if not pairs.reserve_costs(scores):
+            return
+        bounded = pairs.within_bounds(scores, primaries, secondaries)
+        self.assertEqual(pairs.best_of(scores, *bounded), everything)
+        found = pairs.best_by_kinds(scores, primaries, secondaries)
+        self.assertIn(found, (None, everything))
+
+    @given(clusters(least=4), st.sampled_from((PAIR, SINGLE)), st.data())
+    @settings(max_examples=60, deadline=None)
+    def test_refresh(
+        self, cluster: CapCluster, guest: Guest, data: st.DataObject
+    ) -> None:
+        """After placements it is as if it was tried anew, to the last bit."""
+        state = ClusterState.of(cluster)
+        changes = changes_of(state, guest)
+        nodes = st.integers(0, len(cluster.nodes) - 1)
+        for _number in range(data.draw(st.integers(1, 12))):
+            primary, secondary = data.draw(st.tuples(nodes, nodes))
+            state.add(PAIR, primary, NONE if secondary == primary else secondary)
+        changes.trial.refresh()
+        changes.refresh()
+        anew = changes_of(state, guest)
+        for one, other in (
+            (changes.trial.primary_codes, anew.trial.primary_codes),
+            (changes.trial.secondary_codes, anew.trial.secondary_codes),
+            (changes.before, anew.before),
+            (changes.after, anew.after),
+            (changes.powers, anew.powers),
+            (changes.squares, anew.squares),
+        ):
+            self.assertEqual(one.tobytes(), other.tobytes())
 
     def test_equal_nodes(self) -> None:
         """Many equal nodes are told apart by their order: the last pair of all."""

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 COMMAND_SECONDS = 10.0
 _TURN = "master address"
+# Duplicate address detection would keep an IPv6 address from use for seconds. What the
+# host sends must not come from this address, as IPv6 would have it: an old master that
+# still has it could neither be told so nor hear of that itself.
+_IPV6_OPTIONS = ("nodad", "preferred_lft", "0")
 _NETDEV = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 
 
@@ -80,9 +84,9 @@ class MasterAddressCalls:
         return Nothing()
 
     async def _ip(self, what: str, place: str, request: MasterAddress) -> None:
-        # Duplicate address detection would keep an IPv6 address from use for seconds.
-        more = ["nodad"] if what == "add" and ":" in request.ip else []
-        argv = ["ip", "address", what, place, "dev", request.netdev, *more]
+        argv = ["ip", "address", what, place, "dev", request.netdev]
+        if what == "add" and ":" in request.ip:
+            argv += _IPV6_OPTIONS
         await self._turns.run(
             _TURN, lambda: self._runner.run(argv, timeout_seconds=COMMAND_SECONDS)
         )

@@ -35,6 +35,15 @@ class AddressTests(NodeCase):
             [["ip", "address", "add", "192.0.2.9/24", "dev", "no-such-dev0"]],
         )
 
+    def test_up_ipv6(self) -> None:
+        """An IPv6 address serves at once, and never as the source of what is sent."""
+        self.runner.on("ip")
+        self.ask(
+            MASTER_IP_UP, MasterAddress(ip="2001:db8::9", netmask=64, netdev="nodev0")
+        )
+        ((*_, nodad, lifetime, seconds),) = self.commands()
+        self.assertEqual((nodad, lifetime, seconds), ("nodad", "preferred_lft", "0"))
+
     def test_up_again(self) -> None:
         """An address that is there stays as it is."""
         self.addresses.add(ADDRESS.ip)
@@ -99,7 +108,7 @@ class AnnounceTests(SynchronousTestCase):
 
     def place(self, lab: NetLab, host: str, address: str, bits: int) -> None:
         """Add an address to a host."""
-        nodad = ["nodad"] if ":" in address else []
+        nodad = ["nodad", "preferred_lft", "0"] if ":" in address else []
         place = f"{address}/{bits}"
         lab.ip(host, "address", "add", place, "dev", "eth0", *nodad)
 

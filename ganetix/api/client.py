@@ -178,6 +178,10 @@ class ApiClient:
         """Certificate and ssconf for a node that shows its token."""
         return self.ask(commands.Enrol, request=request)
 
+    def stand_down(self, successor: str) -> Deferred[None]:
+        """Have the master end, in favour of a node of that name."""
+        return self.ask(commands.StandDown, successor=successor)
+
     def console_tail(self, instance: str, lines: int) -> Deferred[str]:
         """The last lines of an instance's console log."""
         return self.ask(commands.ConsoleTail, instance=instance, lines=lines)

@@ -191,6 +191,16 @@ class Enrol(ApiCommand):
     response: ClassVar[Arguments] = _values(result=Enrolment)
 
 
+class StandDown(ApiCommand):
+    """End, in order, so that another node takes over; asked by the node's daemon.
+
+    Answered before that begins.
+    """
+
+    arguments: ClassVar[Arguments] = _values(successor=str)
+    response: ClassVar[Arguments] = _values(result=None)
+
+
 class ConsoleTail(ApiCommand):
     """The last lines of an instance's console log."""
 

@@ -52,6 +52,7 @@ class Door:
         rpc: INodeRpc,
         issue_token: IssueToken,
         enrol: Enrol,
+        stand_down: Callable[[str], None] = lambda successor: None,
         replicator: Replicator | None = None,
         ca_expires: Callable[[], float] = lambda: 0.0,
     ) -> None:
@@ -62,6 +63,7 @@ class Door:
         self._rpc = rpc
         self._issue_token = issue_token
         self._enrol = enrol
+        self._stand_down = stand_down
         self._replicator = replicator
         self._ca_expires = ca_expires
         self._started = clock.seconds()
@@ -180,6 +182,11 @@ class Door:
     def enrol(self, request: EnrolRequest) -> Deferred[Enrolment]:
         """Certificate and ssconf for a node that shows its token."""
         return self._enrol(request)
+
+    def stand_down(self, successor: str) -> Deferred[None]:
+        """End as soon as this is answered, in favour of a node of that name."""
+        self._stand_down(successor)
+        return succeed(None)
 
     def console_tail(self, instance_name: str, lines: int) -> Deferred[str]:
         """The last lines of an instance's console log."""

@@ -111,6 +111,9 @@ class MasterApi(Protocol):
     def enrol(self, request: EnrolRequest) -> Deferred[Enrolment]:
         """Certificate and ssconf for a node that shows its token."""
 
+    def stand_down(self, successor: str) -> Deferred[None]:
+        """End as soon as this is answered, in favour of a node of that name."""
+
     def console_tail(self, instance_name: str, lines: int) -> Deferred[str]:
         """The last lines of an instance's console log."""
 

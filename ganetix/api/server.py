@@ -174,6 +174,12 @@ class ApiServer(SafeAmp):
         """Let a node in."""
         return {"result": await self._master.enrol(request)}
 
+    @commands.StandDown.responder
+    async def stand_down(self, successor: str) -> Answer:
+        """End in favour of another."""
+        await self._master.stand_down(successor)
+        return {"result": None}
+
     @commands.WatchJobs.responder
     def watch_jobs(
         self, watch: int, jobs: tuple[JobMark, ...], ends_only: bool

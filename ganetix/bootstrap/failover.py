@@ -8,7 +8,7 @@ master's power; then the newest state, the new epoch in it, and at last ssconf.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from msgspec.structs import replace
 from twisted.internet.interfaces import IReactorTime
@@ -17,17 +17,12 @@ from ganetix.bootstrap.failover_calls import NodeCalls
 from ganetix.config.apply import applied
 from ganetix.config.rows import snapshot_of
 from ganetix.config.snapshot import Edits, Snapshot
-from ganetix.errors import (
-    NotFound,
-    WrongState,
-)
+from ganetix.errors import GanetixError, NotFound, WrongState
 from ganetix.interfaces import INodeRpc, Say
 from ganetix.objects import Node
 from ganetix.objects.base import Value
 from ganetix.objects.replica import Claim, Epoch
-from ganetix.objects.replica_calls import (
-    ReplicaStatus,
-)
+from ganetix.objects.replica_calls import ReplicaStatus
 from ganetix.plan.failover import (
     NO_VOTING,
     Words,
@@ -40,17 +35,8 @@ from ganetix.plan.failover import (
     next_number,
     state_line,
 )
-from ganetix.state.replicate_rows import (
-    epochs_row,
-    group_of,
-    members_row,
-)
+from ganetix.state.replicate_rows import epochs_row, group_of, members_row
 from ganetix.state.rows import Batch, Row
-
-T = TypeVar("T")
-
-ANSWER_SECONDS = 5.0
-FETCH_SECONDS = 60.0
 
 
 class Seen(Protocol):
@@ -74,6 +60,27 @@ class Outcome(Value, frozen=True, kw_only=True):
     is_rehearsal: bool = False
 
 
+class View:
+    """What there is at the moment; ``newest`` is the UUID of who holds the newest."""
+
+    def __init__(
+        self,
+        *,
+        snapshot: Snapshot,
+        own: ReplicaStatus,
+        answering: Mapping[str, ReplicaStatus],
+        known_epoch: int,
+        newest: str,
+    ) -> None:
+        self.snapshot = snapshot
+        self.own = own
+        self.answering = answering
+        self.known_epoch = known_epoch
+        self.newest = newest
+        self.names = {uuid: node.name for uuid, node in snapshot.nodes.items()}
+        self.serving = [uuid for uuid, s in answering.items() if s.is_serving]
+
+
 class Failover:
     """One attempt of a node to become master.
 
@@ -94,8 +101,35 @@ class Failover:
     async def run(self, words: Words, rehearse: bool = False) -> Outcome:
         """Become master, or say what would be done; ``WrongState`` if that is refused.
 
+        A master daemon that runs where it can be asked is ended in order first.
+
         :param rehearse: change nothing anywhere
         """
+        if words.no_voting:
+            self._say(NO_VOTING)
+        view = await self._look_around(words)
+        ended = tuple(view.names[uuid] for uuid in view.serving)
+        if not ended or rehearse:
+            return await self._go_on(view, words, rehearse)
+        for uuid in view.serving:
+            self._say(f"the master daemon of {view.names[uuid]} is asked to end")
+            node = view.snapshot.nodes[uuid]
+            await self._calls.end_master(node, view.names[self._own])
+        try:
+            view = await self._look_around(words)
+            if view.serving:
+                again = ", ".join(view.names[uuid] for uuid in view.serving)
+                raise WrongState(f"the master daemon of {again} was started again")
+            return await self._go_on(view, words, rehearse)
+        except GanetixError:
+            self._say(
+                f"nobody is master now: run this again, or start ganetix-master on"
+                f" {', '.join(ended)} to leave all as it was"
+            )
+            raise
+
+    async def _look_around(self, words: Words) -> View:
+        """Ask everybody, and refuse what has no prospects; nothing is changed."""
         snapshot = self._snapshot()
         names = {uuid: node.name for uuid, node in snapshot.nodes.items()}
         online = {u: node for u, node in snapshot.nodes.items() if not node.offline}
@@ -107,7 +141,8 @@ class Failover:
             raise WrongState(f"the node daemon of this node does not answer: {why}")
         if not own.history:
             raise WrongState("this node's state has no epoch: it was never replicated")
-        last = own.history[-1]
+        if own.is_serving:
+            raise WrongState("this node is the master, and its master daemon runs")
         votes = await self._calls.ask(online, self._calls.vote)
         statuses = await self._calls.ask(
             online, self._calls.status, self._due(snapshot, own)
@@ -115,31 +150,33 @@ class Failover:
         for uuid in sorted(statuses, key=lambda u: names[u]):
             problem = self._calls.problems.get(uuid, "no answer")
             self._say(state_line(names[uuid], statuses[uuid], problem))
-        if words.no_voting:
-            self._say(NO_VOTING)
-        check_votes(votes, self._own, last.master, names, words)
+        check_votes(votes, self._own, own.history[-1], names, words)
         answering = {u: status for u, status in statuses.items() if status is not None}
-        for uuid, status in answering.items():
-            if status.is_serving:
-                raise WrongState(
-                    f"the master daemon of {names[uuid]} runs: stop it first"
-                )
         known_epoch = max((v.epoch for v in votes.values() if v is not None), default=0)
-        newest = self._weigh(answering, names, words, known_epoch)
-        number = next_number([*answering.values()], known_epoch)
+        return View(
+            snapshot=snapshot,
+            own=own,
+            answering=answering,
+            known_epoch=known_epoch,
+            newest=self._weigh(answering, names, words, known_epoch),
+        )
+
+    async def _go_on(self, view: View, words: Words, rehearse: bool) -> Outcome:
+        number = next_number([*view.answering.values()], view.known_epoch)
+        last = view.own.history[-1]
         # Nobody has heard of anything later than this node's own epoch.
         is_master = last.master == self._own and number == last.number + 1
         if is_master and not words.accept_loss:
-            return await self._finish(snapshot, own, rehearse)
+            return await self._finish(view.snapshot, view.own, rehearse)
         if rehearse:
-            position = answering[newest].position
+            position = view.answering[view.newest].position
             return Outcome(
-                master=names[self._own],
+                master=view.names[self._own],
                 epoch=number,
                 revision=position.revision + 1,
                 is_rehearsal=True,
             )
-        return await self._take_over(own, number, words, known_epoch)
+        return await self._take_over(view.own, number, words, view.known_epoch)
 
     def _snapshot(self) -> Snapshot:
         seen = self._look()

@@ -13,7 +13,13 @@ from ganetix.config.edition import Edition
 from ganetix.config.master_address import master_address
 from ganetix.config.snapshot import Snapshot
 from ganetix.config.ssconf import ssconf_files, ssconf_serial
-from ganetix.errors import GanetixError, NodeUnreachable, StaleEpoch, StateFault
+from ganetix.errors import (
+    GanetixError,
+    NodeUnreachable,
+    StaleEpoch,
+    StateFault,
+    WrongState,
+)
 from ganetix.flow.settle import settle
 from ganetix.interfaces import INodeRpc, Say
 from ganetix.objects import Node
@@ -26,10 +32,12 @@ from ganetix.objects.replica_calls import (
     ReplicaPromise,
     ReplicaRead,
     ReplicaStatus,
+    StandDown,
 )
 from ganetix.rpc.methods import (
     MASTER_BELIEF,
     MASTER_IP_DOWN,
+    MASTER_STAND_DOWN,
     REPLICA_APPEND,
     REPLICA_PART,
     REPLICA_PROMISE,
@@ -44,6 +52,7 @@ T = TypeVar("T")
 
 ANSWER_SECONDS = 5.0
 FETCH_SECONDS = 60.0
+END_SECONDS = 30.0
 
 
 class NodeCalls:
@@ -147,6 +156,19 @@ class NodeCalls:
         await self._within(
             ANSWER_SECONDS, self._rpc.call(node, REPLICA_RELEASE, request)
         )
+
+    async def end_master(self, node: Node, successor: str) -> None:
+        """Have a node's master daemon end in order; ``WrongState`` if it does not."""
+        request = StandDown(successor=successor)
+        try:
+            await self._within(
+                END_SECONDS, self._rpc.call(node, MASTER_STAND_DOWN, request)
+            )
+        except GanetixError as error:
+            raise WrongState(
+                f"the master daemon of {node.name} runs, and cannot be asked to end"
+                f" ({error.message}): stop it first"
+            ) from None
 
     async def release_address(self, old: Snapshot) -> None:
         """Have the old master's node give up the master's address, if it answers."""

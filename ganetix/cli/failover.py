@@ -22,8 +22,9 @@ def add_master_failover(made: Program) -> None:
         " node daemon here. All nodes are asked whom they take for the master, all"
         " candidates what they hold. Nothing is done unless most nodes answer, and"
         " unless enough candidates do to be sure that no acknowledged change is lost."
-        " Start ganetix-master here afterwards. The old master stands down by itself as"
-        " soon as it hears of this.",
+        " A master daemon that still runs is asked to end first, so that nothing at all"
+        " is lost. Start ganetix-master here afterwards. An old master that cannot be"
+        " asked stands down by itself as soon as it hears of this.",
         examples=[
             "master-failover --dry-run",
             "master-failover",

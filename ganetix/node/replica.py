@@ -107,6 +107,11 @@ class ReplicaCalls:
         """Remove the replica and the secrets, unless a master runs here."""
         return self._turn(self._leave)
 
+    def is_serving(self) -> Deferred[bool]:
+        """Whether a master daemon has the store open."""
+        status = self._turn(self._store.status)
+        return status.addCallback(lambda found: found.is_serving)
+
     def close(self) -> Deferred[None]:
         """Close the replica after what is under way."""
         return self._turn(self._store.close)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTCP, IReactorTime, IReactorUNIX
 
+from ganetix.errors import Unavailable
 from ganetix.interfaces import IHypervisor, IOsProvider, IStorage, Offload
 from ganetix.netutils.interfaces import is_own_address
 from ganetix.node.calls import Subject
@@ -26,6 +27,7 @@ from ganetix.node.providers import Providers
 from ganetix.node.replica import ReplicaCalls
 from ganetix.node.replica_store import FileMedium, ReplicaStore
 from ganetix.node.ssconf import SsconfCalls
+from ganetix.node.stand_down import RelayStandDown, StandDownCalls
 from ganetix.node.turns import Turns
 from ganetix.node.verify import Find, HasAddress, VerifyCalls, finder
 from ganetix.objects.replica import Claim
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from ganetix.rpc.server import Handler
 
 
+_NO_MASTER = Unavailable("no master can be reached from here")
+
+
 class NodeService:
     """A handler for each node RPC method.
 
@@ -43,6 +48,7 @@ class NodeService:
     :param offload: runs what reads and writes files
     :param runner: runs administrators' commands
     :param relay_enrol: passes a joining node's request to the master on this host
+    :param relay_stand_down: asks the master on this host to end
     :param on_left: called once this node is no member any more
     :param replica_offload: runs what the replica of the state store does, one thing at
         a time, in order; ``offload`` if it does the same
@@ -65,6 +71,7 @@ class NodeService:
         offload: Offload,
         runner: Runner,
         relay_enrol: RelayEnrol,
+        relay_stand_down: RelayStandDown = lambda successor: fail(_NO_MASTER),
         on_left: Callable[[], None] = lambda: None,
         read_host: ReadHost = read_host,
         has_address: HasAddress = is_own_address,
@@ -114,6 +121,7 @@ class NodeService:
             CommandCalls(runner),
             FileCalls(LocalFiles(paths, offload)),
             self._replica,
+            StandDownCalls(clock, relay_stand_down, self._replica.is_serving),
             MasterAddressCalls(runner, offload, has_address),
             DelayCalls(clock),
         )

@@ -92,6 +92,12 @@ class MasterBelief(Value, frozen=True, kw_only=True):
     epoch: int = 0
 
 
+class StandDown(Value, frozen=True, kw_only=True):
+    """The master daemon of the node is to end; ``successor`` names who takes over."""
+
+    successor: str
+
+
 class MasterAddress(Value, frozen=True, kw_only=True):
     """An address that goes with the master's role."""
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from ganetix.errors import WrongState
 from ganetix.objects.base import Value
-from ganetix.objects.replica import Members, Position
+from ganetix.objects.replica import Epoch, Members, Position
 from ganetix.objects.replica_calls import MasterBelief, ReplicaStatus
 from ganetix.plan.replicas import FEW, majority
 
@@ -43,24 +43,31 @@ def members_of(status: ReplicaStatus) -> Members:
 def check_votes(
     votes: Mapping[str, MasterBelief | None],
     own: str,
-    believed: str,
+    believed: Epoch,
     names: Mapping[str, str],
     words: Words,
 ) -> None:
     """Refuse with ``WrongState`` unless most nodes take the same node for the master.
 
+    Those that know of an older epoch only have not been told yet: their answer counts,
+    their opinion does not.
+
     :param votes: by the UUID of each node that is not offline; None: no answer
-    :param believed: the master by this node's own state
+    :param believed: the present epoch by this node's own state
     """
     answers = {uuid: vote for uuid, vote in votes.items() if vote is not None}
-    counted = Counter(vote.master for vote in answers.values() if vote.master)
+    counted = Counter(
+        vote.master
+        for vote in answers.values()
+        if vote.master and vote.epoch >= believed.number
+    )
     for master, count in counted.most_common(1):
-        if master not in (own, believed) and count >= majority(len(answers)):
-            name = names.get(master, master)
+        known = believed.master
+        if master not in (own, known) and count >= majority(len(answers)):
             raise WrongState(
-                f"{count} of {len(answers)} nodes that answer take {name} for the"
-                f" master, this node's state says {names.get(believed, believed)}: it"
-                " is not up to date"
+                f"{count} of {len(answers)} nodes that answer take"
+                f" {names.get(master, master)} for the master, this node's state says"
+                f" {names.get(known, known)}: it is not up to date"
             )
     needed = majority(len(votes))
     if len(answers) >= needed or words.no_voting:

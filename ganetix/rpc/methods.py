@@ -35,6 +35,7 @@ from ganetix.objects.replica_calls import (
     ReplicaStatus,
     ReplicaTaken,
     SecretsWrite,
+    StandDown,
 )
 
 Q = TypeVar("Q")
@@ -467,6 +468,9 @@ MASTER_BELIEF = Method(
     timeout="fast",
     idempotent=True,
 )
+MASTER_STAND_DOWN = Method(
+    name="master_stand_down", request=StandDown, result=Nothing, idempotent=True
+)
 MASTER_IP_UP = Method(
     name="master_ip_up", request=MasterAddress, result=Nothing, idempotent=True
 )
@@ -530,6 +534,7 @@ METHODS: dict[str, Method[object, object]] = {
         REPLICA_FORGET,
         SECRETS_WRITE,
         MASTER_BELIEF,
+        MASTER_STAND_DOWN,
         MASTER_IP_UP,
         MASTER_IP_DOWN,
         CRYPTO_STATE,

@@ -86,6 +86,7 @@ URGENT_SLOTS = 16
 WIPE_AFTER_SECONDS = 1.0
 GREETING_SECONDS = 3.0
 FAREWELL_SECONDS = 0.5
+STAND_DOWN_AFTER_SECONDS = 0.1
 
 WrapEngine = Callable[[IStateEngine], IStateEngine]
 
@@ -236,6 +237,7 @@ class MasterDaemon(LoggedService):
             replicator=self._replicator,
             issue_token=self._issue_token,
             enrol=self._enrol,
+            stand_down=self._stand_down,
             ca_expires=lambda: self._authorities.expires(
                 self._config.snapshot().cluster.ca_renewal
             ),
@@ -244,6 +246,7 @@ class MasterDaemon(LoggedService):
         self._listener: IListeningPort | None = None
         self._starting: Deferred[None] | None = None
         self._is_destroyed = False
+        self._is_standing_down = False
         self._why_deposed = ""
 
     def startService(self) -> None:
@@ -325,12 +328,21 @@ class MasterDaemon(LoggedService):
         else:
             self._why_deposed = f"{why}: run 'gnt-cluster master-failover' there"
         self._fence.close(self._why_deposed)
-        down = self._address.give_up()
-        _ = down.addTimeout(FAREWELL_SECONDS, self._reactor)
-        _ = down.addBoth(lambda _: self._end_deposed())
+        _ = Deferred.fromCoroutine(self._end_deposed())
 
-    def _end_deposed(self) -> None:
+    async def _end_deposed(self) -> None:
+        await self._release_address()
         end_with_failure(self._reactor, self._log, self._why_deposed)
+
+    async def _release_address(self) -> None:
+        down = self._address.give_up()
+        await down.addTimeout(FAREWELL_SECONDS, self._reactor)
+
+    def _stand_down(self, successor: str) -> None:
+        """End, as at every stop, and let the role's address go with it."""
+        self._log.info("{node} takes over: this master ends", node=successor)
+        self._is_standing_down = True
+        self._reactor.callLater(STAND_DOWN_AFTER_SECONDS, self._reactor.stop)
 
     def _failed(self, failure: Failure) -> None:
         if failure.check(CancelledError):
@@ -359,6 +371,8 @@ class MasterDaemon(LoggedService):
             self._log.warn("stopping while jobs run")
         self._factory.hang_up()
         await self._store.close()
+        if self._is_standing_down:
+            await self._release_address()
         await self._replicator.stop()
         await self._rpc.close()
         await self._workers.stop()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -13,7 +14,7 @@ from twisted.logger import Logger
 from twisted.python import usage
 
 import ganetix
-from ganetix.api.client import connect
+from ganetix.api.client import ApiClient, connect
 from ganetix.errors import GanetixError, StateFault
 from ganetix.hypervisor.fake import FakeHypervisor
 from ganetix.hypervisor.kvm import KvmHypervisor
@@ -45,6 +46,8 @@ from ganetix.tap.common import (
 from ganetix.tap.options import DaemonOptions
 
 FILE_THREADS = 4
+
+T = TypeVar("T")
 
 
 class Options(DaemonOptions):
@@ -122,6 +125,7 @@ class NodeDaemon(LoggedService):
             offload=offload,
             runner=runner,
             relay_enrol=self._relay_enrol,
+            relay_stand_down=self._relay_stand_down,
             on_left=lambda: self._leave(),
             reload_credentials=lambda: self._credentials.reload(offload),
             replica_offload=self._replica_pool.offload,
@@ -198,15 +202,20 @@ class NodeDaemon(LoggedService):
             detail=f": {guest.detail}" if guest.detail else "",
         )
 
-    async def _relay(self, request: EnrolRequest) -> Enrolment:
-        client = await connect(self._reactor, self._paths.master_socket)
-        try:
-            return await client.enrol(request)
-        finally:
-            client.close()
-
     def _relay_enrol(self, request: EnrolRequest) -> Deferred[Enrolment]:
-        return Deferred.fromCoroutine(self._relay(request))
+        return Deferred.fromCoroutine(self._ask(lambda master: master.enrol(request)))
+
+    def _relay_stand_down(self, successor: str) -> Deferred[None]:
+        asking = self._ask(lambda master: master.stand_down(successor))
+        return Deferred.fromCoroutine(asking)
+
+    async def _ask(self, ask: Callable[[ApiClient], Deferred[T]]) -> T:
+        """Ask something of the master on this host."""
+        master = await connect(self._reactor, self._paths.master_socket)
+        try:
+            return await ask(master)
+        finally:
+            master.close()
 
     def _leave(self) -> None:
         self._log.info("this node is no member any more: the daemon ends")

@@ -142,6 +142,7 @@ class FakeMaster:
         self.info: ClusterInfo | None = None
         self.tokens: list[tuple[str, float]] = []
         self.enrolled: list[EnrolRequest] = []
+        self.successors: list[str] = []
         self.enrolment: Enrolment | None = None
         self.consoles: list[FakeConsole] = []
         self.console_log = ""
@@ -281,6 +282,11 @@ class FakeMaster:
         if self.enrolment is None:
             return fail(NotFound("this fake has no enrolment"))
         return succeed(self.enrolment)
+
+    def stand_down(self, successor: str) -> Deferred[None]:
+        """Noted."""
+        self.successors.append(successor)
+        return succeed(None)
 
     def console_tail(self, instance_name: str, lines: int) -> Deferred[str]:
         """The end of the ``console_log``."""

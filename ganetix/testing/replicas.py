@@ -35,9 +35,11 @@ from ganetix.rpc import wire
 from ganetix.rpc.identity import PeerIdentity
 from ganetix.rpc.methods import (
     MASTER_BELIEF,
+    MASTER_STAND_DOWN,
     METHODS,
     SSCONF_WRITE,
     Method,
+    Nothing,
     SsconfWritten,
 )
 from ganetix.rpc.requests import RunningRequest
@@ -78,6 +80,7 @@ class SimCandidate:
         self.handlers = dict(calls.handlers())
         self.handlers[MASTER_BELIEF.name] = lambda _, call: succeed(self.belief)
         self.handlers[SSCONF_WRITE.name] = self._take_ssconf
+        self.handlers[MASTER_STAND_DOWN.name] = self._stand_down
 
     def kill(self) -> None:
         """End the node daemon, and the master if there is one, without a word."""
@@ -105,6 +108,12 @@ class SimCandidate:
             if key.kind in kinds
         ]
         return Peeked(int(self.medium.get(REVISION, b"0")), rows)
+
+    def _stand_down(self, request: Any, call: Call) -> Deferred[Nothing]:
+        master = self.master
+        if master is None:
+            return succeed(Nothing())
+        return Deferred.fromCoroutine(master.end()).addCallback(lambda _: Nothing())
 
     def _take_ssconf(self, request: Any, call: Call) -> Deferred[SsconfWritten]:
         files = request.files
@@ -177,6 +186,11 @@ class SimMasterStore:
             lambda _: self.candidate.sim.acknowledge(self, epoch, key),
             lambda failure: self.failures.append(failure.getErrorMessage()),
         )
+
+    async def end(self) -> None:
+        """End in order."""
+        await self.store.close()
+        self._end()
 
     def die(self) -> None:
         """End without a word."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from typing import Any
 
 from twisted.internet import reactor
@@ -22,6 +23,7 @@ from ganetix.testing.cluster import RealCluster, Running
 from ganetix.testing.netns import NetLab, missing_for_netlab
 
 CLIENTS = 4
+MASTER_IP = "fd67:6e78::aa"
 
 
 def _reactor() -> Any:
@@ -129,6 +131,7 @@ class DeadMasterTests(FailoverCase):
         """All jobs that were acknowledged are known to the new master."""
         await self.begin(81)
         load = Load(self.cluster.paths("node1"))
+        self.addCleanup(lambda: Deferred.fromCoroutine(load.stop()))
         load.start()
         await deferLater(_reactor(), 3.0)
         await self.cluster.end("master", signal.SIGKILL)
@@ -204,18 +207,93 @@ class DeadMasterTests(FailoverCase):
         await self.write("node3")
 
 
+class HandOverTests(FailoverCase):
+    """The master lives, and can be asked."""
+
+    async def test_under_load(self) -> None:
+        """It ends in order, and stays down; nothing that it took is missing."""
+        await self.begin(84)
+        load = Load(self.cluster.paths("node1"))
+        self.addCleanup(lambda: Deferred.fromCoroutine(load.stop()))
+        load.start()
+        await deferLater(_reactor(), 1.0)
+        rehearsal = await self.cluster.gnt(
+            "gnt-cluster", "master-failover", "--dry-run", node="node2"
+        )
+        self.assertIn("its master daemon runs", rehearsal.err)
+        taken = len(load.taken)
+        old = self.cluster.daemons["master"]
+        said = await self.cluster.gnt("gnt-cluster", "master-failover", node="node2")
+        self.assertIn("the master daemon of node1 is asked to end", said.err)
+        await load.stop()
+        self.assertEqual(old.status, 0)
+        self.assertIn(b"node2 takes over: this master ends", old.err)
+        self.assertGreater(len(load.taken), taken)
+        await self.start_master("node2")
+        await self.write("node2")
+        self.assertEqual(load.taken - await self.jobs("node2"), set())
+        self.assertIn("no longer master: node2 is", await self.refused_start("node1"))
+        itself = await self.cluster.run("gnt-cluster", "master-failover", node="node2")
+        self.assertEqual(itself.status, 1)
+        self.assertIn("this node is the master", itself.err)
+        # And back, the same way.
+        await self.cluster.gnt("gnt-cluster", "master-failover", node="node1")
+        await self.start_master("node1")
+        await self.write("node1")
+        self.assertEqual(load.taken - await self.jobs("node1"), set())
+
+
+class TwoNodesTests(FailoverCase):
+    """Two nodes only: no majority without both."""
+
+    async def test_no_voting(self) -> None:
+        """The one that is left takes over by the administrator's word, with warning."""
+        await self.begin(85, 2)
+        await self.write("node1")
+        jobs = await self.jobs("node1")
+        await self.cluster.end("master", signal.SIGKILL)
+        await self.cluster.end("node1", signal.SIGKILL)
+        refused = await self.cluster.run("gnt-cluster", "master-failover", node="node2")
+        self.assertEqual(refused.status, 1)
+        self.assertIn("1 of 2 nodes answer, 2 are needed", refused.err)
+        self.assertIn("--no-voting", refused.err)
+        said = await self.cluster.gnt(
+            "gnt-cluster", "master-failover", "--no-voting", node="node2"
+        )
+        self.assertIn("there are two masters now", said.err)
+        await self.start_master("node2")
+        await self.write("node2")
+        self.assertEqual(jobs - await self.jobs("node2"), set())
+        self.cluster.start_node("node1")
+        await self.in_step("node2", {"node1", "node2"})
+        self.assertIn("no longer master: node2 is", await self.refused_start("node1"))
+
+
 class CutMasterTests(FailoverCase):
     """The master's node is cut off, and lives."""
 
     async def test_cut_off(self) -> None:
-        """It acknowledges nothing any more, and stands down when it is healed."""
+        """It acknowledges nothing any more, and stands down when it is healed.
+
+        The role's address goes with it: it is on the new master's host then, and on no
+        other one.
+        """
         if missing := missing_for_netlab():
             raise SkipTest(f"no network laboratory here: {missing}")
         lab = NetLab(["node1", "node2", "node3"])
         self.addCleanup(lab.unmake)
         lab.make()
         await self.begin(lab)
+        await self.cluster.gnt(
+            "gnt-cluster",
+            "modify",
+            f"--master-ip={MASTER_IP}",
+            "--master-netdev=eth0",
+            "--master-netmask=64",
+        )
+        await self.address_on(lab, "node1")
         load = Load(self.cluster.paths("node1"))
+        self.addCleanup(lambda: Deferred.fromCoroutine(load.stop()))
         load.start()
         await deferLater(_reactor(), 2.0)
         lab.cut("node1")
@@ -226,6 +304,7 @@ class CutMasterTests(FailoverCase):
         await self.write("node2")
         self.assertEqual(load.taken, taken)
         self.assertEqual(taken - await self.jobs("node2"), set())
+        await self.address_on(lab, "node1", "node2")
         old = self.cluster.daemons["master"]
         self.assertIsNone(old.status)
         lab.heal("node1")
@@ -240,3 +319,28 @@ class CutMasterTests(FailoverCase):
         self.assertIn(b"no longer master: node2 is since", old.err)
         self.assertIn("no longer master: node2 is", await self.refused_start("node1"))
         await self.in_step("node2", {"node1", "node2", "node3"})
+        await self.address_on(lab, "node2")
+        # Handed over in order, it is down here before it is up there.
+        await self.cluster.gnt("gnt-cluster", "master-failover", node="node3")
+        self.assertEqual(addressed(lab), set())
+        await self.start_master("node3")
+        await self.address_on(lab, "node3")
+        connect = f"import socket; socket.create_connection(('{MASTER_IP}', 1811), 5)"
+        lab.run("node1", sys.executable, "-c", connect)
+
+    async def address_on(self, lab: NetLab, *names: str) -> None:
+        """Wait until these hosts have the master's address, and no others."""
+
+        async def is_there() -> bool:
+            return addressed(lab) == {*names}
+
+        await self.cluster.until(is_there, f"the master's address is on {names}")
+
+
+def addressed(lab: NetLab) -> set[str]:
+    """The hosts that have the master's address."""
+    return {
+        name
+        for name in lab.hosts
+        if f"{MASTER_IP}/" in lab.ip(name, "addr", "show", "dev", "eth0")
+    }

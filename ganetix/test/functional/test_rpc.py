@@ -226,8 +226,8 @@ class CallTests(TestCase):
         newer = Claim(number=2, master=node_identity(1).uuid)
         self.assertEqual(told, [(self.node.uuid, newer)])
         await self.client.call(self.node, GUEST_PURGE, PURGE)
-        for master in masters:
-            await master.close()
+        for each in masters:
+            await each.close()
 
     async def test_ipv6(self) -> None:
         """Nodes with IPv6 addresses are called alike."""

@@ -22,6 +22,8 @@ from ganetix.plan.failover import (
 
 NAMES = {"a": "node1", "b": "node2", "c": "node3", "d": "node4"}
 
+FIRST = Epoch(number=1, master="a")
+
 
 def vote(master: str, epoch: int = 1) -> MasterBelief:
     """A node takes this one for the master."""
@@ -45,13 +47,13 @@ class VoteTests(SynchronousTestCase):
     def refusal(self, votes: Mapping[str, MasterBelief | None], words: Words) -> str:
         """Why node ``b`` may not take over from ``a``."""
         with self.assertRaises(WrongState) as caught:
-            check_votes(votes, "b", "a", NAMES, words)
+            check_votes(votes, "b", FIRST, NAMES, words)
         return str(caught.exception)
 
     def test_agreed(self) -> None:
         """Most nodes answer, and take the same one for the master."""
         votes = {"a": None, "b": vote("a"), "c": vote("a")}
-        check_votes(votes, "b", "a", NAMES, Words())
+        check_votes(votes, "b", FIRST, NAMES, Words())
 
     def test_no_majority(self) -> None:
         """Too few answers are refused, naming who is silent."""
@@ -65,7 +67,7 @@ class VoteTests(SynchronousTestCase):
         votes = {"a": None, "b": vote("a")}
         self.refusal(votes, Words())
         self.refusal(votes, Words(accept_loss=True))
-        check_votes(votes, "b", "a", NAMES, Words(no_voting=True))
+        check_votes(votes, "b", FIRST, NAMES, Words(no_voting=True))
 
     def test_another_master(self) -> None:
         """If most take a third one for the master, this state is not up to date."""
@@ -76,7 +78,11 @@ class VoteTests(SynchronousTestCase):
     def test_once_more(self) -> None:
         """An attempt that was cut short may be made again."""
         votes = {"a": None, "b": vote("b", 2), "c": vote("b", 2)}
-        check_votes(votes, "b", "a", NAMES, Words())
+        check_votes(votes, "b", FIRST, NAMES, Words())
+        # This node's state knows of the new epoch, the others have not been told yet.
+        begun = Epoch(number=2, master="b")
+        votes = {"a": None, "b": vote("a"), "c": vote("a")}
+        check_votes(votes, "b", begun, NAMES, Words())
 
 
 class LossTests(SynchronousTestCase):

@@ -340,8 +340,10 @@ class MasterDaemon(LoggedService):
 
     def _stand_down(self, successor: str) -> None:
         """End, as at every stop, and let the role's address go with it."""
-        self._log.info("{node} takes over: this master ends", node=successor)
+        if self._is_standing_down:
+            return
         self._is_standing_down = True
+        self._log.info("{node} takes over: this master ends", node=successor)
         self._reactor.callLater(STAND_DOWN_AFTER_SECONDS, self._reactor.stop)
 
     def _failed(self, failure: Failure) -> None:

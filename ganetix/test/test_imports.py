@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -81,16 +82,20 @@ def sources() -> Iterator[tuple[Path, str]]:
             yield path, layer_of(path)
 
 
-def imported(path: Path) -> Iterator[tuple[int, str]]:
+@cache
+def imported(path: Path) -> list[tuple[int, str]]:
     """Line and dotted name of everything a module imports, also inside functions."""
+    found = []
     for statement in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(statement, ast.Import):
             for alias in statement.names:
-                yield statement.lineno, alias.name
+                found.append((statement.lineno, alias.name))
         elif isinstance(statement, ast.ImportFrom):
             dots = "." * statement.level
             for alias in statement.names:
-                yield statement.lineno, f"{dots}{statement.module or ''}.{alias.name}"
+                name = f"{dots}{statement.module or ''}.{alias.name}"
+                found.append((statement.lineno, name))
+    return found
 
 
 def permits(allowed: set[str], layer: str, name: str) -> bool:

@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred, fail
-
-from ganetix.errors import NotAllowed
 from ganetix.node.calls import handler, while_attended
 from ganetix.objects.remote import MOST_LINES, CommandEnded, CommandRun
-from ganetix.process import ProcessResult, Runner, search_path
+from ganetix.process import Runner, search_path
 from ganetix.rpc.methods import COMMAND_RUN
 
 if TYPE_CHECKING:
     from ganetix.rpc.server import Call, Handler
 
 SHELL = "/bin/sh"
-
-
-class NoCommands:
-    """A :class:`Runner` of hosts that are none: it runs nothing."""
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str] | None = None,
-        timeout_seconds: float,
-        stdin: bytes = b"",
-        on_line: Callable[[str], None] | None = None,
-        cwd: str | None = None,
-        check: bool = True,
-        max_output: int = 1 << 20,
-    ) -> Deferred[ProcessResult]:
-        """Refuse."""
-        return fail(NotAllowed("a simulated node runs no commands"))
 
 
 class CommandCalls:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 
+from ganetix.errors import NotAllowed
 from ganetix.hypervisor.fake import FakeHypervisor
 from ganetix.interfaces import IHypervisor, IStorage, Offload
 from ganetix.node.info import HostState
@@ -76,7 +77,14 @@ class SimStorage(FileStorage):
 
 
 class SimRunner:
-    """Runs no command, and says that it went well."""
+    """Runs no command: pretends that it went well, or refuses.
+
+    Notes of guests do without what scripts of OS definitions would do; what a user
+    wants to have run would be missed.
+    """
+
+    def __init__(self, *, refuses: bool = False) -> None:
+        self._refuses = refuses
 
     def run(
         self,
@@ -91,6 +99,8 @@ class SimRunner:
         max_output: int = 1 << 20,
     ) -> Deferred[ProcessResult]:
         """See ``Runner``."""
+        if self._refuses:
+            return fail(NotAllowed("a simulated node runs no commands"))
         if on_line is not None:
             on_line(f"simulated: {argv[0]} is not run")
         return succeed(ProcessResult(status=0))

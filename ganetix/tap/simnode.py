@@ -13,10 +13,9 @@ from ganetix.bootstrap.dirs import make_directories
 from ganetix.errors import StateFault, Unavailable
 from ganetix.interfaces import Offload
 from ganetix.netutils.bind import listen_endpoint
-from ganetix.node.commands import NoCommands
 from ganetix.node.obeyed import known_claim
 from ganetix.node.service import NodeService
-from ganetix.node.sim import SimHost, SimResources
+from ganetix.node.sim import SimHost, SimResources, SimRunner
 from ganetix.objects.node import Enrolment, EnrolRequest
 from ganetix.paths import Paths
 from ganetix.process import Runner
@@ -66,7 +65,7 @@ class SimNode:
             storages=host.storages,
             os_provider=host.os_provider,
             offload=offload,
-            runner=NoCommands(),
+            runner=SimRunner(refuses=True),
             relay_enrol=_no_master_here,
             on_left=self._leave,
             reload_credentials=lambda: self._credentials.reload(offload),

@@ -8,6 +8,7 @@ from ganetix.cli.errors import UsageError, checked
 from ganetix.cli.parser import (
     Options,
     Program,
+    add_allocator_option,
     add_job_options,
     add_list_options,
     completes,
@@ -102,12 +103,7 @@ def add_capacity(made: Program) -> None:
     cached.add_argument(
         "--no-cached", dest="cached", action="store_false", help="compute anew"
     )
-    capacity.add_argument(
-        "-I",
-        "--iallocator",
-        metavar="NAME",
-        help="have this allocator compute it (builtin: our own)",
-    )
+    add_allocator_option(capacity, "the allocator that computes it")
     add_list_options(capacity, fields=False)
     add_job_options(capacity)
 

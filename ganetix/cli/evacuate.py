@@ -1,30 +1,33 @@
-"""Moving all instances away from nodes or groups: a job for each, and a summary."""
+"""Moving all instances away from nodes or groups: who goes, and in which way."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ganetix.cli.errors import Failure, UsageError
+from ganetix.cli.errors import UsageError, checked
+from ganetix.cli.evacuation import Planned, carry_out, named_target, planned
 from ganetix.cli.parser import (
     Options,
     Parser,
     Program,
+    add_allocator_option,
     add_group_option,
     add_job_options,
+    add_json_option,
     completes,
     duration,
 )
 
 if TYPE_CHECKING:
     from ganetix.cli.session import Session
-    from ganetix.jobs.model import Job
-    from ganetix.opcodes import AnyOpcode, OpInstanceMigrate
+    from ganetix.opcodes import OpInstanceMigrate
 
 STOP_TIMEOUT = 120.0
 DISKS = (
-    "Instances whose disks are on their node only stay, and are named; so the exit"
-    " status is 1."
+    "An allocator is asked once for all of them, then there is a job for each."
+    " Instances whose disks are on their node only stay, and are named, as those that"
+    " find no place; so the exit status is 1."
 )
 
 
@@ -36,7 +39,12 @@ def add_node_moves(made: Program) -> None:
         "move all instances away from nodes",
         "Those that run are migrated, those that do not get another node; from an"
         f" offline node they are started elsewhere. {DISKS}",
-        examples=["evacuate node2", "evacuate -n node5 -f node2 node3"],
+        examples=[
+            "evacuate node2",
+            "evacuate --dry-run --json node2",
+            "evacuate -f -I hail node2",
+            "evacuate -n node5 -f node2 node3",
+        ],
     )
     which = evacuate.add_mutually_exclusive_group()
     which.add_argument(
@@ -103,8 +111,7 @@ def add_group_evacuate(made: Program, prefix: str = "") -> None:
         ),
         "group",
     )
-    _add_force(evacuate)
-    add_job_options(evacuate)
+    _add_how(evacuate)
 
 
 def _add_nodes(parser: Parser) -> None:
@@ -117,17 +124,22 @@ def _add_nodes(parser: Parser) -> None:
             "-n",
             "--target-node",
             metavar="NODE",
-            help="where they go (default: a node is chosen for each)",
+            help="where they go (default: an allocator chooses a node for each)",
         ),
         "node",
     )
     add_group_option(parser, "the group in which nodes are chosen (default: its own)")
-    _add_force(parser)
-    add_job_options(parser)
+    _add_how(parser)
 
 
-def _add_force(parser: Parser) -> None:
+def _add_how(parser: Parser) -> None:
+    add_allocator_option(parser)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="tell who would go where, and who stays"
+    )
     parser.add_argument("-f", "--force", action="store_true", help="do not ask first")
+    add_json_option(parser)
+    add_job_options(parser)
 
 
 async def evacuate_nodes(session: Session, options: Options) -> int:
@@ -137,49 +149,49 @@ async def evacuate_nodes(session: Session, options: Options) -> int:
             f"{session.program}: no instance has a secondary node; nothing to do"
         )
         return 0
-    names = await _instances_of(session, options.names, options.target_node)
-    return await _move(session, options, names, _migrations(options, names, True))
+    homes = await _instances_of(session, options)
+    return await _migrate(session, options, homes, allow_failover=True)
 
 
 async def migrate_nodes(session: Session, options: Options) -> int:
     """Migrate what runs."""
-    names = await _instances_of(session, options.names, options.target_node)
-    running = await _running(session, names)
-    if stopped := len(names) - len(running):
+    homes = await _instances_of(session, options)
+    running = await _running(session, list(homes))
+    if stopped := len(homes) - len(running):
         verb = (
             "instance that does not run stays"
             if stopped == 1
             else ("instances that do not run stay")
         )
         session.streams.note(f"{session.program}: {stopped} {verb}")
-    ops = _migrations(options, running, False)
-    return await _move(session, options, running, ops)
+    going = {name: homes[name] for name in running}
+    return await _migrate(session, options, going, allow_failover=False)
 
 
 async def fail_over_nodes(session: Session, options: Options) -> int:
     """Stop and start elsewhere."""
-    from ganetix.cli.errors import checked
     from ganetix.opcodes import OpInstanceFailover
 
-    names = await _instances_of(session, options.names, options.target_node)
+    homes = await _instances_of(session, options)
+    plan = await _plan(session, options, homes)
     ops = [
         checked(
             OpInstanceFailover,
-            name=name,
-            node=options.target_node,
+            name=move.instance,
+            node=move.target,
             group=options.node_group,
+            iallocator=options.iallocator if move.target is None else None,
             timeout=options.timeout,
             ignore_consistency=options.ignore_consistency,
         )
-        for name in names
+        for move in plan.moves
     ]
-    return await _move(session, options, names, ops)
+    return await carry_out(session, options, plan, ops)
 
 
 async def evacuate_groups(session: Session, options: Options) -> int:
     """Move all instances of groups."""
     from ganetix.api.types import QueryRequest
-    from ganetix.opcodes import OpInstanceMigrate
 
     if options.to in options.names:
         raise UsageError(f"--to: group {options.to} is one that is to be evacuated")
@@ -190,25 +202,28 @@ async def evacuate_groups(session: Session, options: Options) -> int:
     for group in dict.fromkeys(options.names):
         request = QueryRequest(kind="instance", fields=("name",), group=group)
         names += (str(row.cells[0]) for row in (await session.query(request)).rows)
-    ops = [
-        OpInstanceMigrate(name=name, group=options.to, allow_failover=True)
-        for name in names
-    ]
-    return await _move(session, options, names, ops)
+    plan = await planned(session, options, names, options.to)
+    ops = _migrations(options, plan, options.to, allow_failover=True)
+    return await carry_out(session, options, plan, ops)
 
 
-async def _instances_of(
-    session: Session, nodes: Sequence[str], target: str | None
-) -> list[str]:
-    """The primary instances of nodes; ``UsageError`` if one of these is the target."""
+async def _instances_of(session: Session, options: Options) -> dict[str, str]:
+    """The primary instances of the nodes, with their node."""
     from ganetix.api.types import QueryRequest
 
-    if target in nodes:
+    target = options.target_node
+    if target is not None and options.iallocator is not None:
+        raise UsageError("-I: a node is named already; give one of both")
+    if target in options.names:
         raise UsageError(f"-n: node {target} is one that the instances are to leave")
-    request = QueryRequest(kind="node", fields=("pinst_list",), names=tuple(nodes))
-    rows = (await session.query(request)).rows
-    lists = (row.cells[0] for row in rows)
-    return [name for names in lists if isinstance(names, list) for name in names]
+    names = tuple(dict.fromkeys(options.names))
+    request = QueryRequest(kind="node", fields=("name", "pinst_list"), names=names)
+    return {
+        str(instance): str(row.cells[0])
+        for row in (await session.query(request)).rows
+        if isinstance(row.cells[1], list)
+        for instance in row.cells[1]
+    }
 
 
 async def _running(session: Session, names: Sequence[str]) -> list[str]:
@@ -225,51 +240,32 @@ async def _running(session: Session, names: Sequence[str]) -> list[str]:
     return [str(row.cells[0]) for row in rows if row.cells[1] not in down]
 
 
+async def _plan(session: Session, options: Options, homes: dict[str, str]) -> Planned:
+    if options.target_node is not None:
+        return named_target(homes, options.target_node)
+    return await planned(session, options, list(homes), options.node_group)
+
+
+async def _migrate(
+    session: Session, options: Options, homes: dict[str, str], *, allow_failover: bool
+) -> int:
+    plan = await _plan(session, options, homes)
+    ops = _migrations(options, plan, options.node_group, allow_failover=allow_failover)
+    return await carry_out(session, options, plan, ops)
+
+
 def _migrations(
-    options: Options, names: Sequence[str], allow_failover: bool
+    options: Options, plan: Planned, group: str | None, *, allow_failover: bool
 ) -> list[OpInstanceMigrate]:
     from ganetix.opcodes import OpInstanceMigrate
 
     return [
         OpInstanceMigrate(
-            name=name,
-            node=options.target_node,
-            group=options.node_group,
+            name=move.instance,
+            node=move.target,
+            group=group,
+            iallocator=options.iallocator if move.target is None else None,
             allow_failover=allow_failover,
         )
-        for name in names
+        for move in plan.moves
     ]
-
-
-async def _move(
-    session: Session, options: Options, names: Sequence[str], ops: Sequence[AnyOpcode]
-) -> int:
-    """Submit all in one call, follow them, say what became of each."""
-    from ganetix.cli.verify import count
-
-    if not names:
-        session.streams.note(f"{session.program}: there are no instances to move")
-        return 0
-    if not options.force:
-        session.confirm(f"Move {count(len(names), 'instance')}: {', '.join(names)}?")
-    jobs = await session.end_jobs(ops, options)
-    if not jobs:
-        return 0
-    failed = [job for job in jobs if job.status != "success"]
-    for name, job in zip(names, jobs, strict=True):
-        session.streams.out(f"{name}: {_outcome(job)}")
-    session.streams.out(
-        f"{count(len(jobs) - len(failed), 'instance')} moved, {len(failed)} not"
-    )
-    if failed:
-        raise Failure("")
-    return 0
-
-
-def _outcome(job: Job) -> str:
-    if job.status != "success":
-        return job.error.message if job.error else f"the job was {job.status}"
-    result = job.ops[-1].result
-    if not isinstance(result, dict):
-        return "moved"
-    return f"{result.get('from')} -> {result.get('to')} ({result.get('how')})"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
 
 from ganetix.cli.errors import UsageError, checked
 from ganetix.cli.instance_move import add_move_commands
@@ -11,6 +12,7 @@ from ganetix.cli.parser import (
     Options,
     Parser,
     Program,
+    add_allocator_option,
     add_group_option,
     add_job_options,
     add_json_option,
@@ -56,6 +58,7 @@ def _add_add(made: Program) -> None:
         examples=[
             "add -t file --disk 0:size=1G -B memory=128M,vcpus=1 -o tiny web1",
             "add -t file --disk 0:size=10G,format=qcow2 -o tiny+debug -g rack2 web2",
+            "add --dry-run -t file --disk 0:size=1G -o tiny web2",
             "add -t diskless -o noop -H kvm:accel=tcg,kernel_path=/boot/vmlinuz net1",
             "add -t file --disk 0:size=1G -o tiny -n node2 --net 0:mode=bridged,"
             "link=br0 --no-start db1",
@@ -107,17 +110,12 @@ def _add_add(made: Program) -> None:
         "node",
     )
     add_group_option(place, "the node group in which a place is chosen")
-    place.add_argument(
-        "-I",
-        "--iallocator",
-        metavar="NAME",
-        help="the allocator that chooses the node; builtin is our own, . the cluster's"
-        " default (which is the default here)",
-    )
+    add_allocator_option(place, "the allocator that chooses the node")
     place.add_argument(
         "--dry-run",
         action="store_true",
-        help="make nothing: tell the node that would be chosen, and why not others",
+        help="make nothing: tell the node that would be chosen, the next best ones with"
+        " their scores (lower is better), and why not others",
     )
     net = add.add_mutually_exclusive_group()
     net.add_argument(
@@ -138,6 +136,7 @@ def _add_add(made: Program) -> None:
     add.add_argument(
         "--no-install", action="store_true", help="do not run the OS definition"
     )
+    add_json_option(add)
     add_job_options(add)
 
 
@@ -280,12 +279,32 @@ def _add_force(parser: Parser, help_text: str) -> None:
 async def add_instance(session: Session, options: Options) -> None:
     """Create an instance."""
     from ganetix.cli.instance_request import create_request
+    from ganetix.cli.output import print_json
 
     op = checked(create_request, options)
     job = await session.run_job(op, options)
-    if job is not None and op.dry_run:
-        result = cast("dict[str, str]", job.ops[0].result)
-        session.streams.out(f"{op.name} would be made on {result['node']}")
+    if job is None:
+        return
+    result = cast("dict[str, Any]", job.ops[0].result)
+    if options.json:
+        print_json(session.streams, {**result, "job": job.id})
+    elif op.dry_run:
+        for line in _would_be(result):
+            session.streams.out(line)
+
+
+def _would_be(result: dict[str, Any]) -> Iterator[str]:
+    """What a dry run tells: the chosen node, the next best, and the refusals."""
+    yield f"{result['name']} would be made on {_with_score(result)}"
+    for other in result["runners_up"]:
+        yield f"next best: {_with_score(other)}"
+    for name, reason in result["refusals"].items():
+        yield f"not on {name}: {reason}"
+
+
+def _with_score(place: dict[str, Any]) -> str:
+    node, score = place["node"], place["score"]
+    return f"{node}" if score is None else f"{node} (score {score:.6f})"
 
 
 async def list_instances(session: Asking, options: Options) -> None:

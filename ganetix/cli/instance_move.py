@@ -9,6 +9,7 @@ from ganetix.cli.parser import (
     Options,
     Parser,
     Program,
+    add_allocator_option,
     add_group_option,
     add_job_options,
     completes,
@@ -78,11 +79,12 @@ def _add_target(parser: Parser) -> None:
             "-n",
             "--node",
             metavar="NODE",
-            help="where it goes (default: a node of its group is chosen)",
+            help="where it goes (default: an allocator chooses a node of its group)",
         ),
         "node",
     )
     add_group_option(parser, "the node group that it goes to (default: its own)")
+    add_allocator_option(parser, "the allocator that chooses the node")
     add_job_options(parser)
 
 
@@ -97,6 +99,7 @@ async def fail_over(session: Session, options: Options) -> None:
             name=name,
             node=options.node,
             group=options.node_group,
+            iallocator=options.iallocator,
             timeout=options.timeout,
             ignore_consistency=options.ignore_consistency,
         )
@@ -112,10 +115,12 @@ async def migrate_instances(session: Session, options: Options) -> None:
     from ganetix.opcodes import OpInstanceMigrate
 
     ops = [
-        OpInstanceMigrate(
+        checked(
+            OpInstanceMigrate,
             name=name,
             node=options.node,
             group=options.node_group,
+            iallocator=options.iallocator,
             allow_failover=options.allow_failover,
         )
         for name in dict.fromkeys(options.names)

@@ -219,6 +219,19 @@ def add_group_option(parser: argparse._ActionsContainer, help_text: str) -> None
     )
 
 
+def add_allocator_option(
+    parser: argparse._ActionsContainer, what: str = "the allocator that chooses nodes"
+) -> None:
+    """``-I NAME``."""
+    parser.add_argument(
+        "-I",
+        "--iallocator",
+        metavar="NAME",
+        help=f"{what}; builtin is our own, . the cluster's default (which is the"
+        " default here)",
+    )
+
+
 def size(text: str) -> int:
     """An argument type: MiB."""
     return _checked(parse_mib, text)

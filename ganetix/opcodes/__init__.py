@@ -13,6 +13,7 @@ from ganetix.opcodes.capacity import (
     OpClusterBalance,
     OpClusterExport,
     OpComputeCapacity,
+    OpEvacuationPlan,
 )
 from ganetix.opcodes.cluster import (
     OpClusterDestroy,
@@ -62,6 +63,7 @@ AnyOpcode = (
     | OpClusterBalance
     | OpClusterExport
     | OpComputeCapacity
+    | OpEvacuationPlan
     | OpGroupAdd
     | OpGroupAssignNodes
     | OpGroupModify
@@ -104,6 +106,7 @@ __all__ = [
     "OpClusterRenewCrypto",
     "OpClusterVerify",
     "OpComputeCapacity",
+    "OpEvacuationPlan",
     "OpGroupAdd",
     "OpGroupAssignNodes",
     "OpGroupModify",

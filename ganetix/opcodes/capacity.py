@@ -31,14 +31,33 @@ class OpClusterBalance(Opcode, frozen=True, kw_only=True):
             checks.in_range("max_moves", self.max_moves, 1, 100_000)
 
 
+class OpEvacuationPlan(Opcode, frozen=True, kw_only=True):
+    """Ask an allocator, once, where instances go that leave their primary nodes.
+
+    They go to other nodes of their groups, or all to ``group``. Nothing is moved: the
+    answer has the moves, and the instances that stay with the reason. ``iallocator``
+    null or ``.`` is the cluster's default one.
+    """
+
+    instances: tuple[str, ...]
+    group: str | None = None
+    iallocator: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.instances:
+            raise ValueError("instances: there are none to move")
+        if len(set(self.instances)) < len(self.instances):
+            raise ValueError("instances: one is named twice")
+
+
 class OpComputeCapacity(Opcode, frozen=True, kw_only=True):
     """How many more instances fit: of falling size, or of the sizes in ``fits``.
 
     The four parameters take the place of every group's. Groups are names or UUIDs;
-    none named: all. ``iallocator`` null is the cluster's default one. ``cached`` lets
-    an earlier result do, as long as nothing has shrunk since. ``explain`` tells what
-    runs out first; ``what_if`` are changes to compute with: ``more=NODE`` (one more
-    like it), ``without=NODE``, ``cpu-ratio=NUMBER``.
+    none named: all. ``iallocator`` null or ``.`` is the cluster's default one.
+    ``cached`` lets an earlier result do, as long as nothing has shrunk since.
+    ``explain`` tells what runs out first; ``what_if`` are changes to compute with:
+    ``more=NODE`` (one more like it), ``without=NODE``, ``cpu-ratio=NUMBER``.
     """
 
     iallocator: str | None = None

@@ -12,6 +12,7 @@ from ganetix import opcodes as ops
 from ganetix.config.snapshot import Snapshot
 from ganetix.errors import Bug
 from ganetix.objects.base import ConfigObject
+from ganetix.plan.evacuation import groups_of
 from ganetix.plan.lock_plan import LevelLocks, LockPlan, Mode
 from ganetix.plan.node import reservation
 from ganetix.plan.remote import targets
@@ -178,6 +179,10 @@ def _groups(
     return {"group": _names("shared", *(named or snapshot.groups))}
 
 
+def _evacuation(op: ops.OpEvacuationPlan, snapshot: Snapshot) -> LockPlan:
+    return {"group": _names("shared", *groups_of(op, snapshot))}
+
+
 def _delay(op: ops.OpTestDelay, snapshot: Snapshot) -> LockPlan:
     if not op.on_nodes and not op.locks:
         return {}
@@ -217,6 +222,7 @@ _RULES: dict[type[ops.Opcode], Callable[..., LockPlan]] = {
     ops.OpClusterBalance: _groups,
     ops.OpClusterExport: _groups,
     ops.OpComputeCapacity: _groups,
+    ops.OpEvacuationPlan: _evacuation,
     ops.OpGroupAdd: _cluster_shared,
     ops.OpGroupAssignNodes: _assign_nodes,
     ops.OpGroupModify: _group,

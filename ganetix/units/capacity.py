@@ -31,6 +31,7 @@ from ganetix.plan.params import capacity_params
 from ganetix.rpc.methods import NodeInfo
 from ganetix.units.base import Context
 from ganetix.units.node_states import ask_each
+from ganetix.units.placing import DEFAULT, allocator_name
 
 
 class ClusterExport:
@@ -103,7 +104,7 @@ class ComputeCapacity:
         }
         kept: dict[str, GroupReport] = {}
         wants_nodes = op.explain or bool(op.what_if)
-        if op.cached and op.iallocator is None and not wants_nodes:
+        if op.cached and op.iallocator in (None, DEFAULT) and not wants_nodes:
             for uuid, wanted in params.items():
                 found = context.services.capacities.find(
                     snapshot, uuid, wanted, op.fits, now
@@ -123,14 +124,14 @@ class ComputeCapacity:
         self, op: OpComputeCapacity, context: Context, plan: CapacityFacts
     ) -> Outcome:
         """Compute what is missing, groups side by side."""
-        name = op.iallocator or plan.snapshot.cluster.default_iallocator
+        name = allocator_name(op.iallocator, plan.snapshot)
         missing = [uuid for uuid in plan.params if uuid not in plan.kept]
         computed: Mapping[str, GroupReport] = {}
         if name != BUILTIN and missing:
             try:
                 computed = await _by_program(op, name, context, plan, missing)
             except GanetixError as error:
-                if op.iallocator is not None:
+                if op.iallocator not in (None, DEFAULT):
                     raise
                 # Few programs know this request; the built-in allocator always does.
                 context.progress.warn(f"{error.message}; computing it here")
@@ -138,10 +139,11 @@ class ComputeCapacity:
             works = [_computed(op, context, plan, uuid) for uuid in missing]
             reports = await settle([Deferred.fromCoroutine(work) for work in works])
             computed = dict(zip(missing, reports, strict=True))
-        for uuid, report in computed.items():
-            context.services.capacities.keep(
-                plan.snapshot, uuid, plan.params[uuid], op.fits, report
-            )
+        if name == allocator_name(None, plan.snapshot):
+            for uuid, report in computed.items():
+                context.services.capacities.keep(
+                    plan.snapshot, uuid, plan.params[uuid], op.fits, report
+                )
         every = {**plan.kept, **computed}
         if op.explain or op.what_if:
             for uuid in plan.params:

@@ -25,6 +25,7 @@ from ganetix.units.cluster_modify import (
 )
 from ganetix.units.cluster_verify import ClusterVerify
 from ganetix.units.crypto import ClusterRenewCrypto
+from ganetix.units.evacuation import PlanEvacuation
 from ganetix.units.group import (
     GroupAdd,
     GroupAssignNodes,
@@ -60,6 +61,7 @@ UNITS: dict[type[ops.Opcode], Unit[Any, Any, Any]] = {
     ops.OpClusterBalance: ClusterBalance(),
     ops.OpClusterExport: ClusterExport(),
     ops.OpComputeCapacity: ComputeCapacity(),
+    ops.OpEvacuationPlan: PlanEvacuation(),
     ops.OpGroupAdd: GroupAdd(),
     ops.OpGroupAssignNodes: GroupAssignNodes(),
     ops.OpGroupModify: GroupModify(),

@@ -13,6 +13,7 @@ from ganetix.opcodes import (
     OpClusterBalance,
     OpClusterExport,
     OpComputeCapacity,
+    OpInstanceCreate,
     OpInstanceMigrate,
 )
 from ganetix.plan.capacity.report import GroupReport, cluster_report
@@ -182,3 +183,43 @@ class BalanceTests(CommandTestCase):
     async def test_bad_limit(self) -> None:
         """No moves at all is no limit."""
         self.assertEqual(await self.run_line("gnt-cluster balance --max-moves 0"), 2)
+
+
+class DryRunTests(CommandTestCase):
+    """``gnt-instance add --dry-run``."""
+
+    LINE = "gnt-instance add --dry-run -t diskless -o noop web1"
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        """What the master would do."""
+        await super().setUp()
+        self.result = {
+            "dry_run": True,
+            "name": "web1",
+            "node": "node2",
+            "score": 1.25,
+            "said": "builtin: Request successful",
+            "runners_up": [{"node": "node1", "score": 1.5}],
+            "refusals": {"node3": "is drained"},
+        }
+        self.master.results[OpInstanceCreate] = self.result
+
+    async def test_lines(self) -> None:
+        """The chosen node, the next best ones, and the refusals."""
+        self.assertEqual(await self.run_line(self.LINE), 0)
+        self.assertEqual(
+            self.out,
+            "web1 would be made on node2 (score 1.250000)\n"
+            "next best: node1 (score 1.500000)\nnot on node3: is drained\n",
+        )
+
+    async def test_without_score(self) -> None:
+        """A node that the built-in allocator would not take has no score."""
+        self.result |= {"score": None, "runners_up": []}
+        self.assertEqual(await self.run_line(self.LINE), 0)
+        self.assertIn("web1 would be made on node2\n", self.out)
+
+    async def test_json(self) -> None:
+        """Scripts get all of it, with the job's number."""
+        await self.run_line(f"{self.LINE} --json")
+        self.assertEqual(json.loads(self.out), {**self.result, "job": 1})

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from ganetix.api.types import Cell, FieldInfo, QueryRequest, QueryResult, QueryRow
 from ganetix.errors import NotFound, WrongState
 from ganetix.opcodes import (
+    OpEvacuationPlan,
     OpInstanceFailover,
     OpInstanceMigrate,
     OpNodeAdd,
@@ -212,7 +213,7 @@ class EvacuateTests(NodeCommandTestCase):
             if "node9" in request.names:
                 raise NotFound("there is no node 'node9'")
             lists = {"node2": ["web1", "web2"], "node3": []}
-            return table("pinst_list", *((lists[n],) for n in request.names))
+            return table("name pinst_list", *((n, lists[n]) for n in request.names))
 
         self.answers["node"] = nodes
         self.answers["instance"] = lambda request: table(
@@ -221,15 +222,28 @@ class EvacuateTests(NodeCommandTestCase):
         self.answers["group"] = lambda request: table("name", ("rack3",))
         self.moved = {"from": "node2", "to": "node5", "how": "migrate"}
         self.master.results[OpInstanceMigrate] = self.moved
+        self.plan: dict[str, list[dict[str, str | None]]] = {
+            "moves": [
+                {"instance": "web1", "source": "node2", "target": "node5"},
+                {"instance": "web2", "source": "node2", "target": "node4"},
+            ],
+            "stays": [],
+        }
+        self.master.results[OpEvacuationPlan] = self.plan
 
     async def test_evacuate(self) -> None:
-        """A job for each instance in one submission; what became of each is said."""
-        self.assertEqual(await self.run_line("gnt-node evacuate -f node2"), 0)
+        """An allocator is asked once, then there is a job for each instance."""
+        line = "gnt-node evacuate -f -I hail -g rack2 node2"
+        self.assertEqual(await self.run_line(line), 0)
+        move = partial(OpInstanceMigrate, group="rack2", allow_failover=True)
         self.assertEqual(
             self.submitted(),
             [
-                OpInstanceMigrate(name="web1", allow_failover=True),
-                OpInstanceMigrate(name="web2", allow_failover=True),
+                OpEvacuationPlan(
+                    instances=("web1", "web2"), group="rack2", iallocator="hail"
+                ),
+                move(name="web1", node="node5"),
+                move(name="web2", node="node4"),
             ],
         )
         self.assertEqual(
@@ -245,11 +259,68 @@ class EvacuateTests(NodeCommandTestCase):
         self.assertIn("web1: its disks are there\n", self.out)
         self.assertIn("0 instances moved, 2 not\n", self.out)
 
+    async def test_stays(self) -> None:
+        """One for which there is no place is named with the reason; the others go."""
+        self.plan["stays"] = [self.plan["moves"].pop() | {"reason": "no room"}]
+        for options in ("", " --json", " --submit", " --dry-run"):
+            line = f"gnt-node evacuate -f{options} node2"
+            self.assertEqual(await self.run_line(line), 1, line)
+            self.assertIn("no room", self.out + self.err)
+        self.assertEqual(
+            [op.name for op in self.submitted() if isinstance(op, OpInstanceMigrate)],
+            ["web1"] * 3,
+        )
+
+    async def test_without_a_target(self) -> None:
+        """One that is to find its node itself does so by the same allocator."""
+        self.plan["moves"] = [
+            {
+                "instance": "web1",
+                "source": "node2",
+                "target": None,
+                "warning": "FailN1: 1",
+            }
+        ]
+        for command in ("evacuate", "failover"):
+            line = f"gnt-node {command} -I hail node2"
+            self.assertEqual(await self.run_line(f"{line} --dry-run"), 0)
+            self.assertEqual(
+                self.out, "web1: node2 -> the node with most memory (FailN1: 1)\n"
+            )
+            self.assertEqual(await self.run_line(f"{line} -f"), 0)
+            op = self.submitted()[-1]
+            assert isinstance(op, OpInstanceMigrate | OpInstanceFailover)
+            self.assertEqual((op.node, op.iallocator), (None, "hail"))
+
+    async def test_dry_run(self) -> None:
+        """A dry run tells who goes where; a script may read it."""
+        self.assertEqual(await self.run_line("gnt-node evacuate --dry-run node2"), 0)
+        self.assertEqual(self.out, "web1: node2 -> node5\nweb2: node2 -> node4\n")
+        await self.run_line("gnt-node evacuate --dry-run --json node2")
+        self.assertEqual(
+            json.loads(self.out)["moves"],
+            [{**move, "warning": ""} for move in self.plan["moves"]],
+        )
+        line = "gnt-node failover --dry-run -n node3 node2"
+        self.assertEqual(await self.run_line(line), 0)
+        self.assertIn("web2: node2 -> node3\n", self.out)
+        self.assertEqual({type(op) for op in self.submitted()}, {OpEvacuationPlan})
+
+    async def test_json(self) -> None:
+        """What became of each, for scripts."""
+        self.assertEqual(await self.run_line("gnt-node evacuate -f --json node2"), 0)
+        told = json.loads(self.out)
+        self.assertEqual(told["failed"], [])
+        self.assertEqual(
+            told["moved"][0],
+            {"instance": "web1", **self.moved, "job": 2},
+        )
+
     async def test_asks_first(self) -> None:
         """Where nobody can answer, -f is needed."""
         self.assertEqual(await self.run_line("gnt-node evacuate node2"), 1)
-        self.assertIn("Move 2 instances: web1, web2?", self.err)
-        self.assertEqual(self.submitted(), [])
+        self.assertIn("Move 2 instances: web1 to node5, web2 to node4?", self.err)
+        self.assertEqual({type(op) for op in self.submitted()}, {OpEvacuationPlan})
 
     async def test_nothing_there(self) -> None:
         """An empty node, or only secondary instances, is no error."""
@@ -262,8 +333,9 @@ class EvacuateTests(NodeCommandTestCase):
         """An unknown node, or a target that is to be left, submits nothing."""
         self.assertEqual(await self.run_line("gnt-node evacuate -f node9"), 1)
         self.assertIn("no node 'node9'", self.err)
-        line = "gnt-node evacuate -f -n node2 node2"
-        self.assertEqual(await self.run_line(line), 2)
+        for wrong in ("-n node2", "-n node5 -I hail"):
+            line = f"gnt-node evacuate -f {wrong} node2"
+            self.assertEqual(await self.run_line(line), 2)
         self.assertEqual(self.submitted(), [])
 
     async def test_migrate(self) -> None:
@@ -280,8 +352,10 @@ class EvacuateTests(NodeCommandTestCase):
         line = "gnt-node failover -f --timeout 5s --ignore-consistency node2"
         self.assertEqual(await self.run_line(line), 0)
         self.assertEqual(
-            self.submitted()[0],
-            OpInstanceFailover(name="web1", timeout=5.0, ignore_consistency=True),
+            self.submitted()[1],
+            OpInstanceFailover(
+                name="web1", node="node5", timeout=5.0, ignore_consistency=True
+            ),
         )
         self.assertIn("web2: moved", self.out)
 
@@ -289,7 +363,7 @@ class EvacuateTests(NodeCommandTestCase):
         """With --submit the jobs' numbers are printed."""
         line = "gnt-node evacuate -f --submit node2"
         self.assertEqual(await self.run_line(line), 0)
-        self.assertEqual(self.out, "1\n2\n")
+        self.assertEqual(self.out, "2\n3\n")
 
     async def test_group(self) -> None:
         """A group is emptied into another one, in both spellings."""
@@ -298,8 +372,13 @@ class EvacuateTests(NodeCommandTestCase):
             line = f"{command} -f --to rack3 rack2"
             self.assertEqual(await self.run_line(line), 0)
             self.assertEqual(
-                self.submitted()[0],
-                OpInstanceMigrate(name="web1", group="rack3", allow_failover=True),
+                self.submitted()[:2],
+                [
+                    OpEvacuationPlan(instances=("web1", "web2"), group="rack3"),
+                    OpInstanceMigrate(
+                        name="web1", node="node5", group="rack3", allow_failover=True
+                    ),
+                ],
             )
         line = "gnt-group evacuate -f --to rack2 rack2"
         self.assertEqual(await self.run_line(line), 2)
@@ -308,11 +387,14 @@ class EvacuateTests(NodeCommandTestCase):
         """Single instances are moved as well; failover asks first."""
         await self.run_line("gnt-instance migrate -n node3 --allow-failover web1 web1")
         await self.run_line("gnt-instance failover web1")
-        await self.run_line("gnt-instance failover -f -g rack2 web1")
+        await self.run_line("gnt-instance failover -f -g rack2 -I . web1")
         self.assertEqual(
             self.submitted(),
             [
                 OpInstanceMigrate(name="web1", node="node3", allow_failover=True),
-                OpInstanceFailover(name="web1", group="rack2"),
+                OpInstanceFailover(name="web1", group="rack2", iallocator="."),
             ],
         )
+        line = "gnt-instance migrate -n node3 -I hail web1"
+        self.assertEqual(await self.run_line(line), 2)
+        self.assertIn("iallocator: a node is named already", self.err)

@@ -1,0 +1,154 @@
+"""Planning where many instances go, and moving them: a job for each, and a summary."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, convert, to_builtins
+
+from ganetix.cli.errors import Failure, checked
+from ganetix.cli.parser import Options
+
+if TYPE_CHECKING:
+    from ganetix.cli.session import Session
+    from ganetix.jobs.model import Job
+    from ganetix.opcodes import AnyOpcode
+
+
+class PlannedMove(Struct, frozen=True):
+    """An instance, and the nodes that it leaves and goes to.
+
+    Without a target the move itself takes the roomiest node; ``warning`` says why.
+    """
+
+    instance: str
+    source: str
+    target: str | None
+    warning: str = ""
+
+    @property
+    def where(self) -> str:
+        """Where it goes, in words."""
+        if self.target is not None:
+            return self.target
+        return f"the node with most memory ({self.warning})"
+
+
+class Stay(Struct, frozen=True):
+    """An instance that does not move, and why."""
+
+    instance: str
+    reason: str
+
+
+class Planned(Struct, frozen=True):
+    """Who goes where, and who stays."""
+
+    moves: tuple[PlannedMove, ...] = ()
+    stays: tuple[Stay, ...] = ()
+
+
+def named_target(homes: Mapping[str, str], target: str) -> Planned:
+    """All to one node, from where they are."""
+    return Planned(
+        moves=tuple(PlannedMove(name, home, target) for name, home in homes.items())
+    )
+
+
+async def planned(
+    session: Session, options: Options, names: Sequence[str], group: str | None
+) -> Planned:
+    """What an allocator says to all of them at once."""
+    from ganetix.opcodes import OpEvacuationPlan
+
+    if not names:
+        return Planned()
+    op = checked(
+        OpEvacuationPlan,
+        instances=tuple(names),
+        group=group,
+        iallocator=options.iallocator,
+    )
+    # The jobs of the moves come after it: this one has to be waited for.
+    waiting = argparse.Namespace(**{**vars(options), "submit": False})
+    job = await session.run_job(op, waiting)
+    return convert(job.ops[0].result, Planned) if job else Planned()
+
+
+async def carry_out(
+    session: Session, options: Options, plan: Planned, ops: Sequence[AnyOpcode]
+) -> int:
+    """Submit the moves in one call, follow them, say what became of each.
+
+    :param ops: one for each of the plan's moves
+    """
+    from ganetix.cli.output import print_json
+    from ganetix.cli.verify import count
+
+    if options.dry_run:
+        if options.json:
+            print_json(session.streams, to_builtins(plan))
+        else:
+            _show(session, plan)
+        return 1 if plan.stays else 0
+    if not plan.moves and not plan.stays:
+        session.streams.note(f"{session.program}: there are no instances to move")
+    if plan.moves and not options.force:
+        named = ", ".join(f"{move.instance} to {move.where}" for move in plan.moves)
+        session.confirm(f"Move {count(len(plan.moves), 'instance')}: {named}?")
+    jobs = await session.end_jobs(ops, options) if ops else []
+    if options.submit:
+        for stay in plan.stays:
+            session.streams.note(f"{stay.instance}: {stay.reason}")
+        return 1 if plan.stays else 0
+    failed = sum(job.status != "success" for job in jobs) + len(plan.stays)
+    if options.json:
+        print_json(session.streams, _as_json(plan, jobs))
+    elif jobs or plan.stays:
+        for move, job in zip(plan.moves, jobs, strict=True):
+            session.streams.out(f"{move.instance}: {_outcome(job)}")
+        for stay in plan.stays:
+            session.streams.out(f"{stay.instance}: {stay.reason}")
+        moved = len(jobs) + len(plan.stays) - failed
+        session.streams.out(f"{count(moved, 'instance')} moved, {failed} not")
+    if failed:
+        raise Failure("")
+    return 0
+
+
+def _show(session: Session, plan: Planned) -> None:
+    for move in plan.moves:
+        session.streams.out(f"{move.instance}: {move.source} -> {move.where}")
+    for stay in plan.stays:
+        session.streams.out(f"{stay.instance}: stays: {stay.reason}")
+    if not plan.moves and not plan.stays:
+        session.streams.note(f"{session.program}: there are no instances to move")
+
+
+def _as_json(plan: Planned, jobs: Sequence[Job]) -> dict[str, object]:
+    moved: list[object] = []
+    failed: list[object] = [to_builtins(stay) for stay in plan.stays]
+    for move, job in zip(plan.moves, jobs, strict=True):
+        if job.status == "success":
+            moved.append({"instance": move.instance, **_result(job), "job": job.id})
+        else:
+            failed.append(
+                {"instance": move.instance, "reason": _outcome(job), "job": job.id}
+            )
+    return {"moved": moved, "failed": failed}
+
+
+def _outcome(job: Job) -> str:
+    if job.status != "success":
+        return job.error.message if job.error else f"the job was {job.status}"
+    result = _result(job)
+    if not result:
+        return "moved"
+    return f"{result.get('from')} -> {result.get('to')} ({result.get('how')})"
+
+
+def _result(job: Job) -> dict[str, object]:
+    result = job.ops[-1].result
+    return result if isinstance(result, dict) else {}

@@ -1,0 +1,121 @@
+"""``OpEvacuationPlan``: an allocator is asked once where many instances go."""
+
+from __future__ import annotations
+
+from msgspec import to_builtins
+
+from ganetix.config.snapshot import Snapshot
+from ganetix.errors import GanetixError, NoResources, RemoteFailure
+from ganetix.jobs.work import Outcome
+from ganetix.objects import Node
+from ganetix.objects.base import Value
+from ganetix.opcodes.capacity import OpEvacuationPlan
+from ganetix.plan.capacity.requests import (
+    AnyRequest,
+    ChangeGroup,
+    Moves,
+    NodeEvacuate,
+    NotPlaced,
+)
+from ganetix.plan.capacity.view import cap_cluster
+from ganetix.plan.evacuation import (
+    EvacuationPlan,
+    MovedInstance,
+    groups_of,
+    those_that_stay,
+    without_place,
+)
+from ganetix.plan.place import NodeState
+from ganetix.rpc.methods import NodeInfo
+from ganetix.units.base import Context
+from ganetix.units.node_states import ask_each, states_of
+from ganetix.units.placing import allocator_name, ask
+
+
+class EvacuationFacts(Value, frozen=True, kw_only=True):
+    """The configuration, what the nodes concerned said, and who stays anyhow."""
+
+    snapshot: Snapshot
+    infos: dict[str, NodeInfo]
+    staying: tuple[NotPlaced, ...]
+
+
+class PlanEvacuation:
+    """``OpEvacuationPlan``: nothing is moved."""
+
+    async def gather(self, op: OpEvacuationPlan, context: Context) -> EvacuationFacts:
+        """Ask the nodes of all groups concerned."""
+        snapshot = context.snapshot
+        nodes = [
+            node for uuid in groups_of(op, snapshot) for node in snapshot.nodes_of(uuid)
+        ]
+
+        def not_heard(node: Node, error: GanetixError) -> None:
+            context.progress.warn(f"{node.name} counts as offline: {error.message}")
+
+        templates = snapshot.cluster.enabled_disk_templates
+        return EvacuationFacts(
+            snapshot=snapshot,
+            infos=await ask_each(context, nodes, templates, not_heard),
+            staying=those_that_stay(op, snapshot),
+        )
+
+    def plan(self, op: OpEvacuationPlan, facts: EvacuationFacts) -> EvacuationFacts:
+        """It is the allocator that decides."""
+        return facts
+
+    async def act(
+        self, op: OpEvacuationPlan, context: Context, plan: EvacuationFacts
+    ) -> Outcome:
+        """Ask it."""
+        staying = {each.instance for each in plan.staying}
+        leaving = [name for name in op.instances if name not in staying]
+        found = await _asked(op, context, plan, leaving) if leaving else ((), ())
+        return Outcome(
+            result=to_builtins(
+                EvacuationPlan(moves=found[0], stays=(*plan.staying, *found[1]))
+            )
+        )
+
+
+async def _asked(
+    op: OpEvacuationPlan, context: Context, facts: EvacuationFacts, names: list[str]
+) -> tuple[tuple[MovedInstance, ...], tuple[NotPlaced, ...]]:
+    """Who goes where, and who finds no place."""
+    snapshot = facts.snapshot
+    request: AnyRequest = NodeEvacuate(instances=tuple(names), mode="primary-only")
+    if op.group is not None:
+        group = snapshot.group(op.group).uuid
+        request = ChangeGroup(instances=tuple(names), target_groups=(group,))
+    name = allocator_name(op.iallocator, snapshot)
+    cluster = cap_cluster(snapshot, facts.infos, groups_of(op, snapshot))
+    answer = await ask(context, name, cluster, request)
+    if answer.result is None:
+        raise NoResources(f"allocator {name} found no places: {answer.info}")
+    if not isinstance(answer.result, Moves):
+        raise RemoteFailure(f"allocator {name} answered another question")
+    moves = tuple(
+        MovedInstance(
+            instance=moved.instance,
+            source=_home(moved.instance, snapshot),
+            target=moved.nodes[0],
+        )
+        for moved in answer.result.moved
+    )
+    others = [
+        without_place(op, each, snapshot, _states(each, facts))
+        for each in answer.result.failed
+    ]
+    return (
+        (*moves, *(each for each in others if isinstance(each, MovedInstance))),
+        tuple(each for each in others if isinstance(each, NotPlaced)),
+    )
+
+
+def _states(failed: NotPlaced, facts: EvacuationFacts) -> dict[str, NodeState]:
+    template = facts.snapshot.instance(failed.instance).disk_template
+    return states_of(facts.infos, template)
+
+
+def _home(instance: str, snapshot: Snapshot) -> str:
+    return snapshot.nodes[snapshot.instance(instance).primary_node].name

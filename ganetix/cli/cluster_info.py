@@ -103,8 +103,11 @@ def _parameter(cell: Cell) -> str:
 
 async def show_master(session: Asking, options: Options) -> None:
     """Print the master's name."""
-    name = session.ssconf("master_node")
+    path = session.paths.ssconf("master_node")
+    try:
+        name = path.read_text("utf-8").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        name = ""
     if not name:
-        path = session.paths.ssconf("master_node")
         raise Failure(f"this host is in no cluster: {path} is missing or empty")
     session.streams.out(name)

@@ -140,13 +140,17 @@ async def _carry(
 
     client = await session.client()
     (job_id,) = await client.submit([SubmitRequest(ops=(op,))])
+    output: dict[str, list[str]] = {}
 
     def tell(update: JobUpdate) -> None:
         for line in update.lines:
             text = printable(line.text)
             if line.level == "warning":
                 session.streams.note(text)
-            elif not options.json:
+            elif options.json:
+                node, _, written = line.text.partition(": ")
+                output.setdefault(node, []).append(written)
+            else:
                 session.streams.out(text)
         session.streams.stdout.flush()
 
@@ -158,7 +162,8 @@ async def _carry(
         raise
     ends = _ends(job)
     if options.json:
-        print_json(session.streams, {"job": job_id, "nodes": ends})
+        nodes = [{**end, "output": output.get(end["node"], [])} for end in ends]
+        print_json(session.streams, {"job": job_id, "nodes": nodes})
     return max((int(end["status"]) for end in ends), default=0)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from ganetix.opcodes import OpNodesCommand, OpNodesCopyFile
 from ganetix.test.cli.support import CommandTestCase
 
@@ -33,6 +35,20 @@ class RemoteTests(CommandTestCase):
         """The exit status is the highest of all nodes'."""
         self.ends(node1=0, node2=3, node3=1)
         self.assertEqual(await self.run_line("gnt-cluster command -- false"), 3)
+
+    async def test_json(self) -> None:
+        """What each node wrote stands with how it ended there."""
+        self.ends(node1=0, node2=3)
+        self.master.automatic = False
+        running = self.start("gnt-cluster command --json hostname")
+        await self.until(lambda: self.master.watches)
+        said = ["node1: one", "node2: a: b", "node1: two"]
+        self.master.advance(1, "running", said)
+        self.master._finish(1)
+        self.assertEqual(await running, 3)
+        first = {"node": "node1", "status": 0, "error": "", "output": ["one", "two"]}
+        second = {"node": "node2", "status": 3, "error": "", "output": ["a: b"]}
+        self.assertEqual(json.loads(self.out), {"job": 1, "nodes": [first, second]})
 
     async def test_no_command(self) -> None:
         """Without a command there is nothing to run."""

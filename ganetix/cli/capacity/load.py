@@ -51,6 +51,7 @@ def tiered_request(cluster: CapCluster, options: Options) -> TieredRequest:
     request = TieredRequest(
         template=_template(cluster, options),
         spindle_use=options.spindle_use,
+        min_disk=options.min_disk,
         cpu_ratio=options.max_cpu,
         capacity_checks=not options.no_capacity_checks,
         independent_groups=options.independent_groups,

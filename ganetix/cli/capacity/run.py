@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -57,7 +56,7 @@ class _Run:
     def run(self) -> None:
         tiered = tiered_request(self._cluster, self._options)
         standard = standard_request(self._cluster, self._options)
-        state = self._state(tiered)
+        state = state_for(self._cluster, tiered)
         before = totals(state)
         self._introduce(state, before)
         size = largest(self._cluster, tiered)
@@ -72,7 +71,7 @@ class _Run:
         self._text(report.outcome(before, after, result))
 
         size = largest(self._cluster, standard)
-        state = self._state(standard)
+        state = state_for(self._cluster, standard)
         result = run_standard(state, standard)
         after = self._end("standard", state, standard, result)
         self._keys(spec_keys("SPEC", size, standard.template))
@@ -82,15 +81,6 @@ class _Run:
         self._text(report.count(result))
         self._text(report.outcome(before, after, result))
         self._keys([("OK", "1")])
-
-    def _state(self, request: TieredRequest) -> ClusterState:
-        state = state_for(self._cluster, request)
-        kept = self._options.min_disk
-        # 1 - (1 - kept) is not always what was given, which would show at its edge.
-        state.hardware.kept_disk[:] = [
-            math.floor(kept * node.total_disk) for node in self._cluster.nodes
-        ]
-        return state
 
     def _introduce(self, state: ClusterState, before: Totals) -> None:
         """What is known before anything is placed."""

@@ -45,7 +45,7 @@ class Hardware:
     """
 
     def __init__(
-        self, cluster: CapCluster, max_disk_usage: float, cpu_ratio: float | None
+        self, cluster: CapCluster, min_disk: float, cpu_ratio: float | None
     ) -> None:
         nodes = cluster.nodes
         self.cluster = cluster
@@ -75,8 +75,7 @@ class Hardware:
         self.exclusive = np.array(
             [node.exclusive_storage for node in nodes], dtype=np.bool_
         )
-        kept = 1 - max_disk_usage
-        self.kept_disk = ints(math.floor(kept * node.total_disk) for node in nodes)
+        self.kept_disk = ints(math.floor(min_disk * node.total_disk) for node in nodes)
         policies = [cluster.groups[groups[node.group]].policy for node in nodes]
         distinct = list(dict.fromkeys(group.policy for group in cluster.groups))
         self.policies = tuple(distinct)

@@ -186,10 +186,11 @@ class CapCluster(Value, frozen=True, kw_only=True):
 class TieredRequest(Value, frozen=True, kw_only=True):
     """What to fill a cluster with, and under which rules.
 
-    ``max_disk_usage`` is a ratio (1.0: all of it); ``cpu_ratio`` overrides every
-    group's. ``specs`` are tried in order, each from the state the last one left;
-    none means the largest of the cluster's policy. ``limit`` bounds how many
-    instances are placed; None is no limit.
+    ``max_disk_usage`` is a ratio (1.0: all of it); ``min_disk`` is the share of each
+    disk that stays free, in its place. ``cpu_ratio`` overrides every group's. ``specs``
+    are tried in order, each from the state the last one left; none means the largest
+    of the cluster's policy. ``limit`` bounds how many instances are placed; None is no
+    limit.
     """
 
     template: Template
@@ -197,11 +198,18 @@ class TieredRequest(Value, frozen=True, kw_only=True):
     disk_spindles: int | None = None
     spindle_use: int | None = None
     max_disk_usage: float = 1.0
+    min_disk: float | None = None
     cpu_ratio: float | None = None
     capacity_checks: bool = True
     independent_groups: bool = False
     accept_existing_errors: bool = False
     limit: int | None = None
+
+    @property
+    def free_disk(self) -> float:
+        """The share of each disk that stays free."""
+        # 1 - (1 - kept) is not always what was given, which would show at its edge.
+        return 1 - self.max_disk_usage if self.min_disk is None else self.min_disk
 
 
 FailureMode = Literal[

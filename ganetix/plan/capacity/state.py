@@ -90,16 +90,16 @@ class ClusterState:
         cls,
         cluster: CapCluster,
         *,
-        max_disk_usage: float = 1.0,
+        min_disk: float = 0.0,
         cpu_ratio: float | None = None,
     ) -> ClusterState:
         """The state that a description tells.
 
-        :param max_disk_usage: how much of each disk may be used, a ratio
+        :param min_disk: how much of each disk is to stay free, a ratio
         :param cpu_ratio: vcpus for each CPU, in place of what the groups' policies say
         :raises BadParameter: something refers to a node or group that is not there
         """
-        state = cls(Hardware(cluster, max_disk_usage, cpu_ratio))
+        state = cls(Hardware(cluster, min_disk, cpu_ratio))
         for row, facts in zip(state.rows, cluster.nodes, strict=True):
             row[DISK] = facts.free_disk
             row[VCPUS] = facts.node_cpus

@@ -44,7 +44,7 @@ def tiered_steps(
 def state_for(cluster: CapCluster, request: TieredRequest) -> ClusterState:
     """The state of a cluster under a request's limits."""
     return ClusterState.of(
-        cluster, max_disk_usage=request.max_disk_usage, cpu_ratio=request.cpu_ratio
+        cluster, min_disk=request.free_disk, cpu_ratio=request.cpu_ratio
     )
 
 

@@ -102,7 +102,7 @@ class StateTests(SynchronousTestCase):
         cluster = CapCluster(
             groups=make_cluster(1).groups, nodes=nodes, instances=(instance,)
         )
-        found = totals(ClusterState.of(cluster, max_disk_usage=0.5))
+        found = totals(ClusterState.of(cluster, min_disk=0.5))
         self.assertEqual(found.mem_inst, 1000)
         self.assertEqual(found.mem_overhead, 2 * 512 + 72)
         self.assertEqual(found.mem_free, 14800 + 15872)

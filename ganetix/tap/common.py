@@ -23,7 +23,7 @@ from ganetix.paths import Paths
 
 # systemd and administrators are promised a stop within five seconds.
 STOP_WITHIN_SECONDS = 4.0
-COLLECTOR_THRESHOLDS = (1000, 10, 2000)
+COLLECTOR_THRESHOLDS = (10_000, 3, 700)
 
 
 def make_missing(paths: Paths) -> None:

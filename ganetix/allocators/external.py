@@ -67,6 +67,7 @@ class ExternalAllocators:
     """Runs allocators on this host.
 
     :param directories: where they are; None is ``search_path(paths)``
+    :param limits: what a run may take
     """
 
     def __init__(
@@ -75,10 +76,12 @@ class ExternalAllocators:
         offload: Offload,
         paths: Paths,
         directories: Sequence[Path] | None = None,
+        limits: AllocatorLimits = AllocatorLimits(),  # noqa: B008 - frozen
     ) -> None:
         self._runner = runner
         self._offload = offload
         self._paths = paths
+        self._limits = limits
         self._directories = search_path(paths) if directories is None else directories
 
     def ask(
@@ -89,7 +92,6 @@ class ExternalAllocators:
         *,
         cluster_name: str = "",
         enabled_hypervisors: Sequence[str] = (),
-        limits: AllocatorLimits = AllocatorLimits(),  # noqa: B008 - frozen
         say: Say | None = None,
     ) -> Deferred[Answer]:
         """What an allocator answers, checked against the cluster that it was given.
@@ -103,9 +105,7 @@ class ExternalAllocators:
         :param say: told what it wrote on standard error though it succeeded
         """
         return Deferred.fromCoroutine(
-            self._ask(
-                name, cluster, request, cluster_name, enabled_hypervisors, limits, say
-            )
+            self._ask(name, cluster, request, cluster_name, enabled_hypervisors, say)
         )
 
     async def _ask(
@@ -115,7 +115,6 @@ class ExternalAllocators:
         request: AnyRequest,
         cluster_name: str,
         enabled_hypervisors: Sequence[str],
-        limits: AllocatorLimits,
         say: Say | None,
     ) -> Answer:
         program = await self._offload(lambda: find_allocator(name, self._directories))
@@ -132,7 +131,7 @@ class ExternalAllocators:
                     ),
                 )
             )
-            result = await self._run(name, program, path, limits)
+            result = await self._run(name, program, path)
         finally:
             path.unlink(missing_ok=True)
         if say is not None:
@@ -149,9 +148,8 @@ class ExternalAllocators:
         os.close(descriptor)
         return Path(path)
 
-    async def _run(
-        self, name: str, program: Path, path: Path, limits: AllocatorLimits
-    ) -> ProcessResult:
+    async def _run(self, name: str, program: Path, path: Path) -> ProcessResult:
+        limits = self._limits
         limit = f"--as={limits.memory_mib * 1024 * 1024}"
         try:
             result = await self._runner.run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 
@@ -81,8 +81,8 @@ class LiveJob:
         self.task: Task | None = None
         self.owner: JobOwner | None = None
         self.patience: Patience | None = None
-        # Locks that it waits for in the middle of its work.
-        self.awaited: Deferred[frozenset[str]] | None = None
+        # What it waits for in the middle of its work, and would rather not if canceled.
+        self.awaited: list[Deferred[Any]] = []
         # Why it is not getting on, in words, where no lock or slot tells.
         self.hindrance: str | None = None
         # Its record says "running" already, or its end is being recorded.

@@ -58,8 +58,8 @@ class Orders:
             return False, f"job {job_id} is just ending"
         live.move(job.canceling())
         self._runner.record_soon(live)
-        if live.awaited is not None:
-            live.awaited.cancel()
+        for work in tuple(live.awaited):
+            work.cancel()
         return True, f"job {job_id} is running; it was asked to stop"
 
     async def change_priority(self, job_id: int, priority: int) -> tuple[bool, str]:

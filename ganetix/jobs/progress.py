@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 
@@ -10,6 +11,8 @@ from ganetix.errors import Bug, Cancelled
 from ganetix.jobs.live import LiveJob
 from ganetix.jobs.log import JobLog
 from ganetix.locking import LockManager
+
+T = TypeVar("T")
 
 
 class JobProgress:
@@ -47,11 +50,23 @@ class JobProgress:
         if "node" in locks.held(owner):
             locks.release(owner, "node")
         priority = live.job.priority
-        live.awaited = locks.acquire(owner, "node", sorted(uuids), True, priority)
+        await self.while_wanted(
+            locks.acquire(owner, "node", sorted(uuids), True, priority)
+        )
+
+    def while_wanted(self, work: Deferred[T]) -> Deferred[T]:
+        """What comes of work that is cancelled if the user asks for that."""
+        return Deferred.fromCoroutine(self._while_wanted(work))
+
+    async def _while_wanted(self, work: Deferred[T]) -> T:
+        waits = self._live.awaited
+        if self._live.job.cancel_requested:
+            work.cancel()
+        waits.append(work)
         try:
-            await live.awaited
+            return await work
         except CancelledError:
             self.check_cancelled()
             raise
         finally:
-            live.awaited = None
+            waits.remove(work)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 
@@ -22,6 +22,9 @@ __all__ = [
     "Progress",
     "Worker",
 ]
+
+
+T = TypeVar("T")
 
 
 class Outcome(Value, frozen=True, kw_only=True):
@@ -52,6 +55,12 @@ class Progress(Protocol):
         """Lock nodes that were only just chosen, shared, in place of any held so far.
 
         Fails with ``Cancelled`` if the user does not want to wait any longer.
+        """
+
+    def while_wanted(self, work: Deferred[T]) -> Deferred[T]:
+        """What comes of work that may be cancelled at any time.
+
+        It is, and this fails with ``Cancelled``, once the user asks for that.
         """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.application.service import IService
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
@@ -17,7 +17,7 @@ from twisted.python import usage
 from twisted.python.failure import Failure
 
 import ganetix
-from ganetix.allocators.external import ExternalAllocators
+from ganetix.allocators.external import AllocatorLimits, ExternalAllocators
 from ganetix.allocators.pool import WorkerPool
 from ganetix.allocators.service import Allocators
 from ganetix.api.door import Door
@@ -25,7 +25,7 @@ from ganetix.api.server import ApiFactory
 from ganetix.bootstrap import enrol
 from ganetix.bootstrap.authorities import CertificateAuthorities
 from ganetix.cache.capacity import CapacityBook
-from ganetix.cli.quantities import parse_seconds
+from ganetix.cli.quantities import parse_mib, parse_seconds
 from ganetix.config.distribute import SsconfDistributor
 from ganetix.config.master_address import AddressKeeper
 from ganetix.config.replicate import (
@@ -88,6 +88,7 @@ GREETING_SECONDS = 3.0
 FAREWELL_SECONDS = 0.5
 STAND_DOWN_AFTER_SECONDS = 0.1
 
+A = TypeVar("A", int, float)
 WrapEngine = Callable[[IStateEngine], IStateEngine]
 
 
@@ -106,10 +107,23 @@ class Options(DaemonOptions):
             None,
             "6h",
             "Archive jobs that ended this long ago, as in 90, 30m, 6h or 2d; or never",
-        ]
+        ],
+        [
+            "allocator-time",
+            None,
+            "2m",
+            "End external allocators that run longer, as in 90 or 2m",
+        ],
+        [
+            "allocator-memory",
+            None,
+            "4G",
+            "Let external allocators have no more memory, as in 512M or 4G",
+        ],
     ]
 
     archive_age_seconds: float | None
+    allocator_limits: AllocatorLimits
 
     def postOptions(self) -> None:
         """Check what was given."""
@@ -118,7 +132,20 @@ class Options(DaemonOptions):
             self.archive_age_seconds = None if age == "never" else parse_seconds(age)
         except ValueError as error:
             raise usage.UsageError(f"--archive-age: {error}, or never") from None
+        self.allocator_limits = AllocatorLimits(
+            seconds=self._amount("allocator-time", parse_seconds),
+            memory_mib=self._amount("allocator-memory", parse_mib),
+        )
         super().postOptions()
+
+    def _amount(self, option: str, parse: Callable[[str], A]) -> A:
+        try:
+            amount = parse(self[option])
+        except ValueError as error:
+            raise usage.UsageError(f"--{option}: {error}") from None
+        if not amount:
+            raise usage.UsageError(f"--{option}: {self[option]!r} is nothing at all")
+        return amount
 
 
 class MasterDaemon(LoggedService):
@@ -196,7 +223,12 @@ class MasterDaemon(LoggedService):
             distribution=self._distributor,
             allocation=Allocators(
                 self._workers,
-                ExternalAllocators(self._runner, self._files.offload, paths),
+                ExternalAllocators(
+                    self._runner,
+                    self._files.offload,
+                    paths,
+                    limits=options.allocator_limits,
+                ),
             ),
             capacities=CapacityBook(),
             files=LocalFiles(paths, self._files.offload),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred, fail, succeed
@@ -46,6 +47,8 @@ from ganetix.testing.storage import FakeStorage
 from ganetix.units.base import Services
 from ganetix.units.worker import LogicalUnits
 
+T = TypeVar("T")
+
 SHIPPED_OS = Path(__file__).parents[2] / "etc/os"
 VERSION = "1.0"
 
@@ -74,6 +77,10 @@ class RecordedProgress:
         self.on_hold()
         self.held = frozenset(uuids)
         return succeed(None)
+
+    def while_wanted(self, work: Deferred[T]) -> Deferred[T]:
+        """The same: it is wanted."""
+        return work
 
     def check_cancelled(self) -> None:
         """Raise at the check that the test chose (0 is the first)."""

@@ -31,7 +31,7 @@ from ganetix.plan.params import capacity_params
 from ganetix.rpc.methods import NodeInfo
 from ganetix.units.base import Context
 from ganetix.units.node_states import ask_each
-from ganetix.units.placing import DEFAULT, allocator_name
+from ganetix.units.placing import DEFAULT, allocator_name, ask
 
 
 class ClusterExport:
@@ -67,7 +67,8 @@ class ClusterBalance:
         self, op: OpClusterBalance, context: Context, plan: CapCluster
     ) -> Outcome:
         """The moves."""
-        found = await context.services.allocation.balanced(plan, op.max_moves)
+        work = context.services.allocation.balanced(plan, op.max_moves)
+        found = await context.progress.while_wanted(work)
         return Outcome(result=found)
 
 
@@ -179,7 +180,8 @@ async def _fits(
     counts = []
     for size in op.fits:
         request = request_of(replace(params, max_inst_spec=size))
-        found = await context.services.allocation.tiered(cluster, request)
+        work = context.services.allocation.tiered(cluster, request)
+        found = await context.progress.while_wanted(work)
         counts.append(_count(found, size))
     return tuple(counts)
 
@@ -197,9 +199,8 @@ async def _explained(
     if op.what_if and not changes and not op.explain:
         return ()
     request = request_of(plan.params[uuid])
-    return await context.services.allocation.explained(
-        _view(plan, [uuid]), request, changes
-    )
+    work = context.services.allocation.explained(_view(plan, [uuid]), request, changes)
+    return await context.progress.while_wanted(work)
 
 
 def _view(plan: CapacityFacts, groups: list[str]) -> CapCluster:
@@ -212,7 +213,8 @@ async def _computed(
     params = plan.params[uuid]
     cluster = _view(plan, [uuid])
     allocation = context.services.allocation
-    result = await allocation.tiered(cluster, request_of(params))
+    work = allocation.tiered(cluster, request_of(params))
+    result = await context.progress.while_wanted(work)
     fits = await _fits(op, context, plan, uuid)
     return _report(plan, uuid, params, result, fits)
 
@@ -262,10 +264,7 @@ async def _by_program(
         },
     )
     cluster = _view(plan, groups)
-    hypervisors = plan.snapshot.cluster.enabled_hypervisors
-    answer = await context.services.allocation.ask(
-        name, cluster, request, hypervisors, context.say
-    )
+    answer = await ask(context, name, cluster, request)
     if not isinstance(answer.result, Capacities):
         raise RemoteFailure(f"allocator {name} has no capacity: {answer.info}")
     reports: dict[str, GroupReport] = {}

@@ -77,9 +77,10 @@ async def ask(
 ) -> Answer:
     """What an allocator answers, with what it says beside in the job's log."""
     hypervisors = context.snapshot.cluster.enabled_hypervisors
-    return await context.services.allocation.ask(
+    asked = context.services.allocation.ask(
         name, cluster, request, hypervisors, context.say
     )
+    return await context.progress.while_wanted(asked)
 
 
 class NewPlace:
@@ -126,7 +127,10 @@ class NewPlace:
 
     async def ranking(self, context: Context, choice: Choice) -> Ranking:
         """The chosen node beside all others."""
-        found = await context.services.allocation.compared(self._cluster, self._request)
+        allocation = context.services.allocation
+        found = await context.progress.while_wanted(
+            allocation.compared(self._cluster, self._request)
+        )
         chosen = self._snapshot.nodes[choice.node_uuid].name
         places = (*((found.chosen,) if found.chosen else ()), *found.runners_up)
         scores = {one.nodes[0]: one.score for one in reversed(places)}

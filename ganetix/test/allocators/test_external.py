@@ -117,7 +117,11 @@ class InputTests(SynchronousTestCase):
         program.chmod(0o755)
         self.runner = FakeRunner()
         self.allocators = ExternalAllocators(
-            self.runner, inline_offload, self.paths, search_path(self.paths)[:1]
+            self.runner,
+            inline_offload,
+            self.paths,
+            search_path(self.paths)[:1],
+            AllocatorLimits(seconds=7, memory_mib=64),
         )
 
     def files(self) -> list[Path]:
@@ -135,9 +139,7 @@ class InputTests(SynchronousTestCase):
             seen.append((path.stat().st_mode & 0o777, path.read_bytes()))
 
         self.runner.on("prlimit", stdout=GOOD.encode(), effect=look)
-        asked = self.allocators.ask(
-            "mine", CLUSTER, REQUEST, limits=AllocatorLimits(seconds=7, memory_mib=64)
-        )
+        asked = self.allocators.ask("mine", CLUSTER, REQUEST)
         answer = self.successResultOf(asked)
         self.assertEqual(answer, Answer(info="fine", result=Nodes(nodes=("n1", "n2"))))
         ((mode, data),) = seen
@@ -200,9 +202,9 @@ class ScriptTests(TestCase):
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
         allocators = ExternalAllocators(
-            self.runner, inline_offload, self.paths, [self.directory]
+            self.runner, inline_offload, self.paths, [self.directory], limits
         )
-        return allocators.ask("script", CLUSTER, REQUEST, limits=limits)
+        return allocators.ask("script", CLUSTER, REQUEST)
 
     async def failure(self, script: str, limits: AllocatorLimits) -> str:
         """What is said of a script that fails."""

@@ -1,5 +1,7 @@
 """Tests of jobs and their locks."""
 
+from twisted.internet.defer import Deferred, succeed
+
 from ganetix.config.snapshot import Edits, Snapshot
 from ganetix.errors import Cancelled, NotFound
 from ganetix.jobs.attempts import ATTEMPT_SECONDS
@@ -238,6 +240,20 @@ class HeldNodeTests(QueueTestCase):
         self.assertEqual(self.job(2).status, "canceled")
         self.succeed("a")
         self.assertEqual(self.queue.locks(), ())
+
+    def test_any_work(self) -> None:
+        """So it is with all work that may be given up: it is ended, with the job."""
+        progress = self.worker.runs["b"].progress
+        ended: list[str] = []
+        first: Deferred[None] = Deferred(lambda _: ended.append("first"))
+        wanted = progress.while_wanted(first)
+        self.successResultOf(self.queue.cancel(2))
+        self.failureResultOf(self.held, Cancelled)
+        self.failureResultOf(wanted, Cancelled)
+        late: Deferred[None] = Deferred(lambda _: ended.append("late"))
+        self.failureResultOf(progress.while_wanted(late), Cancelled)
+        self.assertEqual(ended, ["first", "late"])
+        self.assertEqual(self.successResultOf(progress.while_wanted(succeed(1))), 1)
 
 
 class AttemptTests(QueueTestCase):

@@ -72,9 +72,7 @@ def add_copyfile(made: Program) -> None:
     )
     _add_targets(copy)
     add_json_option(copy)
-    completes(
-        copy.add_argument("path", metavar="FILE", help="an absolute path"), "file"
-    )
+    copy.add_argument("path", metavar="FILE", help="an absolute path")
 
 
 def _add_targets(parser: Parser) -> None:

@@ -1,7 +1,8 @@
 """Candidates for shell completion: commands, options, and names from the cluster.
 
-Speaks one AMP question over a plain socket, since importing Twisted would be felt at
-every press of the key. Whatever goes wrong, it is silent.
+Where a file is wanted, the exit status says so, and the shell looks for it. Speaks one
+AMP question over a plain socket, since importing Twisted would be felt at every press
+of the key. Whatever goes wrong, it is silent.
 """
 
 from __future__ import annotations
@@ -11,55 +12,84 @@ import socket
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from ganetix.cli.main import parser_of
 from ganetix.cli.streams import Streams
 
 TIMEOUT_SECONDS = 1.0
+FILE_STATUS = 3
+DIRECTORY_STATUS = 4
+_STATUS = {"FILE": FILE_STATUS, "DIR": DIRECTORY_STATUS}
 _FIELD = {"job": "id"}
+
+
+class Found(NamedTuple):
+    """What may stand in a place: words, or files if the status says so."""
+
+    words: list[str]
+    status: int = 0
 
 
 def complete(program: str, words: Sequence[str], streams: Streams) -> int:
     """Print candidates for the last of ``words``, one a line.
 
-    ``words`` are those after the program's name, the last perhaps empty.
+    ``words`` are those after the program's name, the last perhaps empty. The status
+    is 3 if the name of a file is wanted instead, 4 if that of a directory.
     """
-    for candidate in candidates(program, words, streams):
+    found = candidates(program, words, streams)
+    for candidate in found.words:
         streams.out(candidate)
-    return 0
+    return found.status
 
 
-def candidates(program: str, words: Sequence[str], streams: Streams) -> list[str]:
+def candidates(program: str, words: Sequence[str], streams: Streams) -> Found:
     """What may stand in the place of the last word."""
     *before, current = words or [""]
+    option, equals, value = current.partition("=")
+    if equals and option.startswith("--"):
+        found = candidates(program, [*before, option, value], streams)
+        return Found([f"{option}={each}" for each in found.words], found.status)
+    before = [part for word in before for part in _parts(word)]
     parser: argparse.ArgumentParser = parser_of(program)
     commands = _subparsers(parser)
-    command = next((word for word in before if word in commands), None)
     after = before
-    if commands:
-        if command is None:
-            found = [*commands, *_options(parser)] if current else list(commands)
-            return _matching(found, current)
-        parser = commands[command]
-        after = before[before.index(command) + 1 :]
-    action = _expected(parser, after)
-    if current.startswith("-") and (action is None or not action.option_strings):
-        return _matching(_options(parser), current)
+    action = _expected(parser, before)
+    if commands and (action is None or not action.option_strings):
+        at = _command_at(parser, before)
+        if at is None:
+            found_words = [*commands, *_options(parser)] if current else list(commands)
+            return Found(_matching(found_words, current))
+        if (command := before[at]) not in commands:
+            return Found([])
+        parser, after = commands[command], before[at + 1 :]
+        action = _expected(parser, after)
+    if action is None or not action.option_strings:
+        is_ours = action is None or action.nargs != argparse.REMAINDER
+        if current.startswith("-") and is_ours:
+            return Found(_matching(_options(parser), current))
     if action is None:
-        return []
+        return Found([])
     if action.choices is not None:
-        return _matching([str(choice) for choice in action.choices], current)
+        choices = [str(choice) for choice in action.choices]
+        return Found(_matching(choices, current))
+    if status := _STATUS.get(str(action.metavar), 0):
+        return Found([], status)
+    names = _names(action, after, _root(before, streams))
+    return Found([name for name in _matching(names, current) if name not in after])
+
+
+def _names(
+    action: argparse.Action, words: Sequence[str], socket_path: Path
+) -> list[str]:
     kind = getattr(action, "completes", "")
-    socket_path = _root(before, streams)
     if kind in ("node", "group", "instance", "os", "job"):
-        found = names_of(kind, socket_path)
-    elif kind == "error-code":
+        return names_of(kind, socket_path)
+    if kind == "error-code":
         from ganetix.objects.finding import ERROR_CODES
 
-        found = list(ERROR_CODES)
-    else:
-        found = _tags(kind, after, socket_path)
-    return [name for name in _matching(found, current) if name not in after]
+        return list(ERROR_CODES)
+    return _tags(kind, words, socket_path)
 
 
 def names_of(
@@ -80,26 +110,45 @@ def _expected(
     parser: argparse.ArgumentParser, words: Sequence[str]
 ) -> argparse.Action | None:
     """The option whose value comes next, else the positional argument."""
-    actions = parser._option_string_actions
-    if words and (option := actions.get(words[-1])) and option.nargs is None:
+    option, places = _read(parser, words)
+    if option is not None:
         return option
-    count = 0
-    takes_value = False
-    for word in words:
-        if takes_value:
-            takes_value = False
-        elif word.startswith("-") and word != "-":
-            option = actions.get(word)
-            takes_value = option is not None and option.nargs is None
-        else:
-            count += 1
+    count = len(places)
     for action in parser._get_positional_actions():
-        if action.nargs in ("*", "+"):
-            return action
-        if count == 0:
+        if count == 0 or action.nargs in ("*", "+", argparse.REMAINDER):
             return action
         count -= 1
     return None
+
+
+def _command_at(parser: argparse.ArgumentParser, words: Sequence[str]) -> int | None:
+    """Where the command stands, if it does."""
+    _, places = _read(parser, words)
+    return places[0] if places else None
+
+
+def _read(
+    parser: argparse.ArgumentParser, words: Sequence[str]
+) -> tuple[argparse.Action | None, list[int]]:
+    """The option that still wants its value, and where positional arguments stand."""
+    wanting: argparse.Action | None = None
+    places: list[int] = []
+    for place, word in enumerate(words):
+        if wanting is not None:
+            wanting = None
+        elif word.startswith("-") and word != "-":
+            option = parser._option_string_actions.get(word)
+            if option is not None and option.nargs is None:
+                wanting = option
+        else:
+            places.append(place)
+    return wanting, places
+
+
+def _parts(word: str) -> list[str]:
+    """``--option=value`` in two."""
+    option, equals, value = word.partition("=")
+    return [option, value] if equals and option.startswith("--") else [word]
 
 
 def _subparsers(
@@ -147,7 +196,7 @@ def _ask(kind: str, socket_path: Path, field: str, names: Sequence[str]) -> list
     from ganetix.api.chunks import put_chunks, take_chunks
     from ganetix.errors import BadParameter
 
-    request = {"kind": kind, "fields": [field], "names": list(names), "limit": 200}
+    request = {"kind": kind, "fields": [field], "names": list(names)}
     box = {b"_command": b"Query", b"_ask": b"1"}
     put_chunks(box, b"request", json.dumps(request).encode())
     with socket.socket(socket.AF_UNIX) as master:

@@ -12,7 +12,7 @@ from ganetix.allocators.htools_text import read_text
 from ganetix.allocators.protocol import request_document
 from ganetix.cli.asking import run_at_once
 from ganetix.cli.capacity.keys import _fixed, key_line
-from ganetix.cli.complete import candidates
+from ganetix.cli.complete import FILE_STATUS, Found, candidates
 from ganetix.cli.errors import UsageError
 from ganetix.cli.main import parse, report
 from ganetix.cli.streams import Streams
@@ -176,14 +176,14 @@ class CapacityTests(ProgramTestCase):
             ("-t FILE --simulate p,1,1,1,1", 2, "give one of"),
             ("-t /nowhere", 1, "/nowhere: No such file"),
             ("--simulate p,1", 1, "--simulate: 'p,1' is not POLICY"),
-            ("-t FILE --disk-template raid", 2, "invalid choice: 'raid'"),
+            ("-t FILE --disk-template raid", 2, "'raid' is not one of"),
             ("-t FILE --tiered-alloc 1,2", 2, "'1,2' is not DISK,MEMORY,VCPUS"),
             ("-t FILE --tiered-alloc 1,2k,3", 2, "memory: 'k' is not a unit"),
             ("-t FILE --min-disk 2", 2, "not a number from 0 to 1"),
             ("-t FILE --max-cpu x", 2, "not a number that is not negative"),
             ("-t FILE --max-cpu nan", 2, "not a number that is not negative"),
             ("-t FILE -l x", 2, "'x' is not a whole number"),
-            ("-t FILE --machine-readable=maybe", 2, "invalid choice: 'maybe'"),
+            ("-t FILE --machine-readable=maybe", 2, "'maybe' is not one of"),
             ("-t FILE more", 2, "unrecognized arguments"),
         ):
             with self.subTest(line=line):
@@ -205,12 +205,14 @@ class CapacityTests(ProgramTestCase):
         """Options, and the words that they take."""
         streams = Streams(io.StringIO(), io.StringIO(), io.StringIO(), {})
         self.assertEqual(
-            candidates("gnt-capacity", ["-t", "x", "--ma"], streams),
+            candidates("gnt-capacity", ["-t", "x", "--ma"], streams).words,
             ["--machine-readable", "--max-cpu", "--max-length"],
         )
         self.assertIn(
-            "drbd", candidates("gnt-capacity", ["--disk-template", ""], streams)
+            "drbd", candidates("gnt-capacity", ["--disk-template", ""], streams).words
         )
+        found = candidates("gnt-capacity", ["-t", ""], streams)
+        self.assertEqual(found, Found([], FILE_STATUS))
 
 
 class AllocatorTests(ProgramTestCase):

@@ -13,7 +13,12 @@ from twisted.internet.utils import getProcessOutputAndValue
 
 import ganetix
 from ganetix.api.types import FieldInfo, QueryRequest, QueryResult, QueryRow
-from ganetix.cli.complete import candidates
+from ganetix.cli.complete import (
+    DIRECTORY_STATUS,
+    FILE_STATUS,
+    Found,
+    candidates,
+)
 from ganetix.cli.streams import Streams
 from ganetix.test.api.support import ServedMasterTestCase
 
@@ -22,7 +27,13 @@ class CompletionTests(ServedMasterTestCase):
     """What may stand in a place of the command line."""
 
     async def complete(self, program: str, *words: str) -> list[str]:
-        """Candidates, asked from another thread since the master is in this one."""
+        """Words that may stand there."""
+        found = await self.found(program, *words)
+        self.assertEqual(found.status, 0)
+        return found.words
+
+    async def found(self, program: str, *words: str) -> Found:
+        """What may, asked from another thread since the master is in this one."""
         streams = Streams(
             stdin=io.StringIO(),
             stdout=io.StringIO(),
@@ -48,6 +59,40 @@ class CompletionTests(ServedMasterTestCase):
             await self.complete("gnt-group", "add", "--priority", ""),
             ["high", "low", "normal"],
         )
+
+    async def test_equals_sign(self) -> None:
+        """A value may follow its option's equals sign, here and before."""
+        self.assertEqual(
+            await self.complete("gnt-group", "add", "--priority=h"),
+            ["--priority=high"],
+        )
+        self.assertEqual(
+            await self.complete("gnt-group", "--root=/x", "add", "--priority", "h"),
+            ["high"],
+        )
+
+    async def test_files(self) -> None:
+        """Where a file or a directory is wanted, the shell is told to look itself."""
+        for program, words, status in (
+            ("gnt-cluster", ("copyfile", ""), FILE_STATUS),
+            ("gnt-cluster", ("info", "--root", "/x"), DIRECTORY_STATUS),
+            ("gnt-cluster", ("--root=/x",), DIRECTORY_STATUS),
+            ("ganetix-allocator", ("",), FILE_STATUS),
+        ):
+            with self.subTest(words=words):
+                found = await self.found(program, *words)
+                self.assertEqual(found, Found([], status))
+
+    async def test_nothing_to_offer(self) -> None:
+        """Free text, what is of another command, and wrong commands get nothing."""
+        for words in (
+            ("modify", "--reason", ""),
+            ("command", "ls", "--"),
+            ("nonsense", ""),
+            ("info", ""),
+        ):
+            with self.subTest(words=words):
+                self.assertEqual(await self.complete("gnt-cluster", *words), [])
 
     async def test_queue_actions(self) -> None:
         """A word that must be one of a few."""
@@ -118,12 +163,19 @@ class CompletionTests(ServedMasterTestCase):
         self.assertEqual(kinds, ["group", "group", "node", "group"])
 
     async def test_many_names(self) -> None:
-        """An answer of many boxes' length is read whole."""
+        """All names are asked for; an answer of many boxes' length is read whole."""
         rows = tuple(QueryRow(cells=(f"{n:0>250}",)) for n in range(1000))
         field = FieldInfo(name="name", title="N", doc="d")
         result = QueryResult(fields=(field,), rows=rows)
-        self.master._queries = lambda request: succeed(result)
+        limits = []
+
+        def answer(request: QueryRequest) -> object:
+            limits.append(request.limit)
+            return succeed(result)
+
+        self.master._queries = answer  # type: ignore[assignment]
         self.assertEqual(len(await self.complete("gnt-node", "info", "")), 1000)
+        self.assertEqual(limits, [None])
 
     async def test_silent(self) -> None:
         """Without a master, or with one that refuses, there are no names, no noise."""

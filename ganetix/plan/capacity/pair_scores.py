@@ -106,6 +106,21 @@ class PairScores:
         found[primaries == secondaries] = np.inf
         return found
 
+    def owed_more(self, primary: int, secondary: int) -> float:
+        """What a secondary keeps free for the primary beyond all others.
+
+        A share of its memory.
+        """
+        trial = self.trial
+        state, candidates = trial.state, trial.candidates
+        node = candidates.node_list[secondary]
+        place = state.hardware.place_of[candidates.node_list[primary]]
+        reserved = trial.guest.reserved_memory
+        owed = int(state.peers[node, place]) + reserved
+        kept = max(state.rows[node][RESERVE], reserved)
+        more: float = max(0, owed - kept) / candidates.limits[secondary].memory
+        return more
+
     def reserves(self, secondaries: Ints) -> Ints:
         """What secondaries keep free with the guest, but for the primary's others."""
         trial = self.trial

@@ -8,7 +8,7 @@ leaves out nearly all others.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -184,9 +184,14 @@ def reserve_costs(scores: PairScores) -> bool:
     hardware = scores.trial.state.hardware
     if not hardware.is_regular or count < 2:
         return False
-    margin = 0.25 - math.sqrt(count - 1) / count
+    margin = _margin(count)
     largest = float(scores.changes.after[RESERVED].max())
     return margin > MARGIN and NOISE * largest * hardware.most_memory < margin
+
+
+def _margin(count: float) -> float:
+    """What a score rises by for each more of reserved memory, at least."""
+    return 0.25 - math.sqrt(count - 1) / count
 
 
 def within_bounds(
@@ -212,21 +217,50 @@ def _best_near(
     """
     ours, theirs = pairs
     flat = found.ravel()
-    for count in (16, 128):
-        if count >= len(flat):
-            return None
-        limit = float(np.partition(flat, count)[count])
+    for count in (16, 128, len(flat)):
+        is_all = count >= len(flat)
+        limit = np.inf if is_all else float(np.partition(flat, count)[count])
         near = (found < limit).nonzero()
-        alike = zip(ours[near[0]].tolist(), theirs[near[-1]].tolist(), strict=True)
-        places = sorted({pair for one in alike for pair in kinds.pairs(*one)})
-        if len(places) > FEW:
-            return None
-        if not places:
-            continue
-        listed = np.array(places)
-        best = _best_listed(scores, listed[:, 0], listed[:, 1])
-        if best is not None and best[0] < limit:
+        primaries, secondaries = ours[near[0]], theirs[near[-1]]
+        if kinds.all_differ:
+            best = _first_surely(scores, primaries, secondaries, found[near])
+            if best is not None:
+                return best
+        else:
+            primaries, secondaries = kinds.all_pairs(primaries, secondaries, FEW)
+        if len(primaries):
+            best = _best_listed(scores, primaries, secondaries)
+            if best is not None and best[0] < limit:
+                return best
+        if is_all:
+            break
+    return None
+
+
+def _first_surely(
+    scores: PairScores, primaries: Ints, secondaries: Ints, found: Floats
+) -> Place | None:
+    """The first of some pairs with nothing kept free for the primary, if that is best.
+
+    The others before it are worse by what they have to keep free, and by how much at
+    least is known.
+    """
+    order = found.argsort(kind="stable")
+    limit = np.inf
+    margin = 0.99 * _margin(scores.changes.scale)
+    best: Place | None = None
+    for at in order.tolist():
+        score = float(found[at])
+        primary, secondary = int(primaries[at]), int(secondaries[at])
+        if best is not None and score > best[0]:
             return best
+        if score >= limit:
+            return None
+        more = scores.owed_more(primary, secondary)
+        if more <= 0:
+            best = _better(best, (score, primary, secondary))
+        else:
+            limit = min(limit, score + margin * more - NOISE)
     return None
 
 
@@ -234,11 +268,13 @@ class Kinds:
     """Nodes where a guest fits, one for all that are equal in all their numbers.
 
     ``primaries`` and ``secondaries`` are the last of each kind; the latter also have
-    the last but one, for pairs of two equal nodes.
+    the last but one, for pairs of two equal nodes. ``all_differ`` says that there is
+    only one of each kind.
     """
 
     def __init__(self, scores: PairScores, primaries: Ints, secondaries: Ints) -> None:
         trial = scores.trial
+        self._scores = scores
         self._trial = trial
         self._all_primaries, self._all_secondaries = primaries, secondaries
         kinds = trial.state.kinds.take(trial.nodes)
@@ -247,24 +283,24 @@ class Kinds:
         scratch = np.empty(trial.state.kind_count, dtype=np.int64)
         is_last = _are_last(scratch, secondaries, of_secondaries)
         theirs = secondaries[is_last]
-        self._all_differ = len(theirs) == len(secondaries)
-        if not self._all_differ:
+        self.all_differ = len(theirs) == len(secondaries)
+        if not self.all_differ:
             rest = secondaries[~is_last]
             rest = rest[_are_last(scratch, rest, kinds.take(rest))]
             theirs = np.concatenate((theirs, rest))
         self.secondaries = theirs
         is_last = _are_last(scratch, primaries, kinds.take(primaries))
         self.primaries = primaries[is_last]
-        self._all_differ &= len(self.primaries) == len(primaries)
+        self.all_differ &= len(self.primaries) == len(primaries)
 
     def last_free(self, primary: int, secondary: int) -> tuple[int, int] | None:
         """The last pair of these kinds where nothing is kept free for the primary yet.
 
         That is, no more than without it.
         """
-        if self._all_differ:
-            partners = np.array([secondary])
-            return (primary, secondary) if len(self._free(primary, partners)) else None
+        if self.all_differ:
+            is_free = self._scores.owed_more(primary, secondary) <= 0
+            return (primary, secondary) if is_free else None
         primaries, secondaries = self._alike(primary, secondary)
         for one in reversed(primaries.tolist()):
             partners = self._free(one, secondaries[secondaries != one])
@@ -272,13 +308,19 @@ class Kinds:
                 return one, int(partners[-1])
         return None
 
-    def pairs(self, primary: int, secondary: int) -> Iterator[tuple[int, int]]:
-        """All pairs of these kinds, each of them in a group."""
-        primaries, secondaries = self._alike(primary, secondary)
-        for one in primaries.tolist():
-            for other in secondaries.tolist():
-                if one != other:
-                    yield one, other
+    def all_pairs(
+        self, primaries: Ints, secondaries: Ints, most: int
+    ) -> tuple[Ints, Ints]:
+        """All pairs of the kinds of some pairs, in order; none if too many."""
+        alike = zip(primaries.tolist(), secondaries.tolist(), strict=True)
+        found: set[tuple[int, int]] = set()
+        for one in alike:
+            ours, theirs = self._alike(*one)
+            if len(found) + len(ours) * len(theirs) > most:
+                return ours[:0], theirs[:0]
+            found.update(product(ours.tolist(), theirs.tolist()))
+        listed = np.array(sorted(found), dtype=np.int64).reshape(-1, 2)
+        return listed[:, 0], listed[:, 1]
 
     def _alike(self, primary: int, secondary: int) -> tuple[Ints, Ints]:
         """Where nodes of the same kinds fit."""

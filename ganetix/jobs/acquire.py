@@ -36,8 +36,8 @@ async def acquire_locks(
     priority: Priority,
     seconds: float | None,
     on_wait: Callable[[], None],
-) -> None:
-    """Acquire level by level what is planned.
+) -> LockPlan:
+    """Acquire level by level what is planned, and say what that was in the end.
 
     The configuration may change while one waits. So the plan is made anew when all
     is held, and if it came out otherwise everything is let go and acquired anew.
@@ -49,7 +49,7 @@ async def acquire_locks(
     deadline = None if seconds is None else clock.seconds() + seconds
     plan = planned()
     if not plan:
-        return
+        return plan
     for _ in range(MAX_ROUNDS):
         has_waited = False
         try:
@@ -73,14 +73,14 @@ async def acquire_locks(
             raise
         else:
             if not has_waited:
-                return
+                return plan
             try:
                 fresh = planned()
             except Exception:
                 locks.release_all(owner)
                 raise
             if fresh == plan:
-                return
+                return plan
             locks.release_all(owner)
         plan = fresh
     raise Bug(f"{owner} wants other locks each time it is asked")

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from ganetix.jobs.attempts import Patience
 from ganetix.jobs.model import Job, JobStatus, LogLine
 from ganetix.opcodes import Opcode, summary
+from ganetix.plan.lock_plan import LockPlan
 from ganetix.scheduler import Task
 
 RECENT_LINES = 200
@@ -18,13 +19,14 @@ RECENT_LINES = 200
 
 
 class JobOwner:
-    """An opcode of a job as the owner of locks."""
+    """An opcode of a job as the owner of locks; ``plan`` says of which, once held."""
 
-    __slots__ = ("job_id", "op")
+    __slots__ = ("job_id", "op", "plan")
 
     def __init__(self, job_id: int, op: Opcode) -> None:
         self.job_id = job_id
         self.op = op
+        self.plan: LockPlan = {}
 
     def __str__(self) -> str:
         return f"job {self.job_id} ({summary(self.op)})"

@@ -189,7 +189,7 @@ class Runner:
         def priority() -> int:
             return live.job.priority
 
-        await acquire_locks(
+        owner.plan = await acquire_locks(
             self._locks, self._clock, owner, planned, priority, seconds, live.show
         )
 
@@ -239,12 +239,14 @@ class Runner:
         return await self._do(live, task)
 
     async def _do(self, live: LiveJob, task: Task) -> Again | None:
-        index = live.job.current or 0
-        op = live.job.ops[index].op
+        index, owner = live.job.current or 0, live.owner
+        if owner is None:
+            raise Bug(f"job {live.job.id} is to be done without its locks")
+        op = owner.op
         live.patience = None
         progress = JobProgress(live, self._job_log, index, self._locks)
         try:
-            outcome = await self._worker.run(op, progress)
+            outcome = await self._worker.run(op, progress, owner.plan)
             result = msgspec.to_builtins(outcome.result)
         except Exception:  # noqa: BLE001 - units may fail in any way
             await self._stopped_short(live, Failure())

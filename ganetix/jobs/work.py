@@ -73,5 +73,5 @@ class Worker(Protocol):
         Raises ``NotFound`` and the like if the opcode names what does not exist.
         """
 
-    async def run(self, op: Opcode, progress: Progress) -> Outcome:
-        """Do the opcode; all its locks are held."""
+    async def run(self, op: Opcode, progress: Progress, locks: LockPlan) -> Outcome:
+        """Do the opcode; all its locks, which are these, are held."""

@@ -212,8 +212,8 @@ class SimCluster:
         """Begin an opcode; its last change is committed as the job queue would."""
 
         async def work() -> Outcome:
-            self.units.locks_for(op, self.snapshot)
-            outcome = await self.units.run(op, progress)
+            locks = self.units.locks_for(op, self.snapshot)
+            outcome = await self.units.run(op, progress, locks)
             if outcome.change is not None:
                 await self.config.commit(outcome.change)
             return outcome

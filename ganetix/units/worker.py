@@ -104,7 +104,7 @@ class LogicalUnits:
         """The locks of an opcode; ``NotFound`` if it names what is not there."""
         return locks_for(op, snapshot)
 
-    async def run(self, op: ops.Opcode, progress: Progress) -> Outcome:
+    async def run(self, op: ops.Opcode, progress: Progress, locks: LockPlan) -> Outcome:
         """Gather, plan, act; all locks are held by the caller."""
         try:
             unit = UNITS[type(op)]
@@ -112,16 +112,15 @@ class LogicalUnits:
             raise Bug(f"no unit for {type(op).__name__}") from error
         op_name = ops.opcode_id(op)
         with WorkingOn(progress.job_id, op_name):
-            context = Context(self._services_for(op, op_name), progress)
+            context = Context(self._services_for(op_name, locks), progress)
             facts = await unit.gather(op, context)
             progress.check_cancelled()
             plan = unit.plan(op, facts)
             return await unit.act(op, context, plan)
 
-    def _services_for(self, op: ops.Opcode, op_name: str) -> Services:
+    def _services_for(self, op_name: str, locks: LockPlan) -> Services:
         """The world, with those nodes in reach that the opcode's locks are about."""
-        snapshot = self._services.config.snapshot()
-        groups = reach_of(locks_for(op, snapshot), snapshot)
+        groups = reach_of(locks, self._services.config.snapshot())
         if groups is None:
             return self._services
         return self._confined(op_name, groups)

@@ -82,7 +82,7 @@ class FakeWorker:
             raise plan
         return plan(snapshot) if callable(plan) else plan
 
-    async def run(self, op: Opcode, progress: Progress) -> Outcome:
+    async def run(self, op: Opcode, progress: Progress, locks: LockPlan) -> Outcome:
         """Run until the test ends it."""
         name = _name(op)
         self.started.append(name)

@@ -289,9 +289,9 @@ class TwoAdministratorsTests(SynchronousTestCase):
         cluster = self.sim.snapshot.cluster
         op = ops.OpClusterModify(candidate_pool_size=3)
         progress = RecordedProgress()
-        outcome = self.successResultOf(
-            Deferred.fromCoroutine(self.sim.units.run(op, progress))
-        )
+        locks = self.sim.units.locks_for(op, self.sim.snapshot)
+        running = self.sim.units.run(op, progress, locks)
+        outcome = self.successResultOf(Deferred.fromCoroutine(running))
         other = replace(cluster, cache_seconds=60)
         self.successResultOf(self.sim.config.commit(lambda _: Edits(put=(other,))))
         assert outcome.change is not None

@@ -49,9 +49,9 @@ class LogTests(SynchronousTestCase):
         distribution = TalkativeDistribution(log)
         sim = SimCluster(Path(self.mktemp()), nodes=1)
         units = LogicalUnits(replace(sim.services, distribution=distribution))
-        running = Deferred.fromCoroutine(
-            units.run(ops.OpClusterRedistribute(), RecordedProgress(job_id=7))
-        )
+        op, progress = ops.OpClusterRedistribute(), RecordedProgress(job_id=7)
+        locks = units.locks_for(op, sim.snapshot)
+        running = Deferred.fromCoroutine(units.run(op, progress, locks))
         log.info("meanwhile")
         distribution.done.callback(None)
         self.successResultOf(running)

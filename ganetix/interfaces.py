@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ganetix.objects import GuestDisk, GuestInfo, GuestSpec, Node, StopOutcome
-    from ganetix.rpc.methods import DiskInfo, DiskSpace, Method, OsInfo
+    from ganetix.objects.node_calls import DiskInfo, DiskSpace, OsInfo
+    from ganetix.rpc.methods import Method
     from ganetix.state.rows import Batch, Row, RowKey
 
 Say = Callable[[str], None]

@@ -13,14 +13,8 @@ from ganetix.errors import ClusterFault, GanetixError, WrongState
 from ganetix.flow.event import Event
 from ganetix.interfaces import INodeRpc
 from ganetix.objects import Instance, Node, new_uuid
-from ganetix.rpc.methods import (
-    CONSOLE_ATTACH,
-    CONSOLE_INPUT,
-    CONSOLE_TAIL,
-    ConsoleAttach,
-    ConsoleInput,
-    ConsoleTailRequest,
-)
+from ganetix.objects.guest_calls import ConsoleAttach, ConsoleInput, ConsoleTailRequest
+from ganetix.rpc.methods import CONSOLE_ATTACH, CONSOLE_INPUT, CONSOLE_TAIL
 
 MOST_WAITING_BYTES = 1 << 20
 

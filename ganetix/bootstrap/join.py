@@ -19,9 +19,10 @@ from ganetix.interfaces import Offload
 from ganetix.netutils.interfaces import is_own_address, own_addresses
 from ganetix.objects import Node
 from ganetix.objects.node import Enrolment
+from ganetix.objects.node_calls import EnrolCall
 from ganetix.paths import Paths
 from ganetix.rpc.client import NodeRpc
-from ganetix.rpc.methods import ENROL, EnrolCall
+from ganetix.rpc.methods import ENROL
 from ganetix.rpc.tls import Credentials, PinnedCreator
 
 

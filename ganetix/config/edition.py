@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ganetix.objects.node_calls import SsconfWrite
 from ganetix.objects.ssconf import ssconf_digest
-from ganetix.rpc.methods import SsconfWrite
 
 
 class Edition:

@@ -25,16 +25,13 @@ from ganetix.interfaces import Offload, Say
 from ganetix.node.calls import handler, while_attended
 from ganetix.node.leave import ENDED
 from ganetix.node.providers import Providers
-from ganetix.rpc.methods import (
-    CONSOLE_ATTACH,
-    CONSOLE_INPUT,
-    CONSOLE_TAIL,
+from ganetix.objects.guest_calls import (
     ConsoleAttach,
     ConsoleInput,
     ConsoleTailRequest,
     ConsoleText,
-    Nothing,
 )
+from ganetix.rpc.methods import CONSOLE_ATTACH, CONSOLE_INPUT, CONSOLE_TAIL, Nothing
 
 if TYPE_CHECKING:
     from ganetix.rpc.server import Call, Handler

@@ -13,15 +13,9 @@ from ganetix.node.info import ReadHost
 from ganetix.node.providers import Providers
 from ganetix.node.turns import Turns
 from ganetix.objects import GuestSpec
-from ganetix.rpc.methods import (
-    CREATE_CHECK,
-    OS_CREATE,
-    OS_LIST,
-    CreateCheck,
-    Nothing,
-    OsCreate,
-    OsList,
-)
+from ganetix.objects.guest_calls import CreateCheck, OsCreate
+from ganetix.objects.node_calls import OsList
+from ganetix.rpc.methods import CREATE_CHECK, OS_CREATE, OS_LIST, Nothing
 
 if TYPE_CHECKING:
     from ganetix.rpc.server import Call, Handler

@@ -14,14 +14,9 @@ from ganetix.node.calls import handler
 from ganetix.node.providers import Providers
 from ganetix.node.turns import Turns
 from ganetix.objects import GuestDisk, GuestSpec
-from ganetix.rpc.methods import (
-    DISK_LIST,
-    DISKS_CREATE,
-    DiskInfo,
-    DiskList,
-    DisksCreate,
-    Nothing,
-)
+from ganetix.objects.guest_calls import DisksCreate
+from ganetix.objects.node_calls import DiskInfo, DiskList
+from ganetix.rpc.methods import DISK_LIST, DISKS_CREATE, Nothing
 
 if TYPE_CHECKING:
     from ganetix.rpc.server import Call, Handler

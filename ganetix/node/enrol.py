@@ -9,7 +9,8 @@ from twisted.internet.defer import Deferred
 
 from ganetix.node.calls import handler
 from ganetix.objects.node import Enrolment, EnrolRequest
-from ganetix.rpc.methods import ENROL, EnrolCall
+from ganetix.objects.node_calls import EnrolCall
+from ganetix.rpc.methods import ENROL
 
 if TYPE_CHECKING:
     from ganetix.rpc.server import Call, Handler

@@ -14,6 +14,21 @@ from ganetix.node.providers import Providers
 from ganetix.node.strays import end_scripts
 from ganetix.node.turns import Turns
 from ganetix.objects import GuestInfo
+from ganetix.objects.guest_calls import (
+    GuestAwaited,
+    GuestList,
+    GuestListRequest,
+    GuestName,
+    GuestPurge,
+    GuestReceive,
+    GuestSend,
+    GuestStart,
+    GuestStop,
+    GuestStopped,
+    Purged,
+    RunningSpec,
+    SendCancelled,
+)
 from ganetix.rpc.methods import (
     GUEST_ACCEPT,
     GUEST_LIST,
@@ -25,20 +40,7 @@ from ganetix.rpc.methods import (
     GUEST_SPEC,
     GUEST_START,
     GUEST_STOP,
-    GuestAwaited,
-    GuestList,
-    GuestListRequest,
-    GuestName,
-    GuestPurge,
-    GuestReceive,
-    GuestSend,
-    GuestStart,
-    GuestStop,
-    GuestStopped,
     Nothing,
-    Purged,
-    RunningSpec,
-    SendCancelled,
 )
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from ganetix.node.calls import handler
 from ganetix.node.providers import Providers
 from ganetix.objects import GuestInfo
 from ganetix.objects.base import Value
-from ganetix.rpc.methods import NODE_INFO, DiskSpace, NodeInfo, NodeInfoRequest
+from ganetix.objects.node_calls import DiskSpace, NodeInfo, NodeInfoRequest
+from ganetix.rpc.methods import NODE_INFO
 
 if TYPE_CHECKING:
     from ganetix.rpc.server import Call, Handler

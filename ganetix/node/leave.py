@@ -17,8 +17,9 @@ from ganetix.node.calls import handler, while_attended
 from ganetix.node.providers import Providers
 from ganetix.node.ssconf import SSCONF_TURN
 from ganetix.node.turns import Turns
+from ganetix.objects.node_calls import Delay
 from ganetix.paths import Paths
-from ganetix.rpc.methods import DELAY, NODE_LEAVE, Delay, Nothing
+from ganetix.rpc.methods import DELAY, NODE_LEAVE, Nothing
 
 if TYPE_CHECKING:
     from ganetix.objects import GuestState

@@ -21,8 +21,8 @@ from ganetix.node.os_environment import base_environment, guest_environment
 
 if TYPE_CHECKING:
     from ganetix.objects import GuestSpec
+    from ganetix.objects.node_calls import OsInfo
     from ganetix.process import Runner
-    from ganetix.rpc.methods import OsInfo
 
 SCRIPT_SECONDS = 3600.0
 VERIFY_SECONDS = 30.0

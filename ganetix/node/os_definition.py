@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ganetix.errors import BadParameter
-from ganetix.rpc.methods import OsInfo
+from ganetix.objects.node_calls import OsInfo
 
 API_VERSION = 20
 SCRIPTS = ("create", "import", "export", "rename", "verify")

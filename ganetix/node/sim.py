@@ -19,8 +19,8 @@ from ganetix.node.info import HostState
 from ganetix.node.os import OsProvider
 from ganetix.objects import new_uuid
 from ganetix.objects.base import Value
+from ganetix.objects.node_calls import DiskSpace
 from ganetix.process import ProcessResult, Runner
-from ganetix.rpc.methods import DiskSpace
 from ganetix.storage.diskless import DisklessStorage
 from ganetix.storage.file import FileStorage
 

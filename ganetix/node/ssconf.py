@@ -12,9 +12,10 @@ from ganetix.interfaces import Offload
 from ganetix.node.calls import handler
 from ganetix.node.obeyed import MASTER_FILES, claim_by_ssconf
 from ganetix.node.turns import Turns
+from ganetix.objects.node_calls import SsconfWrite, SsconfWritten
 from ganetix.objects.replica import Claim
 from ganetix.paths import Paths
-from ganetix.rpc.methods import SSCONF_WRITE, SsconfWrite, SsconfWritten
+from ganetix.rpc.methods import SSCONF_WRITE
 
 if TYPE_CHECKING:
     from ganetix.rpc.server import Call, Handler

@@ -25,14 +25,14 @@ from ganetix.node.disks import DiskCalls
 from ganetix.node.info import InfoCalls
 from ganetix.node.providers import Providers
 from ganetix.objects.base import Value
-from ganetix.paths import Paths
-from ganetix.rpc.methods import (
-    NODE_VERIFY,
+from ganetix.objects.node_calls import (
     Neighbour,
     NodeInfoRequest,
     NodeVerify,
     VerifyRequest,
 )
+from ganetix.paths import Paths
+from ganetix.rpc.methods import NODE_VERIFY
 
 if TYPE_CHECKING:
     from ganetix.rpc.server import Call, Handler

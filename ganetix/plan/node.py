@@ -10,11 +10,11 @@ from ganetix.config.snapshot import Edits, Snapshot
 from ganetix.errors import AlreadyExists, NotFound, WrongState
 from ganetix.objects import JoinToken, Node
 from ganetix.objects.intent import InstanceIntent
+from ganetix.objects.node_calls import NodeInfo, NodeVerify
 from ganetix.opcodes import OpNodeAdd
 from ganetix.plan.addresses import check_node_addresses
 from ganetix.plan.candidates import with_promotions
 from ganetix.plan.roles import role_of, with_role
-from ganetix.rpc.methods import NodeInfo, NodeVerify
 
 MAX_CLOCK_SKEW_SECONDS = 150.0
 

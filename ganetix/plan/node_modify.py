@@ -10,13 +10,13 @@ from ganetix.config.snapshot import Edits, Snapshot
 from ganetix.errors import WrongState
 from ganetix.objects import GuestInfo, Node
 from ganetix.objects.base import Value
+from ganetix.objects.node_calls import NodeInfo, NodeVerify
 from ganetix.opcodes import OpNodeModify
 from ganetix.plan.candidates import balance, promoted
 from ganetix.plan.group import check_splits, splits_of
 from ganetix.plan.node import placed
 from ganetix.plan.roles import Wish, changed_role, role_of
 from ganetix.plan.settings import check_serial, differences
-from ganetix.rpc.methods import NodeInfo, NodeVerify
 
 SHOWN = 8
 _VALUES = ("primary_ip", "secondary_ip", "port", "master_capable", "vm_capable")

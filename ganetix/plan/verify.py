@@ -10,6 +10,12 @@ from ganetix.config.snapshot import Snapshot
 from ganetix.objects import Node
 from ganetix.objects.base import Value
 from ganetix.objects.finding import Finding
+from ganetix.objects.node_calls import (
+    Neighbour,
+    NodeVerify,
+    StateRequest,
+    VerifyRequest,
+)
 from ganetix.objects.replica_calls import ReplicaStatus
 from ganetix.plan.crypto import renewal_findings
 from ganetix.plan.verify_cluster import (
@@ -35,12 +41,6 @@ from ganetix.plan.verify_node import (
     reach_findings,
     role_findings,
     ssconf_digests,
-)
-from ganetix.rpc.methods import (
-    Neighbour,
-    NodeVerify,
-    StateRequest,
-    VerifyRequest,
 )
 
 NEIGHBOURS = 3

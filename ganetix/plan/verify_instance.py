@@ -10,9 +10,9 @@ from ganetix.hypervisor.params import effective_hvparams
 from ganetix.objects import GuestInfo, Instance, Node
 from ganetix.objects.base import Value
 from ganetix.objects.finding import Finding, FindingLevel
+from ganetix.objects.node_calls import NodeVerify
 from ganetix.opcodes.parameters import BACKEND, check_given
 from ganetix.plan.group import Placed, nodes_of_instance
-from ganetix.rpc.methods import NodeVerify
 
 
 def instance_finding(

@@ -10,6 +10,7 @@ from ganetix.netutils import address
 from ganetix.objects import Node
 from ganetix.objects.base import Value
 from ganetix.objects.finding import Finding, FindingLevel
+from ganetix.objects.node_calls import DiskSpace, NodeInfo, NodeVerify
 from ganetix.plan.crypto import Trust
 from ganetix.plan.instance_move import MOVABLE_TEMPLATES
 from ganetix.plan.node import MAX_CLOCK_SKEW_SECONDS
@@ -18,7 +19,6 @@ from ganetix.plan.place import NodeState, free_mib
 from ganetix.plan.settings import some
 from ganetix.plan.spare_memory import Guest, Room, stranded
 from ganetix.plan.verify_cluster import expiry_problem
-from ganetix.rpc.methods import DiskSpace, NodeInfo, NodeVerify
 
 LOW_DISK_SHARE = 0.05
 """A storage with less free than this share of it is nearly full …"""

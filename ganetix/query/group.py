@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from ganetix.api.types import Cell
 from ganetix.objects import Node, NodeGroup
 from ganetix.objects.base import Value
+from ganetix.objects.node_calls import NodeInfo
 from ganetix.opcodes.parameters import BACKEND, NIC, NODE
 from ganetix.plan.params import Layers
 from ganetix.query.common import object_columns
@@ -18,7 +19,6 @@ from ganetix.query.params import (
 )
 from ganetix.query.table import Column, Table, column
 from ganetix.query.view import View
-from ganetix.rpc.methods import NodeInfo
 
 
 class GroupRow(Value, frozen=True, kw_only=True):

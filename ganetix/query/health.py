@@ -9,11 +9,11 @@ from ganetix import __version__
 from ganetix.api.types import Cell
 from ganetix.objects import Node
 from ganetix.objects.base import Value
+from ganetix.objects.node_calls import NodeInfo, NodeVerify
 from ganetix.plan.node import MAX_CLOCK_SKEW_SECONDS
 from ganetix.query.status import NodeState
 from ganetix.query.table import Column, Table, column
 from ganetix.query.view import View
-from ganetix.rpc.methods import NodeInfo, NodeVerify
 
 Verdict = Literal["ok", "warning", "error", "unreachable", "offline"]
 

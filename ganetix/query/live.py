@@ -16,6 +16,8 @@ from ganetix.errors import NodeUnreachable, NotFound
 from ganetix.interfaces import INodeRpc
 from ganetix.objects import Node
 from ganetix.objects.base import Value
+from ganetix.objects.guest_calls import GuestListRequest
+from ganetix.objects.node_calls import NodeInfo, NodeInfoRequest, VerifyRequest
 from ganetix.query.group import GROUPS, GroupRow
 from ganetix.query.health import HEALTH, HealthRow
 from ganetix.query.instance import InstanceRow, instance_table
@@ -33,12 +35,8 @@ from ganetix.rpc.methods import (
     NODE_INFO,
     NODE_VERIFY,
     OS_LIST,
-    GuestListRequest,
     Method,
-    NodeInfo,
-    NodeInfoRequest,
     Nothing,
-    VerifyRequest,
 )
 
 S = TypeVar("S")

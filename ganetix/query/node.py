@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ganetix.api.types import Cell
 from ganetix.objects import Node
 from ganetix.objects.base import Value
+from ganetix.objects.node_calls import DiskSpace, NodeInfo
 from ganetix.opcodes.parameters import NODE
 from ganetix.plan.params import Layers
 from ganetix.query.common import object_columns
@@ -14,7 +15,6 @@ from ganetix.query.params import parameter_columns, shown_origins
 from ganetix.query.status import role_of
 from ganetix.query.table import Column, Table, column
 from ganetix.query.view import View
-from ganetix.rpc.methods import DiskSpace, NodeInfo
 
 
 class NodeRow(Value, frozen=True, kw_only=True):

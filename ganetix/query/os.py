@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from ganetix.objects import Node
 from ganetix.objects.base import Value
+from ganetix.objects.node_calls import OsInfo
 from ganetix.query.table import Column, Table, by_name, column
-from ganetix.rpc.methods import OsInfo
 
 
 class OsRow(Value, frozen=True, kw_only=True):

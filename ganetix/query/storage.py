@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from ganetix.api.types import Cell
 from ganetix.objects import Node
 from ganetix.objects.base import Value
+from ganetix.objects.node_calls import DiskInfo, DiskList, DiskSpace, NodeInfo
 from ganetix.query.status import NodeState
 from ganetix.query.table import Table, column
 from ganetix.query.view import View
-from ganetix.rpc.methods import DiskInfo, DiskList, DiskSpace, NodeInfo
 
 
 class VolumeRow(Value, frozen=True, kw_only=True):

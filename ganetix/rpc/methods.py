@@ -14,8 +14,42 @@ from ganetix.objects.crypto import (
     SigningRequest,
     TrustWrite,
 )
-from ganetix.objects.guest import GuestInfo, GuestSpec, StopOutcome
+from ganetix.objects.guest import GuestInfo
+from ganetix.objects.guest_calls import (
+    ConsoleAttach,
+    ConsoleInput,
+    ConsoleTailRequest,
+    ConsoleText,
+    CreateCheck,
+    DisksCreate,
+    GuestAwaited,
+    GuestList,
+    GuestListRequest,
+    GuestName,
+    GuestPurge,
+    GuestReceive,
+    GuestSend,
+    GuestStart,
+    GuestStop,
+    GuestStopped,
+    OsCreate,
+    Purged,
+    RunningSpec,
+    SendCancelled,
+)
 from ganetix.objects.node import Enrolment
+from ganetix.objects.node_calls import (
+    Delay,
+    DiskList,
+    EnrolCall,
+    NodeInfo,
+    NodeInfoRequest,
+    NodeVerify,
+    OsList,
+    SsconfWrite,
+    SsconfWritten,
+    VerifyRequest,
+)
 from ganetix.objects.remote import (
     CommandEnded,
     CommandRun,
@@ -62,294 +96,6 @@ class Method(Value, Generic[Q, R], frozen=True, kw_only=True):
 
 class Nothing(Value, frozen=True, kw_only=True):
     """An empty request or result."""
-
-
-class NodeInfoRequest(Value, frozen=True, kw_only=True):
-    """Which hypervisors and disk templates to ask."""
-
-    hypervisors: tuple[str, ...] = ()
-    disk_templates: tuple[str, ...] = ()
-
-
-class DiskSpace(Value, frozen=True, kw_only=True):
-    """Space in MiB of one storage."""
-
-    template: str
-    total_mib: int
-    free_mib: int
-
-
-class NodeInfo(Value, frozen=True, kw_only=True):
-    """A node's resources; memory in MiB, times in seconds since the epoch.
-
-    ``boot_id`` changes with each boot of the host.
-    """
-
-    version: str
-    node_uuid: str
-    boot_id: str
-    time: float
-    memory_total_mib: int
-    memory_free_mib: int
-    cpus: int
-    disk_space: tuple[DiskSpace, ...] = ()
-    guests: tuple[GuestInfo, ...] = ()
-
-
-class DiskInfo(Value, frozen=True, kw_only=True):
-    """A disk on a node; sizes in MiB, ``used_mib`` what it takes on the medium."""
-
-    template: str
-    instance_uuid: str
-    disk_uuid: str
-    path: str
-    size_mib: int
-    used_mib: int
-
-
-class Neighbour(Value, frozen=True, kw_only=True):
-    """Where another node should answer."""
-
-    address: str
-    port: int
-
-
-class StateRequest(Value, frozen=True, kw_only=True):
-    """What else a node is to tell; ``os_names`` is whether those are wanted."""
-
-    hypervisors: tuple[str, ...] = ()
-    disk_templates: tuple[str, ...] = ()
-    os_names: bool = False
-
-
-class VerifyRequest(Value, frozen=True, kw_only=True):
-    """What a node is to check about itself, its neighbours, and to tell with that."""
-
-    hypervisors: tuple[str, ...] = ()
-    disk_templates: tuple[str, ...] = ()
-    addresses: tuple[str, ...] = ()
-    neighbours: tuple[Neighbour, ...] = ()
-    state: StateRequest | None = None
-
-
-class NodeVerify(Value, frozen=True, kw_only=True):
-    """What a node found: ``ssconf`` maps names to SHA-256 of contents.
-
-    ``authorities`` are fingerprints of the CAs it trusts. ``problems`` are printable
-    lines; ``missing_addresses`` those asked for that no interface has,
-    ``silent_addresses`` those of neighbours that do not answer. The rest is None unless
-    it was asked for and could be found out; ``os_names`` go with their variants.
-    """
-
-    version: str
-    time: float
-    certificate_fingerprint: str
-    certificate_expires: float
-    authorities: tuple[str, ...]
-    ssconf: dict[str, str]
-    missing_addresses: tuple[str, ...] = ()
-    silent_addresses: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-    loose_secrets: tuple[str, ...] = ()
-    info: NodeInfo | None = None
-    disks: tuple[DiskInfo, ...] | None = None
-    os_names: tuple[str, ...] | None = None
-
-
-class SsconfWrite(Value, frozen=True, kw_only=True):
-    """ssconf files by name; refused if they are older than what the node has.
-
-    Without ``base`` these are all, and others are removed. With it they are what
-    differs from the files of that digest, ``removed`` is gone, the rest stays.
-    """
-
-    files: dict[str, str]
-    serial_no: int
-    base: str = ""
-    removed: tuple[str, ...] = ()
-
-
-class SsconfWritten(Value, frozen=True, kw_only=True):
-    """``needs_all``: nothing was written, for the node's files are not the base."""
-
-    needs_all: bool = False
-
-
-class GuestStart(Value, frozen=True, kw_only=True):
-    """Start this guest."""
-
-    guest: GuestSpec
-
-
-class GuestStop(Value, frozen=True, kw_only=True):
-    """Stop a guest; 0 s ends it at once."""
-
-    hypervisor: str
-    uuid: str
-    timeout_seconds: float
-
-
-class GuestStopped(Value, frozen=True, kw_only=True):
-    """How a guest was stopped."""
-
-    outcome: StopOutcome
-
-
-class GuestName(Value, frozen=True, kw_only=True):
-    """One guest of one hypervisor."""
-
-    hypervisor: str
-    uuid: str
-
-
-class GuestPurge(Value, frozen=True, kw_only=True):
-    """Forget a guest: end it, remove its disks of these templates, its records."""
-
-    uuid: str
-    hypervisors: tuple[str, ...]
-    disk_templates: tuple[str, ...]
-
-
-class Purged(Value, frozen=True, kw_only=True):
-    """What a purge removed."""
-
-    guest: bool
-    disks: int
-
-
-class RunningSpec(Value, frozen=True, kw_only=True):
-    """A guest as it was started; None if it does not run."""
-
-    guest: GuestSpec | None
-
-
-class GuestReceive(Value, frozen=True, kw_only=True):
-    """Make ready for a guest that the node ``sender`` will send to ``address``."""
-
-    guest: GuestSpec
-    address: str
-    sender: str
-
-
-class GuestAwaited(Value, frozen=True, kw_only=True):
-    """The port to which the guest is to be sent."""
-
-    port: int
-
-
-class GuestSend(Value, frozen=True, kw_only=True):
-    """Send a running guest to the node ``receiver``, which is ready for it."""
-
-    hypervisor: str
-    uuid: str
-    address: str
-    port: int
-    receiver: str
-
-
-class SendCancelled(Value, frozen=True, kw_only=True):
-    """``stays``: the guest was being sent, and stays now."""
-
-    stays: bool
-
-
-class DisksCreate(Value, frozen=True, kw_only=True):
-    """Create all disks of a guest; all or none."""
-
-    guest: GuestSpec
-
-
-class DiskList(Value, frozen=True, kw_only=True):
-    """All disks of a node."""
-
-    disks: tuple[DiskInfo, ...]
-
-
-class GuestList(Value, frozen=True, kw_only=True):
-    """All guests of a node."""
-
-    guests: tuple[GuestInfo, ...]
-
-
-class GuestListRequest(Value, frozen=True, kw_only=True):
-    """Which hypervisors to ask."""
-
-    hypervisors: tuple[str, ...]
-
-
-class OsInfo(Value, frozen=True, kw_only=True):
-    """An OS definition; ``problem`` is empty if it can be used."""
-
-    name: str
-    path: str
-    api_versions: tuple[int, ...] = ()
-    variants: tuple[str, ...] = ()
-    parameters: dict[str, str] = {}
-    problem: str = ""
-
-
-class OsList(Value, frozen=True, kw_only=True):
-    """All OS definitions of a node."""
-
-    definitions: tuple[OsInfo, ...]
-
-
-class OsCreate(Value, frozen=True, kw_only=True):
-    """Run the OS definition's create script for a guest."""
-
-    guest: GuestSpec
-    reinstall: bool = False
-
-
-class CreateCheck(Value, frozen=True, kw_only=True):
-    """May this guest be created here? Disk space, hypervisor, OS, parameters."""
-
-    guest: GuestSpec
-
-
-class ConsoleTailRequest(Value, frozen=True, kw_only=True):
-    """The last lines of a guest's serial console log."""
-
-    hypervisor: str
-    uuid: str
-    lines: int
-
-
-class ConsoleText(Value, frozen=True, kw_only=True):
-    """Console output, decoded with replacement characters."""
-
-    text: str
-
-
-class ConsoleAttach(Value, frozen=True, kw_only=True):
-    """Open a guest's serial console; output comes as base64 progress lines.
-
-    ``session`` is a name that the caller chooses; input refers to it.
-    """
-
-    hypervisor: str
-    uuid: str
-    session: str
-
-
-class ConsoleInput(Value, frozen=True, kw_only=True):
-    """Bytes typed at an attached console; ``close`` ends the session."""
-
-    session: str
-    data: bytes = b""
-    close: bool = False
-
-
-class EnrolCall(Value, frozen=True, kw_only=True):
-    """A signing request (PEM); the caller's join certificate says for which node."""
-
-    signing_request: str
-
-
-class Delay(Value, frozen=True, kw_only=True):
-    """Wait on the node."""
-
-    duration: float
 
 
 NODE_INFO = Method(

@@ -14,7 +14,7 @@ from ganetix.interfaces import IStorage, Say
 
 if TYPE_CHECKING:
     from ganetix.objects import GuestDisk
-    from ganetix.rpc.methods import DiskInfo, DiskSpace
+    from ganetix.objects.node_calls import DiskInfo, DiskSpace
 
 
 @implementer(IStorage)

@@ -19,7 +19,7 @@ from ganetix.errors import (
     StorageFault,
 )
 from ganetix.interfaces import IStorage, Offload, Say
-from ganetix.rpc.methods import DiskInfo, DiskSpace
+from ganetix.objects.node_calls import DiskInfo, DiskSpace
 from ganetix.storage.base import MIB, checked_uuid, is_uuid, mib_up, uninterrupted
 from ganetix.storage.params import disk_param
 from ganetix.storage.parsers import QCOW2_HEADER_SIZE, image_info, qcow2_size

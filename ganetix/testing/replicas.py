@@ -27,6 +27,7 @@ from ganetix.interfaces import INodeRpc, IReplicaEngine, Say
 from ganetix.node.replica import ReplicaCalls
 from ganetix.node.replica_store import ReplicaStore
 from ganetix.objects import Node
+from ganetix.objects.node_calls import SsconfWritten
 from ganetix.objects.replica import Claim
 from ganetix.objects.replica_calls import MasterBelief
 from ganetix.paths import Paths
@@ -40,7 +41,6 @@ from ganetix.rpc.methods import (
     SSCONF_WRITE,
     Method,
     Nothing,
-    SsconfWritten,
 )
 from ganetix.rpc.requests import RunningRequest
 from ganetix.rpc.server import Call, Handler, final_line

@@ -15,7 +15,7 @@ from zope.interface.verify import verifyObject
 from ganetix.errors import AlreadyExists, BadParameter, GanetixError, NoResources
 from ganetix.interfaces import IStorage, Say
 from ganetix.objects import GuestDisk, new_uuid
-from ganetix.rpc.methods import DiskInfo, DiskSpace
+from ganetix.objects.node_calls import DiskInfo, DiskSpace
 from ganetix.storage.base import checked_uuid
 
 StorageFactory = Callable[[TestCase], IStorage]

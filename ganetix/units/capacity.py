@@ -13,6 +13,7 @@ from ganetix.flow.settle import settle
 from ganetix.jobs.work import Outcome
 from ganetix.objects import CapacityOverrides, CapacityParams, InstanceSize, Node
 from ganetix.objects.base import Value
+from ganetix.objects.node_calls import NodeInfo
 from ganetix.opcodes.capacity import (
     OpClusterBalance,
     OpClusterExport,
@@ -28,7 +29,6 @@ from ganetix.plan.capacity.report import (
 from ganetix.plan.capacity.requests import BUILTIN, Capacities, Capacity
 from ganetix.plan.capacity.view import cap_cluster, request_of
 from ganetix.plan.params import capacity_params
-from ganetix.rpc.methods import NodeInfo
 from ganetix.units.base import Context
 from ganetix.units.node_states import ask_each
 from ganetix.units.placing import DEFAULT, allocator_name, ask

@@ -15,11 +15,12 @@ from ganetix.jobs.work import Outcome
 from ganetix.objects import Node
 from ganetix.objects.base import Value
 from ganetix.objects.finding import Finding
+from ganetix.objects.node_calls import NodeVerify
 from ganetix.objects.replica_calls import ReplicaStatus
 from ganetix.opcodes import OpClusterVerify
 from ganetix.plan.verify import NEIGHBOURS, Heard, question, verify
 from ganetix.plan.verify_node import Expected, neighbours
-from ganetix.rpc.methods import NODE_VERIFY, REPLICA_STATUS, NodeVerify, Nothing
+from ganetix.rpc.methods import NODE_VERIFY, REPLICA_STATUS, Nothing
 from ganetix.units.base import Context
 from ganetix.units.instance_clear import clear_intent, forget
 

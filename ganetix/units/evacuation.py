@@ -9,6 +9,7 @@ from ganetix.errors import GanetixError, NoResources, RemoteFailure
 from ganetix.jobs.work import Outcome
 from ganetix.objects import Node
 from ganetix.objects.base import Value
+from ganetix.objects.node_calls import NodeInfo
 from ganetix.opcodes.capacity import OpEvacuationPlan
 from ganetix.plan.capacity.requests import (
     AnyRequest,
@@ -26,7 +27,6 @@ from ganetix.plan.evacuation import (
     without_place,
 )
 from ganetix.plan.place import NodeState
-from ganetix.rpc.methods import NodeInfo
 from ganetix.units.base import Context
 from ganetix.units.node_states import ask_each, states_of
 from ganetix.units.placing import allocator_name, ask

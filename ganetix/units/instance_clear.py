@@ -7,9 +7,10 @@ from functools import partial
 from ganetix.config.snapshot import Edits, Snapshot
 from ganetix.jobs.work import Outcome
 from ganetix.objects import Instance, Node
+from ganetix.objects.guest_calls import GuestPurge, Purged
 from ganetix.objects.intent import InstanceIntent
 from ganetix.opcodes import OpInstanceCleanup
-from ganetix.rpc.methods import GUEST_PURGE, GuestPurge, Purged
+from ganetix.rpc.methods import GUEST_PURGE
 from ganetix.units.base import Context
 from ganetix.units.instance_settle import settle_move
 

@@ -11,23 +11,15 @@ from ganetix.errors import ConfigConflict, GanetixError, NoResources
 from ganetix.jobs.work import Outcome
 from ganetix.objects import Instance, Node
 from ganetix.objects.base import Value
+from ganetix.objects.guest_calls import CreateCheck, DisksCreate, GuestStart, OsCreate
 from ganetix.objects.intent import InstanceIntent
+from ganetix.objects.node_calls import NodeInfo
 from ganetix.opcodes import OpInstanceCreate
 from ganetix.plan.guest import guest_spec
 from ganetix.plan.instance import build_instance, check_request, macs_in_use
 from ganetix.plan.params import backend_params
 from ganetix.plan.place import NodeState, closed, refusal
-from ganetix.rpc.methods import (
-    CREATE_CHECK,
-    DISKS_CREATE,
-    GUEST_START,
-    OS_CREATE,
-    CreateCheck,
-    DisksCreate,
-    GuestStart,
-    NodeInfo,
-    OsCreate,
-)
+from ganetix.rpc.methods import CREATE_CHECK, DISKS_CREATE, GUEST_START, OS_CREATE
 from ganetix.units.base import Context
 from ganetix.units.instance_clear import forget, purge
 from ganetix.units.node_states import ask_infos, states_of

@@ -9,11 +9,12 @@ from msgspec.structs import replace
 from ganetix.errors import ClusterFault, GanetixError
 from ganetix.jobs.work import Outcome
 from ganetix.objects import GuestSpec, Instance, Node
+from ganetix.objects.guest_calls import GuestStart, GuestStop
 from ganetix.objects.intent import InstanceIntent
 from ganetix.opcodes import OpInstanceFailover
 from ganetix.plan.guest import guest_spec
 from ganetix.plan.instance_move import switched, without
-from ganetix.rpc.methods import GUEST_START, GUEST_STOP, GuestStart, GuestStop
+from ganetix.rpc.methods import GUEST_START, GUEST_STOP
 from ganetix.units.base import Context
 from ganetix.units.instance_move import (
     MoveFacts,

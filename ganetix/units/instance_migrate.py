@@ -12,6 +12,7 @@ from twisted.internet.task import deferLater
 
 from ganetix.errors import Cancelled, ClusterFault, GanetixError, WrongState
 from ganetix.jobs.work import Outcome
+from ganetix.objects.guest_calls import GuestName, GuestReceive, GuestSend
 from ganetix.opcodes import OpInstanceMigrate
 from ganetix.plan.instance_move import at_step, is_alive, switched
 from ganetix.rpc.methods import (
@@ -20,9 +21,6 @@ from ganetix.rpc.methods import (
     GUEST_SEND,
     GUEST_SEND_CANCEL,
     GUEST_SPEC,
-    GuestName,
-    GuestReceive,
-    GuestSend,
 )
 from ganetix.units.base import Context
 from ganetix.units.instance_failover import fail_over

@@ -12,7 +12,9 @@ from ganetix.errors import ClusterFault, GanetixError, NoResources, WrongState
 from ganetix.jobs.work import Outcome
 from ganetix.objects import GuestInfo, GuestSpec, Instance, Node
 from ganetix.objects.base import Value
+from ganetix.objects.guest_calls import CreateCheck
 from ganetix.objects.intent import InstanceIntent, IntentAction
+from ganetix.objects.node_calls import NodeInfo
 from ganetix.plan.instance_move import (
     MoveOp,
     at_step,
@@ -22,7 +24,7 @@ from ganetix.plan.instance_move import (
     without,
 )
 from ganetix.plan.place import NodeState, closed
-from ganetix.rpc.methods import CREATE_CHECK, CreateCheck, NodeInfo
+from ganetix.rpc.methods import CREATE_CHECK
 from ganetix.units.base import Context
 from ganetix.units.instance_settle import (
     guest_on,

@@ -18,6 +18,12 @@ from ganetix.errors import (
 from ganetix.jobs.work import Outcome
 from ganetix.objects import GuestInfo, GuestSpec, Instance, Node
 from ganetix.objects.base import Value
+from ganetix.objects.guest_calls import (
+    GuestListRequest,
+    GuestName,
+    GuestStart,
+    GuestStop,
+)
 from ganetix.objects.intent import InstanceIntent
 from ganetix.opcodes import (
     OpInstanceReboot,
@@ -26,16 +32,7 @@ from ganetix.opcodes import (
     OpInstanceStartup,
 )
 from ganetix.plan.guest import guest_spec
-from ganetix.rpc.methods import (
-    GUEST_LIST,
-    GUEST_RESET,
-    GUEST_START,
-    GUEST_STOP,
-    GuestListRequest,
-    GuestName,
-    GuestStart,
-    GuestStop,
-)
+from ganetix.rpc.methods import GUEST_LIST, GUEST_RESET, GUEST_START, GUEST_STOP
 from ganetix.units.base import Context
 from ganetix.units.instance_clear import purge
 from ganetix.units.instance_settle import settle_earlier

@@ -11,6 +11,12 @@ from functools import partial
 
 from ganetix.errors import ClusterFault, GanetixError, WrongState
 from ganetix.objects import GuestInfo, Instance, Node
+from ganetix.objects.guest_calls import (
+    GuestListRequest,
+    GuestName,
+    GuestPurge,
+    GuestStart,
+)
 from ganetix.objects.intent import InstanceIntent
 from ganetix.plan.guest import guest_spec
 from ganetix.plan.instance_move import (
@@ -27,10 +33,6 @@ from ganetix.rpc.methods import (
     GUEST_PURGE,
     GUEST_SEND_CANCEL,
     GUEST_START,
-    GuestListRequest,
-    GuestName,
-    GuestPurge,
-    GuestStart,
 )
 from ganetix.units.base import Context
 

@@ -8,6 +8,12 @@ from ganetix.flow.retry import retry
 from ganetix.jobs.work import Outcome
 from ganetix.objects import JoinToken, Node
 from ganetix.objects.base import Value
+from ganetix.objects.node_calls import (
+    NodeInfo,
+    NodeInfoRequest,
+    NodeVerify,
+    VerifyRequest,
+)
 from ganetix.opcodes import OpNodeAdd, OpNodeEnrol, OpNodeRemove
 from ganetix.plan.node import (
     admission_problems,
@@ -19,16 +25,7 @@ from ganetix.plan.node import (
     reserve,
     unfinished_on,
 )
-from ganetix.rpc.methods import (
-    NODE_INFO,
-    NODE_LEAVE,
-    NODE_VERIFY,
-    NodeInfo,
-    NodeInfoRequest,
-    NodeVerify,
-    Nothing,
-    VerifyRequest,
-)
+from ganetix.rpc.methods import NODE_INFO, NODE_LEAVE, NODE_VERIFY, Nothing
 from ganetix.units.base import Context
 from ganetix.units.instance_clear import clear_intent
 

@@ -9,6 +9,8 @@ from ganetix.errors import ClusterFault, NodeUnreachable, WrongState
 from ganetix.jobs.work import Outcome
 from ganetix.objects import GuestInfo, Node
 from ganetix.objects.base import Value
+from ganetix.objects.guest_calls import GuestListRequest, GuestPurge
+from ganetix.objects.node_calls import NodeInfoRequest, VerifyRequest
 from ganetix.opcodes import OpNodeModify, OpNodePowercycle
 from ganetix.plan.node_modify import (
     NodeChange,
@@ -18,16 +20,7 @@ from ganetix.plan.node_modify import (
     shown,
     stale_guests,
 )
-from ganetix.rpc.methods import (
-    GUEST_LIST,
-    GUEST_PURGE,
-    NODE_INFO,
-    NODE_VERIFY,
-    GuestListRequest,
-    GuestPurge,
-    NodeInfoRequest,
-    VerifyRequest,
-)
+from ganetix.rpc.methods import GUEST_LIST, GUEST_PURGE, NODE_INFO, NODE_VERIFY
 from ganetix.units.base import Context
 
 

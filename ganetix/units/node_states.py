@@ -9,8 +9,9 @@ from twisted.internet.defer import Deferred
 from ganetix.errors import GanetixError
 from ganetix.flow.settle import settle
 from ganetix.objects import Node
+from ganetix.objects.node_calls import NodeInfo, NodeInfoRequest
 from ganetix.plan.place import NodeState
-from ganetix.rpc.methods import NODE_INFO, NodeInfo, NodeInfoRequest
+from ganetix.rpc.methods import NODE_INFO
 from ganetix.units.base import Context
 
 

@@ -8,6 +8,7 @@ from ganetix.config.snapshot import Snapshot
 from ganetix.errors import RemoteFailure
 from ganetix.objects import Instance, Node, NodeGroup
 from ganetix.objects.base import Value
+from ganetix.objects.node_calls import NodeInfo
 from ganetix.plan.capacity.model import CapCluster
 from ganetix.plan.capacity.requests import (
     BUILTIN,
@@ -24,7 +25,6 @@ from ganetix.plan.capacity.view import cap_cluster, newcomer_of
 from ganetix.plan.instance_move import memory_to_move
 from ganetix.plan.params import backend_params
 from ganetix.plan.place import Placement, place
-from ganetix.rpc.methods import NodeInfo
 from ganetix.units.base import Context
 from ganetix.units.node_states import states_of
 

@@ -12,9 +12,10 @@ from ganetix.config.snapshot import Snapshot
 from ganetix.errors import GanetixError
 from ganetix.objects import Node
 from ganetix.objects.intent import InstanceIntent
+from ganetix.objects.node_calls import NodeInfoRequest
 from ganetix.opcodes import OpInstanceCleanup, OpNodeEnrol
 from ganetix.plan.instance_move import asked_node
-from ganetix.rpc.methods import NODE_INFO, NodeInfoRequest
+from ganetix.rpc.methods import NODE_INFO
 from ganetix.units.base import Services
 
 INTERVAL_SECONDS = 5.0

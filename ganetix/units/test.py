@@ -9,8 +9,9 @@ from ganetix.errors import Refused
 from ganetix.flow.settle import settle
 from ganetix.jobs.work import Outcome
 from ganetix.objects import Node
+from ganetix.objects.node_calls import Delay
 from ganetix.opcodes import OpTestDelay
-from ganetix.rpc.methods import DELAY, Delay, Nothing
+from ganetix.rpc.methods import DELAY, Nothing
 from ganetix.units.base import Context
 
 SLICE_SECONDS = 0.5

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from ganetix.config.snapshot import Snapshot
 from ganetix.objects import CapacityParams, GuestInfo, Instance, Node, NodeGroup
+from ganetix.objects.node_calls import NodeInfo
 from ganetix.plan.capacity.model import (
     TEMPLATES,
     CapCluster,
@@ -21,7 +22,6 @@ from ganetix.plan.capacity.model import (
 )
 from ganetix.plan.capacity.requests import Newcomer
 from ganetix.plan.params import backend_params, capacity_params, node_params
-from ganetix.rpc.methods import NodeInfo
 
 SMALLEST = Spec(memory=1, vcpus=1)
 """External allocators count how many of a policy's smallest fit: never of nothing."""

@@ -13,7 +13,8 @@ from ganetix.config.distribute import AT_ONCE, SsconfDistributor
 from ganetix.errors import NodeUnreachable
 from ganetix.interfaces import INodeRpc, Say
 from ganetix.objects import Node
-from ganetix.rpc.methods import Method, SsconfWrite, SsconfWritten
+from ganetix.objects.node_calls import SsconfWrite, SsconfWritten
+from ganetix.rpc.methods import Method
 from ganetix.test.config.support import (
     ConfigTestCase,
     deletes,

@@ -30,10 +30,11 @@ from ganetix.errors import (
 )
 from ganetix.objects import Node
 from ganetix.objects.node import Enrolment, EnrolRequest
+from ganetix.objects.node_calls import Delay, EnrolCall
 from ganetix.opcodes import Opcode, OpNodeEnrol
 from ganetix.paths import Paths
 from ganetix.rpc.client import NodeRpc, creators_of
-from ganetix.rpc.methods import DELAY, Delay, EnrolCall, Nothing
+from ganetix.rpc.methods import DELAY, Nothing
 from ganetix.rpc.server import Call
 from ganetix.rpc.tls import NodeCreator, load_credentials
 from ganetix.test.bootstrap.memory_config import MemoryConfig, first_config

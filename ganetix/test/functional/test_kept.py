@@ -16,8 +16,9 @@ from zope.interface import implementer
 
 from ganetix.errors import NodeUnreachable
 from ganetix.flow.settle import settle
+from ganetix.objects.node_calls import Delay, DiskList
 from ganetix.rpc.client import NodeRpc, creators_of
-from ganetix.rpc.methods import DELAY, DISK_LIST, Delay, DiskList, Nothing
+from ganetix.rpc.methods import DELAY, DISK_LIST, Nothing
 from ganetix.rpc.server import Call
 from ganetix.test.functional.tls_nodes import TlsNode, error_of
 from ganetix.testing.pki import node_identity

@@ -23,18 +23,11 @@ from ganetix.errors import (
 from ganetix.netutils.bind import listen_endpoint
 from ganetix.netutils.probe import probe
 from ganetix.objects import Node
+from ganetix.objects.guest_calls import GuestPurge, Purged
+from ganetix.objects.node_calls import Delay, DiskList
 from ganetix.objects.replica import Claim, obeyed
 from ganetix.rpc.client import NodeRpc, creators_of
-from ganetix.rpc.methods import (
-    DELAY,
-    DISK_LIST,
-    GUEST_PURGE,
-    Delay,
-    DiskList,
-    GuestPurge,
-    Nothing,
-    Purged,
-)
+from ganetix.rpc.methods import DELAY, DISK_LIST, GUEST_PURGE, Nothing
 from ganetix.rpc.server import Call
 from ganetix.rpc.tls import tls_factory
 from ganetix.test.functional.tls_nodes import (

@@ -14,17 +14,10 @@ from zope.interface import implementer
 
 from ganetix.errors import NodeUnreachable
 from ganetix.objects import Node
+from ganetix.objects.node_calls import Delay, DiskList, NodeInfoRequest
 from ganetix.rpc.client import NodeRpc, creators_of
 from ganetix.rpc.fanout import Failed, Ok, ask_all
-from ganetix.rpc.methods import (
-    DELAY,
-    DISK_LIST,
-    NODE_INFO,
-    Delay,
-    DiskList,
-    NodeInfoRequest,
-    Nothing,
-)
+from ganetix.rpc.methods import DELAY, DISK_LIST, NODE_INFO, Nothing
 from ganetix.rpc.server import Call
 from ganetix.test.functional.tls_nodes import TlsNode, error_of, node_at
 from ganetix.testing.pki import node_identity, node_uuid

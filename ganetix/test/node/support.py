@@ -26,10 +26,11 @@ from ganetix.objects import (
     new_uuid,
 )
 from ganetix.objects.node import Enrolment, EnrolRequest
+from ganetix.objects.node_calls import OsInfo
 from ganetix.objects.replica import Claim
 from ganetix.paths import Paths
 from ganetix.rpc.identity import PeerIdentity
-from ganetix.rpc.methods import Method, OsInfo
+from ganetix.rpc.methods import Method
 from ganetix.rpc.requests import RunningRequest
 from ganetix.rpc.server import Call
 from ganetix.storage.diskless import DisklessStorage

@@ -21,15 +21,8 @@ from ganetix.errors import (
 )
 from ganetix.node.console import TAIL_BYTES
 from ganetix.objects import GuestSpec
-from ganetix.rpc.methods import (
-    CONSOLE_ATTACH,
-    CONSOLE_INPUT,
-    CONSOLE_TAIL,
-    ConsoleAttach,
-    ConsoleInput,
-    ConsoleTailRequest,
-    Nothing,
-)
+from ganetix.objects.guest_calls import ConsoleAttach, ConsoleInput, ConsoleTailRequest
+from ganetix.rpc.methods import CONSOLE_ATTACH, CONSOLE_INPUT, CONSOLE_TAIL, Nothing
 from ganetix.test.node.support import Attempt, NodeCase, guest
 
 

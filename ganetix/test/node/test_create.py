@@ -12,14 +12,8 @@ from ganetix.errors import (
     WrongState,
 )
 from ganetix.objects import GuestSpec
-from ganetix.rpc.methods import (
-    CREATE_CHECK,
-    OS_CREATE,
-    OS_LIST,
-    CreateCheck,
-    Nothing,
-    OsCreate,
-)
+from ganetix.objects.guest_calls import CreateCheck, OsCreate
+from ganetix.rpc.methods import CREATE_CHECK, OS_CREATE, OS_LIST, Nothing
 from ganetix.test.node.support import NodeCase, disk, guest
 
 

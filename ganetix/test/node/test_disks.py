@@ -5,14 +5,8 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 
 from ganetix.errors import BadParameter, Cancelled, NoResources, StorageFault
-from ganetix.rpc.methods import (
-    DISK_LIST,
-    DISKS_CREATE,
-    GUEST_PURGE,
-    DisksCreate,
-    GuestPurge,
-    Nothing,
-)
+from ganetix.objects.guest_calls import DisksCreate, GuestPurge
+from ganetix.rpc.methods import DISK_LIST, DISKS_CREATE, GUEST_PURGE, Nothing
 from ganetix.test.node.support import NodeCase, disk, guest
 
 

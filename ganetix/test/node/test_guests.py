@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from ganetix.errors import BadParameter, Cancelled, HypervisorFault
 from ganetix.objects import GuestSpec
+from ganetix.objects.guest_calls import (
+    DisksCreate,
+    GuestListRequest,
+    GuestName,
+    GuestPurge,
+    GuestStart,
+    GuestStop,
+    OsCreate,
+    Purged,
+)
 from ganetix.rpc.methods import (
     DISK_LIST,
     DISKS_CREATE,
@@ -13,15 +23,7 @@ from ganetix.rpc.methods import (
     GUEST_START,
     GUEST_STOP,
     OS_CREATE,
-    DisksCreate,
-    GuestListRequest,
-    GuestName,
-    GuestPurge,
-    GuestStart,
-    GuestStop,
     Nothing,
-    OsCreate,
-    Purged,
 )
 from ganetix.test.node.support import NodeCase, disk, guest
 

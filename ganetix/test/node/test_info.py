@@ -8,7 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.errors import BadParameter, ClusterFault
 from ganetix.node.info import HostState, parse_meminfo, read_host
-from ganetix.rpc.methods import NODE_INFO, NodeInfoRequest
+from ganetix.objects.node_calls import NodeInfoRequest
+from ganetix.rpc.methods import NODE_INFO
 from ganetix.test.node.support import NODE_UUID, NodeCase, guest
 
 MEMINFO = """MemTotal:        8131072 kB

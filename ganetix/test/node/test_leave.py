@@ -6,14 +6,9 @@ from twisted.internet.defer import CancelledError
 
 from ganetix.bootstrap.ssconf import ssconf_names, write_ssconf
 from ganetix.errors import BadParameter, WrongState
-from ganetix.rpc.methods import (
-    DELAY,
-    NODE_LEAVE,
-    OS_CREATE,
-    Delay,
-    Nothing,
-    OsCreate,
-)
+from ganetix.objects.guest_calls import OsCreate
+from ganetix.objects.node_calls import Delay
+from ganetix.rpc.methods import DELAY, NODE_LEAVE, OS_CREATE, Nothing
 from ganetix.test.node.support import NodeCase, guest
 
 

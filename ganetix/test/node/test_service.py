@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ganetix.objects import new_uuid
+from ganetix.objects.node_calls import EnrolCall
 from ganetix.rpc.identity import PeerIdentity
-from ganetix.rpc.methods import ENROL, METHODS, EnrolCall
+from ganetix.rpc.methods import ENROL, METHODS
 from ganetix.test.node.support import NodeCase
 
 

@@ -8,9 +8,10 @@ from typing import ClassVar
 from ganetix.bootstrap.ssconf import forget_ssconf, ssconf_names, write_ssconf
 from ganetix.errors import BadParameter, StateFault, WrongState
 from ganetix.node.obeyed import known_claim
+from ganetix.objects.node_calls import SsconfWrite
 from ganetix.objects.replica import Claim
 from ganetix.objects.ssconf import ssconf_digest
-from ganetix.rpc.methods import SSCONF_WRITE, SsconfWrite
+from ganetix.rpc.methods import SSCONF_WRITE
 from ganetix.test.node.support import NodeCase
 
 

@@ -16,13 +16,13 @@ from ganetix.bootstrap.pki import (
     signing_request,
 )
 from ganetix.bootstrap.ssconf import write_ssconf
-from ganetix.rpc.methods import (
-    NODE_VERIFY,
+from ganetix.objects.node_calls import (
     Neighbour,
     NodeVerify,
     StateRequest,
     VerifyRequest,
 )
+from ganetix.rpc.methods import NODE_VERIFY
 from ganetix.test.node.support import HOST, NODE_UUID, NodeCase, guest
 
 NOW = 1_800_000_000.0

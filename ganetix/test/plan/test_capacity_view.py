@@ -12,9 +12,9 @@ from ganetix.objects import (
     InstanceSize,
 )
 from ganetix.objects.intent import InstanceIntent
+from ganetix.objects.node_calls import DiskSpace, NodeInfo
 from ganetix.plan.capacity.tiered import tiered
 from ganetix.plan.capacity.view import cap_cluster, request_of
-from ganetix.rpc.methods import DiskSpace, NodeInfo
 from ganetix.testing.config import make_instance, make_node, make_snapshot, uuid_of
 
 

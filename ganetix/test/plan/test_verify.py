@@ -12,6 +12,7 @@ from ganetix.objects import GuestInfo, GuestState, Instance, Node
 from ganetix.objects.crypto import CaRenewal
 from ganetix.objects.finding import ERROR_CODES, Finding
 from ganetix.objects.intent import InstanceIntent
+from ganetix.objects.node_calls import DiskInfo, DiskSpace, NodeInfo, NodeVerify
 from ganetix.objects.replica import Claim, Position
 from ganetix.objects.replica_calls import ReplicaStatus
 from ganetix.plan.crypto import Trust
@@ -19,7 +20,6 @@ from ganetix.plan.group import Placed
 from ganetix.plan.verify import Heard, question, verify
 from ganetix.plan.verify_instance import split_findings
 from ganetix.plan.verify_node import Expected, neighbours
-from ganetix.rpc.methods import DiskInfo, DiskSpace, NodeInfo, NodeVerify
 from ganetix.testing.config import (
     apply,
     make_instance,

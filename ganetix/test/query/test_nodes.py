@@ -13,17 +13,12 @@ from ganetix.api.types import Cell, QueryKind, QueryRequest
 from ganetix.config.snapshot import Edits
 from ganetix.errors import NotFound
 from ganetix.objects import JoinToken, NodeGroup
+from ganetix.objects.node_calls import DiskSpace, NodeInfo, NodeVerify, VerifyRequest
 from ganetix.opcodes import DiskRequest, OpInstanceCreate
 from ganetix.query.health import HealthRow
 from ganetix.query.service import JobSource, QueryService
 from ganetix.query.view import View
-from ganetix.rpc.methods import (
-    NODE_VERIFY,
-    DiskSpace,
-    NodeInfo,
-    NodeVerify,
-    VerifyRequest,
-)
+from ganetix.rpc.methods import NODE_VERIFY
 from ganetix.testing.config import make_node, make_snapshot, uuid_of
 from ganetix.testing.sim import SimCluster
 

@@ -14,17 +14,11 @@ from ganetix.config.snapshot import Edits, Snapshot
 from ganetix.errors import BadParameter, GanetixError, NodeUnreachable, NotFound
 from ganetix.jobs.model import Dependency, Job, LogLine, OpRun
 from ganetix.objects import CapacityOverrides, Disk, GuestInfo
+from ganetix.objects.guest_calls import GuestList, GuestListRequest
+from ganetix.objects.node_calls import NodeInfo, NodeInfoRequest, OsInfo, OsList
 from ganetix.opcodes import OpGroupAdd, OpTestDelay
 from ganetix.query.service import QueryService
-from ganetix.rpc.methods import (
-    GuestList,
-    GuestListRequest,
-    NodeInfo,
-    NodeInfoRequest,
-    Nothing,
-    OsInfo,
-    OsList,
-)
+from ganetix.rpc.methods import Nothing
 from ganetix.rpc.server import Call, Handler
 from ganetix.testing.config import (
     apply,

@@ -13,8 +13,9 @@ from zope.interface.verify import verifyObject
 
 from ganetix.errors import NodeOffline, NodeUnreachable
 from ganetix.interfaces import INodeRpc
+from ganetix.objects.node_calls import OsList
 from ganetix.rpc.client import NodeRpc, creators_of
-from ganetix.rpc.methods import OS_LIST, Nothing, OsList
+from ganetix.rpc.methods import OS_LIST, Nothing
 from ganetix.test.functional.tls_nodes import node_at
 from ganetix.testing.pki import node_identity, node_uuid
 

@@ -17,8 +17,9 @@ from ganetix.errors import (
     RemoteFailure,
 )
 from ganetix.interfaces import INodeRpc
+from ganetix.objects.node_calls import Delay, OsInfo, OsList
 from ganetix.rpc.fanout import Failed, Offline, Ok, ask_all
-from ganetix.rpc.methods import DELAY, OS_LIST, Delay, Nothing, OsInfo, OsList
+from ganetix.rpc.methods import DELAY, OS_LIST, Nothing
 from ganetix.rpc.server import Call
 from ganetix.test.functional.tls_nodes import node_at
 from ganetix.testing.pki import node_uuid

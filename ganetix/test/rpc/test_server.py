@@ -10,10 +10,11 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from ganetix.objects.node_calls import Delay
 from ganetix.objects.replica import Claim
 from ganetix.rpc import wire
 from ganetix.rpc.admission import Allegiance
-from ganetix.rpc.methods import DELAY, DISK_LIST, Delay, Nothing
+from ganetix.rpc.methods import DELAY, DISK_LIST, Nothing
 from ganetix.rpc.reply import MOST_BACKLOG_BYTES
 from ganetix.rpc.request import MOST_STRANGER_BYTES
 from ganetix.rpc.server import Call, RpcResource, RpcSite

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.errors import BadParameter, NotFound, RemoteFailure
+from ganetix.objects.guest_calls import ConsoleInput, ConsoleText
+from ganetix.objects.node_calls import Delay
 from ganetix.rpc import wire
-from ganetix.rpc.methods import DELAY, METHODS, ConsoleInput, ConsoleText, Delay
+from ganetix.rpc.methods import DELAY, METHODS
 
 TEXTS = st.text()
 Answer = tuple[list[str], str]

@@ -21,15 +21,9 @@ from ganetix.errors import (
     WrongState,
 )
 from ganetix.objects import JoinToken
+from ganetix.objects.guest_calls import Purged
 from ganetix.objects.intent import InstanceIntent
-from ganetix.rpc.methods import (
-    DELAY,
-    GUEST_LIST,
-    GUEST_PURGE,
-    NODE_LEAVE,
-    Method,
-    Purged,
-)
+from ganetix.rpc.methods import DELAY, GUEST_LIST, GUEST_PURGE, NODE_LEAVE, Method
 from ganetix.rpc.server import Call
 from ganetix.testing.config import make_instance, make_node
 from ganetix.testing.sim import RecordedProgress, SimCluster

@@ -20,7 +20,8 @@ from ganetix.errors import (
     WrongState,
 )
 from ganetix.jobs.model import Job
-from ganetix.rpc.methods import GUEST_START, GuestStart
+from ganetix.objects.guest_calls import GuestStart
+from ganetix.rpc.methods import GUEST_START
 from ganetix.testing.config import make_instance
 from ganetix.testing.master import SimMaster
 from ganetix.testing.sim import RecordedProgress, SimCluster

@@ -13,8 +13,9 @@ from ganetix.api.types import QueryKind, QueryRequest
 from ganetix.config.snapshot import Edits
 from ganetix.errors import Bug
 from ganetix.objects import JoinToken, NodeGroup
+from ganetix.objects.node_calls import NodeInfoRequest
 from ganetix.query.service import QueryService
-from ganetix.rpc.methods import NODE_INFO, NodeInfoRequest
+from ganetix.rpc.methods import NODE_INFO
 from ganetix.testing.config import make_node, uuid_of
 from ganetix.testing.master import SimMaster
 from ganetix.testing.rpc import FakeNodeRpc

@@ -84,6 +84,14 @@ class ExternalAllocators:
         self._limits = limits
         self._directories = search_path(paths) if directories is None else directories
 
+    def find(self, name: str) -> Deferred[None]:
+        """Fail with ``NotFound`` or ``BadParameter`` if there is no such allocator."""
+
+        async def look() -> None:
+            await self._offload(lambda: find_allocator(name, self._directories))
+
+        return Deferred.fromCoroutine(look())
+
     def ask(
         self,
         name: str,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from ganetix.allocators.external import ExternalAllocators
 from ganetix.allocators.htools_text import write_text
@@ -63,6 +63,10 @@ class Allocators:
     def exported(self, cluster: CapCluster) -> str:
         """The cluster in htools' text format."""
         return write_text(cluster)
+
+    def find(self, name: str) -> Deferred[None]:
+        """Fail with ``NotFound`` or ``BadParameter`` if there is no such allocator."""
+        return succeed(None) if name == BUILTIN else self._external.find(name)
 
     def ask(
         self,

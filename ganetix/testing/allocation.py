@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from msgspec import to_builtins
-from twisted.internet.defer import Deferred, execute, fail
+from twisted.internet.defer import Deferred, execute, fail, succeed
 
 from ganetix.allocators.htools_text import write_text
 from ganetix.errors import NotFound
@@ -62,6 +62,12 @@ class InlineAllocation:
     def exported(self, cluster: CapCluster) -> str:
         """The cluster in htools' text format."""
         return write_text(cluster)
+
+    def find(self, name: str) -> Deferred[None]:
+        """Fail if there is no such allocator."""
+        if name == BUILTIN or name in self.programs:
+            return succeed(None)
+        return fail(NotFound(f"there is no allocator {name}"))
 
     def ask(
         self,

@@ -104,6 +104,9 @@ class Allocation(Protocol):
     ) -> Deferred[TieredResult]:
         """What fits; cancelling ends the computation."""
 
+    def find(self, name: str) -> Deferred[None]:
+        """Fail with ``NotFound`` or ``BadParameter`` if there is no such allocator."""
+
     def ask(
         self,
         name: str,

@@ -25,7 +25,9 @@ class ClusterModify:
     """``OpClusterModify``."""
 
     async def gather(self, op: OpClusterModify, context: Context) -> Snapshot:
-        """The configuration."""
+        """The configuration; an allocator that is to be the default is looked for."""
+        if op.default_iallocator is not None:
+            await context.services.allocation.find(op.default_iallocator)
         return context.snapshot
 
     def plan(self, op: OpClusterModify, facts: Snapshot) -> ClusterChange:

@@ -11,6 +11,7 @@ from ganetix import opcodes as ops
 from ganetix.allocators.htools_text import read_text
 from ganetix.errors import NotFound
 from ganetix.objects import CapacityParams, InstanceSize
+from ganetix.plan.allocate import answer
 from ganetix.plan.capacity.model import CapCluster, TieredSpec
 from ganetix.plan.capacity.report import CapacityReport
 from ganetix.plan.capacity.requests import (
@@ -158,7 +159,9 @@ class CapacityTests(SynchronousTestCase):
 
     def test_default_program_without_capacity(self) -> None:
         """A default allocator that does not know the request is no hindrance."""
+        self.allocation.programs["hail"] = answer
         self.sim.run(ops.OpClusterModify(default_iallocator="hail"))
+        del self.allocation.programs["hail"]
         report = self.compute(ops.OpComputeCapacity())
         self.assertEqual(report.cluster[0][3], 6)
         self.assertIn("computing it here", self.progress.warnings[0])

@@ -72,6 +72,12 @@ class ClusterTests(SimTests):
         op = ops.OpClusterModify(cache_seconds=60, enabled_hypervisors=("kvm",))
         self.assertIn("used by web1", self.refused(WrongState, op))
 
+    def test_unknown_allocator(self) -> None:
+        """What places instances must be there already."""
+        op = ops.OpClusterModify(default_iallocator="hail")
+        self.assertIn("no allocator hail", self.refused(NotFound, op))
+        self.result(ops.OpClusterModify(default_iallocator="builtin"))
+
     def test_promotions_are_told(self) -> None:
         """Nodes that a larger pool promotes are named."""
         self.result(ops.OpClusterModify(candidate_pool_size=2))

@@ -183,3 +183,19 @@ class UnitTests(SynchronousTestCase):
         """Stopping the node daemon's unit ends the daemon alone."""
         text = (CHECKOUT / "etc/systemd/ganetix-node.service").read_text()
         self.assertIn("KillMode=process\n", text)
+
+    def test_guests_are_free(self) -> None:
+        """Guests, OS scripts and taps need devices, mounts and all of the network."""
+        text = (CHECKOUT / "etc/systemd/ganetix-node.service").read_text()
+        for option in (
+            *("Private", "Protect", "Restrict", "Device", "NoNewPrivileges"),
+            *("Capability", "SystemCall", "MemoryDeny", "ReadOnly", "Inaccessible"),
+            *("OOMScoreAdjust", "IPAddress", "RootDirectory", "User", "Memory"),
+        ):
+            self.assertNotIn(f"\n{option}", text)
+
+    def test_master_reads_every_file(self) -> None:
+        """It copies files of administrators' home directories and of /tmp, too."""
+        text = (CHECKOUT / "etc/systemd/ganetix-master.service").read_text()
+        for option in ("PrivateTmp", "ProtectHome=yes", "ProtectHome=tmpfs"):
+            self.assertNotIn(f"\n{option}", text)

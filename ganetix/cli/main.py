@@ -11,7 +11,13 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from ganetix.cli.errors import EXIT_FAILED, EXIT_USAGE, Failure, UsageError
+from ganetix.cli.errors import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    Failure,
+    UsageError,
+)
 from ganetix.cli.parser import Options, Parser
 from ganetix.cli.streams import Streams
 
@@ -58,25 +64,29 @@ def main(program: str) -> int:
 
         return complete(program, arguments[1:], streams)
     try:
+        return _run(program, arguments, streams)
+    except BrokenPipeError:
+        return _broken_pipe()
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _run(program: str, arguments: Sequence[str], streams: Streams) -> int:
+    try:
         options = parse(program, arguments)
     except UsageError as error:
         return report(program, error, streams)
-    except BrokenPipeError:
-        return _broken_pipe()
-    try:
-        if not options.needs_reactor:
-            from ganetix.cli.asking import run_at_once
+    if not options.needs_reactor:
+        from ganetix.cli.asking import run_at_once
 
-            return run_at_once(program, options, streams)
-        if not options.dials_nodes:
-            # Twisted's AMP loads all of TLS where it finds it, which takes as long as
-            # the rest of a command; the master's UNIX socket needs none.
-            sys.modules.setdefault("OpenSSL", None)  # type: ignore[arg-type]
-        from ganetix.cli.react import run_in_reactor
+        return run_at_once(program, options, streams)
+    if not options.dials_nodes:
+        # Twisted's AMP loads all of TLS where it finds it, which takes as long as
+        # the rest of a command; the master's UNIX socket needs none.
+        sys.modules.setdefault("OpenSSL", None)  # type: ignore[arg-type]
+    from ganetix.cli.react import run_in_reactor
 
-        return run_in_reactor(program, options, streams)
-    except BrokenPipeError:
-        return _broken_pipe()
+    return run_in_reactor(program, options, streams)
 
 
 def report(program: str, error: BaseException, streams: Streams) -> int:

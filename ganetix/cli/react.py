@@ -40,13 +40,18 @@ def run_in_reactor(program: str, options: Options, streams: Streams) -> int:
 
     async def run(reactor: Any) -> None:
         session = Session(program, reactor, streams, paths)
-        command = Deferred.fromCoroutine(run_command(session, options))
 
         def interrupt(number: int, frame: FrameType | None) -> None:
-            reactor.callFromThread(command.cancel)
+            reactor.callFromThread(lambda: command.cancel())
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, interrupt)
+        def listen() -> None:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, interrupt)
+
+        # Once more when it runs: a reactor that starts puts its own handler of SIGTERM.
+        listen()
+        reactor.callWhenRunning(listen)
+        command = Deferred.fromCoroutine(run_command(session, options))
         try:
             outcome.append(await command)
         except BrokenPipeError as error:

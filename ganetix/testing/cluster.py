@@ -3,6 +3,9 @@
 Addresses are of 127.0.0.0/8, the same port on each, so that many clusters can be up at
 once; or each node is a host of a ``NetLab``, with an IPv6 primary and an IPv4 secondary
 address. All waiting has a deadline; what was started is ended by its process id.
+
+The first cluster of a kind in a process is kept as it was when all had joined; the next
+one of that kind begins as a copy of its files, as after a power failure.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 from twisted.internet.defer import Deferred
@@ -23,11 +27,21 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
+from ganetix.api.client import ApiClient, connect
+from ganetix.api.types import QueryKind, QueryRequest
+from ganetix.cli.verify import report_of
+from ganetix.errors import GanetixError
+from ganetix.jobs.values import SubmitRequest
+from ganetix.opcodes import OpClusterVerify
 from ganetix.paths import Paths
+from ganetix.testing.cluster_files import keep_files, kept_files
 from ganetix.testing.netns import NetLab
+
+T = TypeVar("T")
 
 DEADLINE_SECONDS = 180.0
 POLL_SECONDS = 0.05
+FINAL = {"success", "error", "canceled"}
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,11 +104,12 @@ class RealCluster:
 
     def __init__(
         self,
-        reactor: object,
+        reactor: Any,
         network: int | NetLab,
         nodes: int = 1,
         hypervisor: str = "fake",
     ) -> None:
+        self._reactor = reactor
         self._process = IReactorProcess(reactor)
         self._clock = IReactorTime(reactor)
         # Short: sockets below it must have paths of less than 108 bytes.
@@ -123,14 +138,49 @@ class RealCluster:
         return options
 
     async def start(self) -> None:
-        """Initialise, start all daemons, and let the other nodes join."""
-        for name in self.names:
-            (self.base / name).mkdir()
-        await self.init()
-        self.start_node("node1")
+        """Initialise, start all daemons, and let the other nodes join.
+
+        From the second cluster of a kind on, take the files that the first one had.
+        """
+        kept = None if self.lab else kept_files(self.hypervisor, len(self.names))
+        if kept is None:
+            (self.base / "node1").mkdir()
+            await self.init()
+            self.start_node("node1")
+        else:
+            self.network = kept.network
+            shutil.copytree(kept.directory, self.base, dirs_exist_ok=True)
+            for name in self.names[: kept.nodes]:
+                self.start_node(name)
+            for daemon in tuple(self.daemons.values()):
+                await self._serving(daemon)
         await self.start_master()
-        for name in self.names[1:]:
+        made = kept.nodes if kept else 1
+        for name in self.names[made:]:
+            (self.base / name).mkdir()
             await self.join(name)
+        if not self.lab and not (kept and kept.nodes == len(self.names)):
+            await self._keep()
+
+    async def _serving(self, daemon: Running) -> None:
+        async def serves() -> bool:
+            return b" serves at " in daemon.out + daemon.err
+
+        await self.until(serves, "a node daemon serves")
+
+    async def _keep(self) -> None:
+        async def is_quiet() -> bool:
+            return set(await self.column("job", "status")) <= FINAL
+
+        await self.until(is_quiet, "all jobs have ended")
+        pids = [daemon.pid for daemon in self.daemons.values()]
+        keep_files(
+            self.base,
+            self.hypervisor,
+            self.network,
+            len(self.names),
+            [pid for pid in pids if pid is not None],
+        )
 
     async def init(self) -> None:
         """``gnt-cluster init`` on the first node."""
@@ -159,8 +209,7 @@ class RealCluster:
         self.start_node(name)
 
         async def is_member() -> bool:
-            listed = await self.gnt("gnt-node", "list", "--no-headers", "-o", "name")
-            return name in listed.out.split()
+            return name in await self.column("node", "name")
 
         await self.until(is_member, f"{name} is a member")
 
@@ -235,6 +284,33 @@ class RealCluster:
         if output.status != 0:
             raise AssertionError(f"{' '.join(argv)} failed: {output}")
         return output
+
+    async def ask(
+        self, question: Callable[[ApiClient], Awaitable[T]], node: str = "node1"
+    ) -> T:
+        """Ask the master on a node, at less cost than by a command."""
+        api = await connect(self._reactor, self.paths(node).master_socket)
+        try:
+            return await question(api)
+        finally:
+            api.close()
+
+    async def column(self, kind: QueryKind, field: str, *names: str) -> list[object]:
+        """The values of one field, of all or of those named."""
+        request = QueryRequest(kind=kind, fields=(field,), names=names)
+        result = await self.ask(lambda api: api.query(request))
+        return [row.cells[0] for row in result.rows]
+
+    async def is_green(self) -> bool:
+        """Whether the master answers, and verify finds no error."""
+        request = SubmitRequest(ops=(OpClusterVerify(),))
+        try:
+            jobs = await self.ask(lambda api: api.run([request]))
+        except GanetixError:
+            return False
+        findings = report_of(jobs).findings
+        is_done = all(job.status == "success" for job in jobs)
+        return is_done and not any(each.level == "error" for each in findings)
 
     async def until(self, condition: Callable[[], Awaitable[bool]], what: str) -> None:
         """Wait until something is so; ``AssertionError`` after the deadline."""

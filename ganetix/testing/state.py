@@ -253,9 +253,13 @@ class CrashingEngine(_EngineAround):
         when: Literal["before", "behind"] = "before",
     ) -> None:
         super().__init__(engine)
+        self._crash = crash
+        self.arm(after, when)
+
+    def arm(self, after: int, when: Literal["before", "behind"] = "before") -> None:
+        """Crash there instead, counted from now."""
         self.commits = 0
         self._after = after
-        self._crash = crash
         self._when = when
 
     def commit(self, batches: Sequence[Batch]) -> Deferred[int]:

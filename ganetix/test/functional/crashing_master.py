@@ -1,19 +1,21 @@
 """A real master that kills itself at its n-th batch: run as a program by crash tests.
 
-Arguments: ROOT, the number of the batch since the daemon's start, and ``before`` it is
-written or ``behind`` that.
+Argument: ROOT. At SIGUSR1 it reads the file ``ROOT/crash``: the number of the batch,
+counted from then on, and ``before`` it is written or ``behind`` that.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
+from pathlib import Path
 
 from ganetix.interfaces import IStateEngine
 from ganetix.tap.master import MasterDaemon, Options
 from ganetix.testing.state import CrashingEngine, kill_this_process
 
 
-def main(root: str, number: int, when: str) -> None:
+def main(root: str) -> None:
     """Run the master until it dies."""
     from twisted.internet import reactor
     from twisted.logger import globalLogBeginner
@@ -23,13 +25,15 @@ def main(root: str, number: int, when: str) -> None:
     globalLogBeginner.beginLoggingTo([options.observer], redirectStandardIO=False)
 
     def wrap(engine: IStateEngine) -> IStateEngine:
-        crashing: IStateEngine = CrashingEngine(
-            engine,
-            number,
-            kill_this_process,
-            "before" if when == "before" else "behind",
-        )
-        return crashing
+        crashing = CrashingEngine(engine, 0, kill_this_process)
+
+        def arm(*_: object) -> None:
+            number, when = (Path(root) / "crash").read_text().split()
+            crashing.arm(int(number), "before" if when == "before" else "behind")
+
+        signal.signal(signal.SIGUSR1, arm)
+        wrapped: IStateEngine = crashing
+        return wrapped
 
     daemon = MasterDaemon(reactor, options, wrap)
     daemon.startService()
@@ -38,4 +42,4 @@ def main(root: str, number: int, when: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    main(sys.argv[1])

@@ -5,14 +5,12 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.trial.unittest import TestCase
 
-from ganetix.api.client import ApiClient, connect
-from ganetix.api.types import QueryRequest
 from ganetix.errors import GanetixError, Unavailable
 from ganetix.jobs.values import SubmitRequest
 from ganetix.opcodes import (
@@ -23,9 +21,11 @@ from ganetix.opcodes import (
     OpInstanceRemove,
 )
 from ganetix.test.functional import crashing_master
-from ganetix.testing.cluster import RealCluster, Running
+from ganetix.testing.cluster import FINAL, RealCluster
 
 MOST_BATCHES = 40
+
+When = Literal["before", "behind"]
 
 
 class CrashTests(TestCase):
@@ -38,81 +38,67 @@ class CrashTests(TestCase):
         self.cluster = RealCluster(reactor, 1)
         self.addCleanup(lambda: Deferred.fromCoroutine(self.cluster.stop()))
         await self.cluster.start()
+        await self.cluster.end("master")
+        await self.start_mortal()
 
-    async def client(self) -> ApiClient:
-        """A connection to the master."""
-        socket = self.cluster.paths().master_socket
-        api: Any = reactor
-        return await connect(api, socket)
+    async def start_mortal(self) -> None:
+        """Start a master that can be told to die."""
+        self.master = await self.cluster.start_master(
+            sys.executable, crashing_master.__file__, str(self.cluster.paths().root)
+        )
+
+    def arm(self, number: int, when: When = "before") -> None:
+        """Have the master die at that batch from now on; 0 is never."""
+        (self.cluster.paths().root / "crash").write_text(f"{number} {when}")
+        self.master.kill(signal.SIGUSR1)
 
     async def submit(self, op: AnyOpcode) -> int | None:
         """Submit a job; None if the master died before it said that it has it."""
-        client = await self.client()
+        request = SubmitRequest(ops=(op,))
         try:
-            return (await client.submit([SubmitRequest(ops=(op,))]))[0]
+            return (await self.cluster.ask(lambda api: api.submit([request])))[0]
         except Unavailable:
             return None
-        finally:
-            client.close()
 
     async def crash_at(
-        self, number: int, when: Literal["before", "behind"], op: AnyOpcode
+        self, number: int, when: When, op: AnyOpcode
     ) -> tuple[int | None, bool]:
         """Have the master die there; the job's number, and whether it died."""
-        await self.cluster.end("master")
-        master = await self.start_crashing(number, when)
-        job_id = await self.submit(op) if master.status is None else None
+        self.arm(number, when)
+        job_id = await self.submit(op)
 
         async def is_over() -> bool:
-            return master.status is not None or await self.has_ended(job_id, master)
+            return self.is_dead() or await self.has_ended(job_id)
 
         await self.cluster.until(is_over, f"batch {number} or the end of job {job_id}")
-        await self.cluster.end("master")
-        await self.cluster.start_master()
-        return job_id, master.status == -signal.SIGKILL
+        died = self.is_dead()
+        if died:
+            self.assertEqual(self.master.status, -signal.SIGKILL)
+            await self.start_mortal()
+        else:
+            self.arm(0)
+        return job_id, died
 
-    async def start_crashing(
-        self, number: int, when: Literal["before", "behind"]
-    ) -> Running:
-        """Start a master that dies at that batch, unless it ends before."""
-        return await self.cluster.start_master(
-            sys.executable,
-            crashing_master.__file__,
-            str(self.cluster.paths().root),
-            str(number),
-            when,
-        )
+    def is_dead(self) -> bool:
+        """Whether the master has died."""
+        return self.master.status is not None
 
-    async def has_ended(self, job_id: int | None, master: Running) -> bool:
+    async def has_ended(self, job_id: int | None) -> bool:
         """Whether a job is known to have ended."""
         if job_id is None:
             return False
         try:
-            (status,) = await self.column("job", "status", str(job_id))
+            (status,) = await self.cluster.column("job", "status", str(job_id))
         except (Unavailable, TimeoutError):
             return False
-        return status in ("success", "error", "canceled")
-
-    async def column(self, kind: Any, field: str, *names: str) -> list[object]:
-        """The values of one field."""
-        client = await self.client()
-        try:
-            result = await client.query(
-                QueryRequest(kind=kind, fields=(field,), names=names)
-            )
-        finally:
-            client.close()
-        return [row.cells[0] for row in result.rows]
+        return status in FINAL
 
     async def quiet(self) -> None:
         """Wait until all jobs have ended and nothing is left half done."""
 
         async def is_quiet() -> bool:
-            statuses = await self.column("job", "status")
-            if not set(statuses) <= {"success", "error", "canceled"}:
-                return False
-            verified = await self.cluster.run("gnt-cluster", "verify")
-            return verified.status == 0
+            statuses = await self.cluster.column("job", "status")
+            return set(statuses) <= FINAL and await self.cluster.is_green()
 
         await self.cluster.until(is_quiet, "verify is green by itself")
 
@@ -125,13 +111,13 @@ class CrashTests(TestCase):
     async def check(self, job_id: int | None, name: str, should_exist: bool) -> None:
         """The instance is there wholly or not at all, as its job says."""
         await self.quiet()
-        names = await self.column("instance", "name")
+        names = await self.cluster.column("instance", "name")
         if job_id is not None:
-            (status,) = await self.column("job", "status", str(job_id))
+            (status,) = await self.cluster.column("job", "status", str(job_id))
             succeeded = status == "success"
             self.assertEqual(name in names, succeeded is should_exist)
         if name in names:
-            (state,) = await self.column("instance", "status", name)
+            (state,) = await self.cluster.column("instance", "status", name)
             self.assertEqual(state, "running")
         else:
             self.assertEqual(self.files(), [])
@@ -148,7 +134,7 @@ class CrashTests(TestCase):
                 job_id, died = await self.crash_at(number, when, op)
                 crashes += died
                 await self.check(job_id, "web1", should_exist=True)
-                if "web1" in await self.column("instance", "name"):
+                if "web1" in await self.cluster.column("instance", "name"):
                     await self.submit(OpInstanceRemove(name="web1", timeout=0))
                     await self.quiet()
             if crashes == died_before:
@@ -163,7 +149,7 @@ class CrashTests(TestCase):
         remove = OpInstanceRemove(name="web1", timeout=0)
         crashes = 0
         for number in range(1, MOST_BATCHES):
-            if "web1" not in await self.column("instance", "name"):
+            if "web1" not in await self.cluster.column("instance", "name"):
                 await self.submit(create)
                 await self.quiet()
             job_id, died = await self.crash_at(number, "before", remove)
@@ -178,16 +164,12 @@ class CrashTests(TestCase):
     async def test_destruction(self) -> None:
         """Killed once its node had left, the master ends what it began when started
         again, and another cluster can be made."""
-        await self.cluster.end("master")
         # The second batch: after the job's own record, which says that it runs.
-        master = await self.start_crashing(2, "before")
+        self.arm(2)
         await self.submit(OpClusterDestroy())
 
-        async def is_dead() -> bool:
-            return master.status is not None
-
-        await self.cluster.until(is_dead, "the master dies")
-        self.assertEqual(master.status, -signal.SIGKILL)
+        await self.master.ended
+        self.assertEqual(self.master.status, -signal.SIGKILL)
         again = await self.cluster.start_master()
         await again.ended
         self.assertEqual(again.status, 1)
@@ -201,7 +183,7 @@ class CrashTests(TestCase):
     async def has_succeeded(self, job_id: int) -> bool:
         """Whether a job is known to have succeeded."""
         try:
-            (status,) = await self.column("job", "status", str(job_id))
+            (status,) = await self.cluster.column("job", "status", str(job_id))
         except GanetixError:
             return False
         return status == "success"

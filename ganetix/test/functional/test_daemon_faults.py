@@ -54,11 +54,7 @@ class StartTests(TestCase):
         """A second node daemon ends at once, and says what is in its way."""
         self.cluster.start_node("node1")
         await self.cluster.start_master()
-
-        async def serves() -> bool:
-            return (await self.cluster.run("gnt-cluster", "verify")).status == 0
-
-        await self.cluster.until(serves, "the node answers")
+        await self.cluster.until(self.cluster.is_green, "the node answers")
         address = self.cluster.address("node1")
         argv = self.cluster.twistd("ganetix-node", "node1", "-b", address)
         second = self.cluster.spawn(argv)
@@ -67,7 +63,7 @@ class StartTests(TestCase):
         self.assertEqual(second.status, 1)
         self.assertIn(b"cannot be bound", second.err)
         self.assertNotIn(b"Traceback", second.err)
-        self.assertTrue(await serves())
+        self.assertTrue(await self.cluster.is_green())
 
     async def test_directories_cannot_be_made(self) -> None:
         """A daemon that cannot make its directories says so in one line."""

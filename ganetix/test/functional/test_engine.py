@@ -1,6 +1,7 @@
 """Clients at work while the master is killed again and again.
 
-``GANETIX_TEST_SEED`` repeats what a run did, as far as the machine does.
+``GANETIX_TEST_SEED`` repeats what a run did, as far as the machine does;
+``GANETIX_TEST_KILLS`` is how often the master is killed.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from ganetix.state.rows import Row
 from ganetix.testing.cluster import RealCluster
 
 CLIENTS = 8
-KILLS = 30
+KILLS = int(os.environ.get("GANETIX_TEST_KILLS", "12"))
 PAUSE_SECONDS = 0.05
 
 

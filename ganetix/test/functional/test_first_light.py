@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.trial.unittest import SkipTest, TestCase
 
+from ganetix.errors import GanetixError
 from ganetix.node.strays import script_pids
 from ganetix.testing.cluster import Output, RealCluster
 from ganetix.testing.guest import missing_for_guest
@@ -195,10 +196,9 @@ class FirstLightTests(ClusterCase):
         self.assertIn("ENODERPC", verified.out)
         self.cluster.start_node("node2")
 
-        async def is_green() -> bool:
-            return (await self.cluster.run("gnt-cluster", "verify")).status == 0
-
-        await self.cluster.until(is_green, "verify is green once the node is back")
+        await self.cluster.until(
+            self.cluster.is_green, "verify is green once the node is back"
+        )
         self.assertEqual(await self.status("web2"), "running")
 
     async def test_node_dies_during_creation(self) -> None:
@@ -242,10 +242,7 @@ class FirstLightTests(ClusterCase):
 
         async def is_clear() -> bool:
             left = [p for p in paths.file_storage.rglob("*") if p.exists()]
-            return (
-                not left
-                and (await self.cluster.run("gnt-cluster", "verify")).status == 0
-            )
+            return not left and await self.cluster.is_green()
 
         await self.cluster.until(is_clear, "nothing is left on the node")
         self.assertEqual(script_pids(instance_uuid), [])
@@ -347,11 +344,12 @@ class GuestTests(ClusterCase):
         )
         await self.beats_after(0)
         for number in (signal.SIGKILL, signal.SIGTERM):
+            before = await self.last_beat()
             await self.cluster.end("master", number)
             await self.cluster.end("node1", number)
             self.cluster.start_node("node1")
             await self.cluster.start_master()
-            await self.beats_after(await self.last_beat())
+            await self.beats_after(before)
             await self.gnt("gnt-cluster", "verify")
         stopped = await self.cluster.gnt("gnt-instance", "stop", "web1")
         self.assertIn("powered off", stopped.err)
@@ -361,10 +359,11 @@ class GuestTests(ClusterCase):
 
     async def last_beat(self) -> int:
         """The number of the last heartbeat on the console."""
-        output = await self.cluster.run(
-            "gnt-instance", "console", "--log", "-n", "20", "web1"
-        )
-        beats = [line for line in output.out.splitlines() if line.startswith("HB ")]
+        try:
+            console = await self.cluster.ask(lambda api: api.console_tail("web1", 20))
+        except GanetixError:
+            return 0  # its node's daemon is not up yet
+        beats = [line for line in console.splitlines() if line.startswith("HB ")]
         return int(beats[-1].split()[1]) if beats else 0
 
     async def beats_after(self, number: int) -> None:

@@ -51,10 +51,8 @@ class RenewTests(TestCase):
         )
         _ = renewing.addCallback(done.append)
         while not done:
-            listed = await self.cluster.gnt(
-                "gnt-instance", "list", "--no-headers", "-o", "name,status"
-            )
-            self.assertEqual(listed.out.split(), ["web1.example", "running"])
+            status = await self.cluster.column("instance", "status", "web1.example")
+            self.assertEqual(status, ["running"])
             await deferLater(reactor, 0.05)
         return done[0]
 

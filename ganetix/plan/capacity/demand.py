@@ -43,12 +43,15 @@ class Demand:
         self._sum = _before(np.add.accumulate(memory), last).astype(np.float64)
         self._sum_disk = _before(np.add.accumulate(disk), last).astype(np.float64)
 
-    def is_met(self, free: Ints, disk: Ints) -> bool | None:
-        """Whether nodes with so much free have room, however chosen; None: unknown."""
+    def is_met(self, free: Ints, disk: Ints, *, has_room: bool = False) -> bool | None:
+        """Whether nodes with so much free have room, however chosen; None: unknown.
+
+        :param has_room: it is known that there is some way
+        """
         if not self.count:
             return True
         fits = self._fits(free, disk)
-        if not self._may_fit(fits, free, disk):
+        if not has_room and not self._may_fit(fits, free, disk):
             return False
         return True if self._cannot_be_blocked(fits, free, disk) else None
 

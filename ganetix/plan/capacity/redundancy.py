@@ -11,6 +11,7 @@ from ganetix.plan.capacity.candidates import Candidates
 from ganetix.plan.capacity.driven import driven
 from ganetix.plan.capacity.going import Departures, Going
 from ganetix.plan.capacity.hardware import Flags, Ints
+from ganetix.plan.capacity.packing import Packings
 from ganetix.plan.capacity.rehome import Rehoming, Tie, Weights, best_refuge
 from ganetix.plan.capacity.state import (
     DISK,
@@ -58,6 +59,7 @@ class Redundancy:
             places = hardware.place[members]
             self._can_be_lost[np.ix_(members, places)] = self._counts[members]
         self._departures = Departures(state)
+        self._packings = Packings(state)
         self._weights = Weights(state)
         self._refuges: dict[int, Candidates] = {}
         self._suspects: list[int] = []
@@ -99,7 +101,8 @@ class Redundancy:
         """The same bit by bit."""
         if not self.pairs_can_fail_over():
             return True
-        for count, node in enumerate(self._nodes_with_others()):
+        nodes = self._packings.unknown(self._nodes_with_others())
+        for count, node in enumerate(nodes):
             if count % AT_ONCE == 0:
                 yield
             if self._is_impossible(node):
@@ -168,7 +171,8 @@ class Redundancy:
         going = self._departures.of(node)
         if not going.is_allowed:
             return False
-        return going.demand.is_met(*self._room(node, going))
+        has_room = not going.pairs and self._packings.holds(node)
+        return going.demand.is_met(*self._room(node, going), has_room=has_room)
 
     def _is_impossible(self, node: int) -> bool:
         """Whether a node cannot be evacuated, nor if there is more on any."""
@@ -177,7 +181,17 @@ class Redundancy:
         going = self._departures.of(node)
         if not going.is_allowed:
             return True
+        if not going.pairs and self._has_way(node, going):
+            return False
         return going.demand.is_impossible(*self._room(node, going))
+
+    def _has_way(self, node: int, going: Going) -> bool:
+        """Whether some way is found in which a node's guests have room elsewhere."""
+        if self._packings.holds(node):
+            return True
+        guests = self.state.guests
+        leaving = [guests[number] for number in (*going.movable, *going.others)]
+        return self._packings.find(node, leaving)
 
     def _needs_moves(self, node: int) -> bool:
         """Whether sums do not tell what happens to a node's instances."""

@@ -37,6 +37,9 @@ NEAR = 1e-9
 SMALL = 1e-8
 """Variances below this are not known well enough."""
 
+MOST = 1 << 19
+"""So many weights of a guest on a node are kept, at most."""
+
 WEIGHTS = np.array([0.5, 0.5, 1.0, 3.0, 1.0, 1.0, 1.0])
 
 
@@ -53,7 +56,7 @@ class Weight(NamedTuple):
     change: Floats
     slope: Floats
     rise: Floats
-    moving: Ints
+    moving: slice | Ints
     numbers: Ints
 
 
@@ -69,6 +72,8 @@ class Weights:
         key = (id(guest), count)
         known = self._known.get(key)
         if known is None:
+            if len(self._known) * len(self._hardware.nodes) > MOST:
+                self._known.clear()
             known = self._known[key] = guest, self._weight(guest, float(count))
         return known[1]
 
@@ -93,9 +98,14 @@ class Weights:
             change,
             change * (2.0 / count),
             change * change * ((count - 1) / (count * count)),
-            np.flatnonzero(change.any(axis=1)),
+            _rows(np.flatnonzero(change.any(axis=1))),
             numbers,
         )
+
+
+def _rows(numbers: Ints) -> slice | Ints:
+    """Some rows; a slice if they are the first ones, which takes less time."""
+    return slice(len(numbers)) if numbers[-1] == len(numbers) - 1 else numbers
 
 
 class Rehoming:
@@ -160,11 +170,20 @@ class Rehoming:
         """Whether guests can be made again one by one; all nodes count."""
         if not self._count:
             self._measure(self._state.columns[:7])
-        for guest in guests:
+        sizes = _falling([guest.used_memory for guest in guests])
+        for number, guest in enumerate(guests):
+            if 0 < number < len(sizes) - 1 and not self._have_room(sizes[number:]):
+                return False
             weight = self._weights.of(guest, self._count)
             if not self._place(weight, guest):
                 return False
         return True
+
+    def _have_room(self, sizes: Ints) -> bool:
+        """Whether guests with so much memory, the largest first, may all have room."""
+        left = np.maximum(self._numbers[UNALLOCATED] - 1, 0)
+        slots = np.add.reduce(left // sizes[:, None], axis=1)
+        return bool((slots > np.arange(len(sizes))).all())
 
     def _place(self, weight: Weight, guest: Guest) -> bool:
         numbers = self._numbers
@@ -175,14 +194,14 @@ class Rehoming:
             return False
         nodes = self._nodes
         variances = self._columns - self._means[:, None]
-        variances *= weight.slope[:, nodes]
-        variances += weight.rise[:, nodes]
+        variances *= weight.slope.take(nodes, axis=1)
+        variances += weight.rise.take(nodes, axis=1)
         variances += self._variances[:, None]
         at = self._choose(weight, guest, fits, variances)
         change = weight.change[:, nodes[at]]
         self._columns[:, at] += change
         self._means = self._means + change / self._count
-        self._variances = variances[:, at]
+        self._variances = variances[:, at].copy()
         numbers[:, at] += weight.numbers
         if self._may_fail:
             fails = numbers[UNALLOCATED, at] <= numbers[RESERVE, at]
@@ -193,9 +212,10 @@ class Rehoming:
         self, weight: Weight, guest: Guest, fits: Flags, variances: Floats
     ) -> int:
         """The best of the places where it fits."""
-        if not variances[weight.moving].min() > SMALL:
+        if not np.minimum.reduce(variances[weight.moving], axis=None) > SMALL:
             raise Tie
-        scores: Floats = WEIGHTS.dot(np.sqrt(np.maximum(variances, 0.0)))
+        deviations = np.maximum(variances, 0.0)
+        scores: Floats = WEIGHTS.dot(np.sqrt(deviations, out=deviations))
         numbers = self._numbers
         if self._may_fail:
             load = numbers[PRIMARIES] + numbers[SECONDARIES]
@@ -203,8 +223,8 @@ class Rehoming:
             more = (left <= numbers[RESERVE]) * (load + 1) - numbers[FAILING] * load
             scores = scores + more
         scores[~fits] = np.inf
-        low = float(scores.min())
-        tied = np.flatnonzero(scores <= low + NEAR * max(1.0, abs(low)))
+        low = float(scores[scores.argmin()])
+        tied = (scores <= low + NEAR * max(1.0, abs(low))).nonzero()[0]
         if not len(tied):
             raise Tie
         if len(tied) > 1:
@@ -213,6 +233,12 @@ class Rehoming:
             if len(kinds) > 1 or (those != those[:, :1]).any():
                 raise Tie
         return int(tied[-1])
+
+
+def _falling(sizes: list[int]) -> Ints:
+    """Sizes in falling order but for those that are nothing; none in another order."""
+    is_falling = sizes == sorted(sizes, reverse=True)
+    return np.array([size for size in sizes if size and is_falling], dtype=np.int64)
 
 
 def best_refuge(

@@ -3,7 +3,9 @@
 Clusters of equal nodes (64 GiB, 2 TiB, 16 CPUs), empty or with 45 % of the memory in
 use; times are CPU seconds. Ours are without the start of a process, which is told
 apart; hspace's are of whole processes. Bounded: cases that hspace would not end in
-``--hspace-seconds`` have no figure of its own.
+``--hspace-seconds`` have no figure of its own. Limits are for the machine where they
+were set: beside hspace's time here is how many times that is what it took there, and
+the last line tells the median, which our times can be divided by.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 import random
 import re
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -52,7 +55,11 @@ OPEN = SpecRange(
 
 
 class Case(NamedTuple):
-    """A cluster to fill, and the CPU seconds that it may take."""
+    """A cluster to fill, and the CPU seconds that it may take.
+
+    ``hspace`` are the CPU seconds that hspace took where the limits were set, for those
+    that it was seen to end.
+    """
 
     name: str
     template: Template
@@ -61,19 +68,20 @@ class Case(NamedTuple):
     is_half: bool
     limit: float
     checked: bool = True
+    hspace: float | None = None
 
 
 CASES = (
-    Case("drbd 20", "drbd", 1, 20, False, 0.15),
-    Case("drbd 20", "drbd", 1, 20, True, 0.10),
-    Case("drbd 50", "drbd", 1, 50, False, 0.2),
-    Case("drbd 50", "drbd", 1, 50, True, 0.2),
-    Case("drbd 100", "drbd", 1, 100, False, 0.5),
-    Case("drbd 100", "drbd", 1, 100, True, 0.35),
-    Case("plain checked 20", "plain", 1, 20, False, 1.5),
-    Case("plain checked 20", "plain", 1, 20, True, 0.7),
+    Case("drbd 20", "drbd", 1, 20, False, 0.15, hspace=0.66),
+    Case("drbd 20", "drbd", 1, 20, True, 0.10, hspace=0.15),
+    Case("drbd 50", "drbd", 1, 50, False, 0.2, hspace=7.6),
+    Case("drbd 50", "drbd", 1, 50, True, 0.2, hspace=2.0),
+    Case("drbd 100", "drbd", 1, 100, False, 0.5, hspace=34.9),
+    Case("drbd 100", "drbd", 1, 100, True, 0.35, hspace=17.1),
+    Case("plain checked 20", "plain", 1, 20, False, 1.5, hspace=13.8),
+    Case("plain checked 20", "plain", 1, 20, True, 0.7, hspace=2.2),
     Case("plain checked 100", "plain", 1, 100, True, 10),
-    Case("plain 100", "plain", 1, 100, False, 1, checked=False),
+    Case("plain 100", "plain", 1, 100, False, 1, checked=False, hspace=4.4),
     Case("drbd 1000 in 20 groups", "drbd", 20, 1000, False, 6),
     Case("drbd 1000 in 20 groups", "drbd", 20, 1000, True, 4),
     Case("drbd 1000", "drbd", 1, 1000, False, 10),
@@ -201,9 +209,13 @@ def measured(
     fill = "half" if case.is_half else "empty"
     verdict = {True: "same", False: "DIFFERENT", None: "-"}[same]
     hspace = "-" if their_seconds is None else f"{their_seconds:.2f}"
+    times: float | None = None
+    if their_seconds is not None and case.hspace is not None:
+        times = their_seconds / case.hspace
+        hspace += f", {times:.1f} times {case.hspace}"
     tell(
         f"{case.name:24} {fill:6} {seconds:8.3f} s of {case.limit:5.2f}"
-        f"   hspace {hspace:>7}   {verdict}"
+        f"   {verdict:9}   hspace {hspace}"
     )
     return {
         "case": case.name,
@@ -211,6 +223,9 @@ def measured(
         "seconds": round(seconds, 4),
         "limit": case.limit,
         "hspace_seconds": their_seconds,
+        "hspace_seconds_there": case.hspace,
+        "slowness": None if times is None else round(times, 2),
+        "scaled_seconds": None if times is None else round(seconds / times, 4),
         "same": same,
     }
 
@@ -235,8 +250,17 @@ def main() -> int:
         for case in CASES
         if options.only in case.name and case.nodes <= options.most
     ]
+    known = [slow for case in found if isinstance(slow := case["slowness"], float)]
+    slowness = round(statistics.median(known), 2) if known else None
+    if slowness is not None:
+        tell(f"hspace takes {slowness} times as long here as where limits were set")
     if options.json:
-        print(json.dumps({"process_start_seconds": round(start, 3), "cases": found}))
+        figures = {
+            "process_start_seconds": round(start, 3),
+            "slowness": slowness,
+            "cases": found,
+        }
+        print(json.dumps(figures))
     return 1 if any(case["same"] is False for case in found) else 0
 
 

@@ -81,6 +81,8 @@ class OpComputeCapacity(Opcode, frozen=True, kw_only=True):
             checks.one_of("what_if", kind, ("more", "without", "cpu-ratio"))
             if not value:
                 raise ValueError(f"what_if: {change!r}: there is nothing behind '='")
+            if kind == "cpu-ratio":
+                CAPACITY["max_cpu_ratio"].check("what_if", _number(change, value))
         for field, size in sizes.items():
             check_given(field, SIZE, asdict(size))
 
@@ -93,3 +95,10 @@ class OpComputeCapacity(Opcode, frozen=True, kw_only=True):
             max_cpu_ratio=self.max_cpu_ratio,
             max_disk_usage=self.max_disk_usage,
         )
+
+
+def _number(change: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"what_if: {change!r}: {text!r} is not a number") from None

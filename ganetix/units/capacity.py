@@ -8,7 +8,7 @@ from msgspec.structs import asdict, replace
 from twisted.internet.defer import Deferred
 
 from ganetix.config.snapshot import Snapshot
-from ganetix.errors import GanetixError, RemoteFailure
+from ganetix.errors import BadParameter, GanetixError, RemoteFailure
 from ganetix.flow.settle import settle
 from ganetix.jobs.work import Outcome
 from ganetix.objects import CapacityOverrides, CapacityParams, InstanceSize, Node
@@ -19,7 +19,7 @@ from ganetix.opcodes.capacity import (
     OpClusterExport,
     OpComputeCapacity,
 )
-from ganetix.plan.capacity.model import CapCluster, TieredResult
+from ganetix.plan.capacity.model import TEMPLATES, CapCluster, TieredResult
 from ganetix.plan.capacity.report import (
     GroupReport,
     cluster_report,
@@ -88,6 +88,11 @@ class ComputeCapacity:
     async def gather(self, op: OpComputeCapacity, context: Context) -> CapacityFacts:
         """Look what is kept, and ask the nodes of all other groups."""
         snapshot, now = context.snapshot, context.now
+        if op.default_template not in (None, *TEMPLATES):
+            raise BadParameter(
+                f"default_template: {op.default_template!r} is not one of"
+                f" {', '.join(TEMPLATES)}"
+            )
         for change in op.what_if:
             kind, _, value = change.partition("=")
             if kind != "cpu-ratio":

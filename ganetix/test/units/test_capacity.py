@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix import opcodes as ops
 from ganetix.allocators.htools_text import read_text
-from ganetix.errors import NotFound
+from ganetix.errors import BadParameter, NotFound
 from ganetix.objects import CapacityParams, InstanceSize
 from ganetix.plan.allocate import answer
 from ganetix.plan.capacity.model import CapCluster, TieredSpec
@@ -151,6 +151,8 @@ class CapacityTests(SynchronousTestCase):
         self.allocation.programs["mine"] = program
         report = self.compute(ops.OpComputeCapacity(iallocator="mine"))
         self.assertEqual(report.cluster, ((1, 2, 3, 4),))
+        report = self.compute(ops.OpComputeCapacity())
+        self.assertEqual(report.cluster[0][3], 6, "it is not told again for others")
 
     def test_unknown_program(self) -> None:
         """An allocator that is named and not there is an error."""
@@ -164,6 +166,8 @@ class CapacityTests(SynchronousTestCase):
         del self.allocation.programs["hail"]
         report = self.compute(ops.OpComputeCapacity())
         self.assertEqual(report.cluster[0][3], 6)
+        report = self.compute(ops.OpComputeCapacity(iallocator=".", cached=False))
+        self.assertEqual(report.cluster[0][3], 6)
         self.assertIn("computing it here", self.progress.warnings[0])
 
     def test_bad_requests(self) -> None:
@@ -172,8 +176,15 @@ class CapacityTests(SynchronousTestCase):
             {"max_cpu_ratio": 0.0},
             {"max_disk_usage": 1.5},
             {"fits": (InstanceSize(memory_mib=0, disk_mib=0, vcpus=1),)},
+            {"what_if": ("cpu-ratio=big",)},
+            {"what_if": ("cpu-ratio=nan",)},
+            {"what_if": ("cpu-ratio=0",)},
+            {"what_if": ("more=",)},
         ):
             self.assertRaises(ValueError, ops.OpComputeCapacity, **fields)
+        op = ops.OpComputeCapacity(default_template="cloud")
+        failure = self.failureResultOf(self.sim.begin(op, self.progress), BadParameter)
+        self.assertIn("'cloud' is not one of plain, drbd", str(failure.value))
 
     def test_exported(self) -> None:
         """What is exported reads as the same cluster, and has its instances."""

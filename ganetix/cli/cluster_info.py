@@ -42,6 +42,7 @@ async def show_info(session: Asking, options: Options) -> None:
     import msgspec
 
     from ganetix.cli.output import print_json, show_time
+    from ganetix.objects.words import counted
 
     info = await (await session.client()).cluster_info()
     if options.json:
@@ -53,7 +54,7 @@ async def show_info(session: Asking, options: Options) -> None:
         "Master": info.master_node,
         "Primary IP version": info.primary_ip_version,
         "Default group": info.default_group,
-        "Nodes": f"{info.nodes} in {info.groups} groups",
+        "Nodes": f"{info.nodes} in {counted(info.groups, 'group')}",
         "Instances": info.instances,
         "Jobs": f"{info.jobs_running} running, {info.jobs_queued} queued",
         "Epoch": info.epoch,

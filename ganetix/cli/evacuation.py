@@ -85,7 +85,7 @@ async def carry_out(
     :param ops: one for each of the plan's moves
     """
     from ganetix.cli.output import print_json
-    from ganetix.cli.verify import count
+    from ganetix.objects.words import counted
 
     if options.dry_run:
         if options.json:
@@ -97,7 +97,7 @@ async def carry_out(
         session.streams.note(f"{session.program}: there are no instances to move")
     if plan.moves and not options.force:
         named = ", ".join(f"{move.instance} to {move.where}" for move in plan.moves)
-        session.confirm(f"Move {count(len(plan.moves), 'instance')}: {named}?")
+        session.confirm(f"Move {counted(len(plan.moves), 'instance')}: {named}?")
     jobs = await session.end_jobs(ops, options) if ops else []
     if options.submit:
         for stay in plan.stays:
@@ -112,7 +112,7 @@ async def carry_out(
         for stay in plan.stays:
             session.streams.out(f"{stay.instance}: {stay.reason}")
         moved = len(jobs) + len(plan.stays) - failed
-        session.streams.out(f"{count(moved, 'instance')} moved, {failed} not")
+        session.streams.out(f"{counted(moved, 'instance')} moved, {failed} not")
     if failed:
         raise Failure("")
     return 0

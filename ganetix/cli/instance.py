@@ -388,7 +388,7 @@ async def _selected(session: Session, options: Options, verb: str = "") -> list[
     ``verb``: ask before so many are concerned.
     """
     from ganetix.api.types import QueryRequest
-    from ganetix.cli.verify import count
+    from ganetix.objects.words import counted
 
     if options.names:
         if options.all:
@@ -409,5 +409,7 @@ async def _selected(session: Session, options: Options, verb: str = "") -> list[
     if not names:
         session.streams.note(f"{session.program}: there are no such instances")
     elif verb and not options.names and not options.force:
-        session.confirm(f"{verb} {count(len(names), 'instance')}: {', '.join(names)}?")
+        session.confirm(
+            f"{verb} {counted(len(names), 'instance')}: {', '.join(names)}?"
+        )
     return names

@@ -105,6 +105,10 @@ def report(program: str, error: BaseException, streams: Streams) -> int:
             if str(error):
                 streams.note(f"{program}: error: {one_line(str(error))}")
             return EXIT_FAILED
+        case OSError(strerror=str(reason)):
+            place = f"{error.filename}: " if error.filename else ""
+            streams.note(f"{program}: error: {place}{reason}")
+            return EXIT_FAILED
         case _:
             if streams.environ.get("GANETIX_DEBUG"):
                 import traceback

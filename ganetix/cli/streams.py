@@ -39,9 +39,12 @@ class Streams(NamedTuple):
 
     @classmethod
     def real(cls) -> Streams:
-        """Those of the process."""
+        """Those of the process; one that it was started without is empty."""
         return cls(
-            stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr, environ=os.environ
+            stdin=sys.stdin or open(os.devnull, encoding="utf-8"),
+            stdout=sys.stdout or _nowhere(),
+            stderr=sys.stderr or _nowhere(),
+            environ=os.environ,
         )
 
     @property
@@ -56,3 +59,7 @@ class Streams(NamedTuple):
     def note(self, text: str) -> None:
         """A line of progress or explanation."""
         print(text, file=self.stderr, flush=True)
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")

@@ -12,6 +12,7 @@ from ganetix.cli.streams import Streams, printable
 from ganetix.errors import StateFault
 from ganetix.jobs.model import Job
 from ganetix.objects.finding import ERROR_CODES, FINDING_KINDS, Finding
+from ganetix.objects.words import counted
 
 
 class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,13 +107,8 @@ def _print_text(streams: Streams, report: VerifyReport, errors: int) -> None:
         streams.out(f"repaired: {line}")
     warnings = len(report.findings) - errors
     streams.out(
-        f"checked {count(report.checked_nodes, 'node')} and"
-        f" {count(report.checked_instances, 'instance')} in"
+        f"checked {counted(report.checked_nodes, 'node')} and"
+        f" {counted(report.checked_instances, 'instance')} in"
         f" {', '.join(report.groups) or 'no group'}:"
-        f" {count(errors, 'error')}, {count(warnings, 'warning')}"
+        f" {counted(errors, 'error')}, {counted(warnings, 'warning')}"
     )
-
-
-def count(number: int, noun: str) -> str:
-    """``1 node``, ``2 nodes``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

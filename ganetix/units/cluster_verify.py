@@ -17,6 +17,7 @@ from ganetix.objects.base import Value
 from ganetix.objects.finding import Finding
 from ganetix.objects.node_calls import NodeVerify
 from ganetix.objects.replica_calls import ReplicaStatus
+from ganetix.objects.words import counted
 from ganetix.opcodes import OpClusterVerify
 from ganetix.plan.verify import NEIGHBOURS, Heard, question, verify
 from ganetix.plan.verify_node import Expected, neighbours
@@ -51,7 +52,7 @@ class ClusterVerify:
             context.progress.warn(f"ssconf did not reach {name}")
         snapshot = context.snapshot
         nodes = [n for n in snapshot.nodes_of(group.uuid) if not n.offline]
-        context.say(f"verifying group {group.name}: {len(nodes)} nodes")
+        context.say(f"verifying group {group.name}: {counted(len(nodes), 'node')}")
         authorities = context.services.authorities
         renewal = snapshot.cluster.ca_renewal
         expected = Expected(

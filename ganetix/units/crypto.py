@@ -20,6 +20,7 @@ from ganetix.objects.crypto import (
     Signed,
     TrustWrite,
 )
+from ganetix.objects.words import counted
 from ganetix.opcodes import OpClusterRenewCrypto
 from ganetix.plan.crypto import (
     announced,
@@ -123,7 +124,7 @@ class _Renewal:
         ]
         todo = [node for node in left if node.uuid in wanted]
         if todo:
-            context.say(f"{_STEP_LINES[renewal.step]}: {len(todo)} nodes")
+            context.say(f"{_STEP_LINES[renewal.step]}: {counted(len(todo), 'node')}")
         if renewal.step == "certificates":
             await self._certify(todo)
         else:

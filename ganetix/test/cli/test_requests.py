@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from io import StringIO
+from typing import cast
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.cli.errors import UsageError, checked
 from ganetix.cli.instance_request import create_request
-from ganetix.cli.main import PROGRAMS, parse, parser_of
+from ganetix.cli.main import PROGRAMS, parse, parser_of, report
+from ganetix.cli.streams import Streams
 from ganetix.opcodes import DiskRequest, NicRequest, OpInstanceCreate
 
 
@@ -138,6 +143,25 @@ class UsageTests(SynchronousTestCase):
                 error = self.assertRaises(UsageError, parse, program, arguments)
                 self.assertIn(expected, str(error))
                 self.assertNotIn("\n", str(error))
+
+    def test_disk_full(self) -> None:
+        """That results cannot be written is the user's matter, not ours."""
+        streams = Streams(StringIO(), StringIO(), StringIO(), {})
+        error = OSError(28, "No space left on device")
+        self.assertEqual(report("gnt-node", error, streams), 1)
+        said = cast(StringIO, streams.stderr).getvalue()
+        self.assertEqual(said, "gnt-node: error: No space left on device\n")
+
+    def test_without_streams(self) -> None:
+        """A command that was started with closed streams reads and writes nothing."""
+        for name in ("stdin", "stdout", "stderr"):
+            self.patch(sys, name, None)
+        streams = Streams.real()
+        for stream in streams[:3]:
+            self.addCleanup(stream.close)
+        streams.out("result")
+        streams.note("progress")
+        self.assertEqual((streams.stdin.read(), streams.is_interactive), ("", False))
 
     def test_root_anywhere(self) -> None:
         """--root may stand before and after the command."""

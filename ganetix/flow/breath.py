@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import TypeVar
+
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from ganetix.flow.outbox import SLICE_SECONDS
+
+T = TypeVar("T")
 
 
 class Breath:
@@ -34,3 +39,16 @@ class Breath:
         """Go on at the reactor's next turn."""
         await deferLater(self._clock, 0)
         self._until = self._clock.seconds() + self._seconds
+
+
+async def paced(clock: IReactorTime, steps: Generator[None, None, T]) -> T:
+    """What a computation in short steps answers, made in as many turns as it takes."""
+    breath = Breath(clock)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            answer: T = stop.value
+            return answer
+        if breath.is_due:
+            await breath.take()

@@ -159,6 +159,26 @@ def backend_params(
     return BackendParams(**effective(layers))  # type: ignore[arg-type]
 
 
+class BackendOf:
+    """``backend_params`` of many instances of one configuration.
+
+    Most have the same parameters as others of their group, and share theirs.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._found: dict[tuple[object, ...], BackendParams] = {}
+
+    def __call__(self, instance: Instance) -> BackendParams:
+        """An instance's backend parameters on its node."""
+        node = self._snapshot.nodes.get(instance.primary_node)
+        key = (node.group if node else None, *instance.beparams.items())
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = backend_params(instance, self._snapshot)
+        return found
+
+
 def hv_params(
     instance: Instance, snapshot: Snapshot, group: NodeGroup | None = None
 ) -> HvParams:

@@ -7,13 +7,14 @@ has.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 
 from ganetix.config.snapshot import Snapshot
 from ganetix.errors import NoResources
 from ganetix.objects import Instance, Node
 from ganetix.objects.base import Value
-from ganetix.plan.params import backend_params
+from ganetix.plan.capacity.driven import driven
+from ganetix.plan.params import BackendOf
 
 
 class NodeState(Value, frozen=True, kw_only=True):
@@ -36,14 +37,20 @@ class Placement(Value, frozen=True, kw_only=True):
     refusals: dict[str, str] = {}
 
 
-def free_mib(snapshot: Snapshot, node_uuid: str, state: NodeState) -> int:
+def free_mib(
+    snapshot: Snapshot,
+    node_uuid: str,
+    state: NodeState,
+    backend: BackendOf | None = None,
+) -> int:
     """Memory of a node in MiB that is free and promised to nobody; may be negative.
 
     The configuration may be newer than the state: what came up in between is not
     among the running ones, and counts as promised.
     """
+    backend = backend or BackendOf(snapshot)
     promised = {
-        instance.uuid: backend_params(instance, snapshot).memory_mib
+        instance.uuid: backend(instance).memory_mib
         for instance in (
             *(i for i in snapshot.instances_on(node_uuid) if i.admin_state == "up"),
             *_to_come(snapshot, node_uuid),
@@ -84,13 +91,14 @@ def refusal(
     state: NodeState | None,
     memory_mib: int,
     disk_mib: int,
+    backend: BackendOf | None = None,
 ) -> str | None:
     """Why a node cannot take an instance of this size; None if it can."""
     if reason := closed(node):
         return reason
     if state is None:
         return "does not answer"
-    free = free_mib(snapshot, node.uuid, state)
+    free = free_mib(snapshot, node.uuid, state, backend)
     if memory_mib > free:
         return f"has {max(free, 0)} MiB of memory free, needs {memory_mib}"
     if state.disk_free_mib is not None and disk_mib > state.disk_free_mib:
@@ -109,15 +117,28 @@ def place(
 
     ``NoResources`` names every node with the reason it was refused.
     """
+    return driven(place_steps(snapshot, candidates, states, memory_mib, disk_mib))
+
+
+def place_steps(
+    snapshot: Snapshot,
+    candidates: Iterable[Node],
+    states: Mapping[str, NodeState],
+    memory_mib: int,
+    disk_mib: int,
+) -> Generator[None, None, Placement]:
+    """The same node by node."""
     refusals: dict[str, str] = {}
     best: tuple[int, str, Node] | None = None
+    backend = BackendOf(snapshot)
     for node in candidates:
+        yield
         state = states.get(node.uuid)
-        reason = refusal(snapshot, node, state, memory_mib, disk_mib)
+        reason = refusal(snapshot, node, state, memory_mib, disk_mib, backend)
         if reason is not None or state is None:
             refusals[node.name] = reason or "does not answer"
             continue
-        key = (-free_mib(snapshot, node.uuid, state), node.name, node)
+        key = (-free_mib(snapshot, node.uuid, state, backend), node.name, node)
         if best is None or key[:2] < best[:2]:
             best = key
     if best is None:

@@ -27,11 +27,11 @@ from ganetix.plan.capacity.report import (
     with_overrides,
 )
 from ganetix.plan.capacity.requests import BUILTIN, Capacities, Capacity
-from ganetix.plan.capacity.view import cap_cluster, request_of
+from ganetix.plan.capacity.view import request_of
 from ganetix.plan.params import capacity_params
 from ganetix.units.base import Context
 from ganetix.units.node_states import ask_each
-from ganetix.units.placing import DEFAULT, allocator_name, ask
+from ganetix.units.placing import DEFAULT, allocator_name, ask, described
 
 
 class ClusterExport:
@@ -174,14 +174,15 @@ async def _seen(groups: tuple[str, ...], context: Context) -> CapCluster:
     """The groups of these names, none named: all, with what their nodes say now."""
     snapshot = context.snapshot
     uuids = [snapshot.group(name).uuid for name in groups] or list(snapshot.groups)
-    return cap_cluster(snapshot, await _ask_nodes(context, uuids), uuids)
+    infos = await _ask_nodes(context, uuids)
+    return await described(context, snapshot, infos, uuids)
 
 
 async def _fits(
     op: OpComputeCapacity, context: Context, plan: CapacityFacts, uuid: str
 ) -> tuple[int, ...]:
     """How many fit of each size that was asked for."""
-    cluster, params = _view(plan, [uuid]), plan.params[uuid]
+    cluster, params = await _view(context, plan, [uuid]), plan.params[uuid]
     counts = []
     for size in op.fits:
         request = request_of(replace(params, max_inst_spec=size))
@@ -204,19 +205,20 @@ async def _explained(
     if op.what_if and not changes and not op.explain:
         return ()
     request = request_of(plan.params[uuid])
-    work = context.services.allocation.explained(_view(plan, [uuid]), request, changes)
+    cluster = await _view(context, plan, [uuid])
+    work = context.services.allocation.explained(cluster, request, changes)
     return await context.progress.while_wanted(work)
 
 
-def _view(plan: CapacityFacts, groups: list[str]) -> CapCluster:
-    return cap_cluster(plan.snapshot, plan.infos, groups, plan.params)
+async def _view(context: Context, plan: CapacityFacts, groups: list[str]) -> CapCluster:
+    return await described(context, plan.snapshot, plan.infos, groups, plan.params)
 
 
 async def _computed(
     op: OpComputeCapacity, context: Context, plan: CapacityFacts, uuid: str
 ) -> GroupReport:
     params = plan.params[uuid]
-    cluster = _view(plan, [uuid])
+    cluster = await _view(context, plan, [uuid])
     allocation = context.services.allocation
     work = allocation.tiered(cluster, request_of(params))
     result = await context.progress.while_wanted(work)
@@ -268,7 +270,7 @@ async def _by_program(
             uuid: CapacityOverrides(**asdict(plan.params[uuid])) for uuid in groups
         },
     )
-    cluster = _view(plan, groups)
+    cluster = await _view(context, plan, groups)
     answer = await ask(context, name, cluster, request)
     if not isinstance(answer.result, Capacities):
         raise RemoteFailure(f"allocator {name} has no capacity: {answer.info}")

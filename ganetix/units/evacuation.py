@@ -18,7 +18,6 @@ from ganetix.plan.capacity.requests import (
     NodeEvacuate,
     NotPlaced,
 )
-from ganetix.plan.capacity.view import cap_cluster
 from ganetix.plan.evacuation import (
     EvacuationPlan,
     MovedInstance,
@@ -29,7 +28,7 @@ from ganetix.plan.evacuation import (
 from ganetix.plan.place import NodeState
 from ganetix.units.base import Context
 from ganetix.units.node_states import ask_each, states_of
-from ganetix.units.placing import allocator_name, ask
+from ganetix.units.placing import allocator_name, ask, described
 
 
 class EvacuationFacts(Value, frozen=True, kw_only=True):
@@ -88,7 +87,8 @@ async def _asked(
         group = snapshot.group(op.group).uuid
         request = ChangeGroup(instances=tuple(names), target_groups=(group,))
     name = allocator_name(op.iallocator, snapshot)
-    cluster = cap_cluster(snapshot, facts.infos, groups_of(op, snapshot))
+    groups = groups_of(op, snapshot)
+    cluster = await described(context, snapshot, facts.infos, groups)
     answer = await ask(context, name, cluster, request)
     if answer.result is None:
         raise NoResources(f"allocator {name} found no places: {answer.info}")

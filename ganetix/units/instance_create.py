@@ -129,7 +129,8 @@ class InstanceCreate:
     ) -> Choice:
         if op.node is not None:
             return Choice(node_uuid=snapshot.node(op.node).uuid, said="")
-        place = NewPlace(snapshot, instance, snapshot.group(op.group), infos)
+        group = snapshot.group(op.group)
+        place = await NewPlace.of(context, snapshot, instance, group, infos)
         return await place.chosen(context, op.iallocator)
 
     async def _claim(
@@ -187,7 +188,9 @@ async def _would_be(
     ranking = Ranking()
     if op.node is None:
         group = facts.snapshot.groups[plan.node.group]
-        place = NewPlace(facts.snapshot, facts.instance, group, facts.infos)
+        place = await NewPlace.of(
+            context, facts.snapshot, facts.instance, group, facts.infos
+        )
         ranking = await place.ranking(context, choice)
     return Outcome(
         result={

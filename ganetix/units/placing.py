@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ganetix.config.snapshot import Snapshot
 from ganetix.errors import RemoteFailure
-from ganetix.objects import Instance, Node, NodeGroup
+from ganetix.flow.breath import paced
+from ganetix.objects import CapacityParams, Instance, Node, NodeGroup
 from ganetix.objects.base import Value
 from ganetix.objects.node_calls import NodeInfo
 from ganetix.plan.capacity.model import CapCluster
@@ -21,10 +22,10 @@ from ganetix.plan.capacity.requests import (
     Nodes,
     Relocate,
 )
-from ganetix.plan.capacity.view import cap_cluster, newcomer_of
+from ganetix.plan.capacity.view import cap_cluster_steps, newcomer_of
 from ganetix.plan.instance_move import memory_to_move
 from ganetix.plan.params import backend_params
-from ganetix.plan.place import Placement, place
+from ganetix.plan.place import Placement, place_steps
 from ganetix.units.base import Context
 from ganetix.units.node_states import states_of
 
@@ -83,29 +84,64 @@ async def ask(
     return await context.progress.while_wanted(asked)
 
 
+async def described(
+    context: Context,
+    snapshot: Snapshot,
+    infos: Infos,
+    groups: Collection[str] | None = None,
+    parameters: Mapping[str, CapacityParams] | None = None,
+) -> CapCluster:
+    """See ``cap_cluster``; the reactor goes on meanwhile."""
+    steps = cap_cluster_steps(snapshot, infos, groups, parameters)
+    return await paced(context.services.clock, steps)
+
+
 class NewPlace:
     """The place of one new instance in a group, by what the group's nodes said.
 
     Allocators are told of that group only, and of the nodes that have room.
-
-    :raises NoResources: no node has room, and why
     """
 
     def __init__(
-        self, snapshot: Snapshot, instance: Instance, group: NodeGroup, infos: Infos
+        self,
+        snapshot: Snapshot,
+        cluster: CapCluster,
+        request: Allocate,
+        roomiest: Placement,
     ) -> None:
         self._snapshot = snapshot
+        self._cluster = cluster
+        self._request = request
+        self._roomiest = roomiest
+
+    @classmethod
+    async def of(
+        cls,
+        context: Context,
+        snapshot: Snapshot,
+        instance: Instance,
+        group: NodeGroup,
+        infos: Infos,
+    ) -> NewPlace:
+        """For an instance that is yet to be made.
+
+        :raises NoResources: no node has room, and why
+        """
         memory = backend_params(instance, snapshot, group).memory_mib
         disk = sum(each.size_mib for each in instance.disks)
         members = snapshot.nodes_of(group.uuid)
         states = states_of(infos, instance.disk_template)
-        self._roomiest = place(snapshot, members, states, memory, disk)
-        refused = self._roomiest.refusals
+        roomiest = await paced(
+            context.services.clock,
+            place_steps(snapshot, members, states, memory, disk),
+        )
+        refused = roomiest.refusals
         good = tuple(node.name for node in members if node.name not in refused)
-        self._cluster = cap_cluster(snapshot, infos, [group.uuid])
-        self._request = Allocate(
+        request = Allocate(
             instance=newcomer_of(instance, snapshot, group, good), group=group.uuid
         )
+        cluster = await described(context, snapshot, infos, [group.uuid])
+        return cls(snapshot, cluster, request, roomiest)
 
     async def chosen(self, context: Context, allocator: str | None) -> Choice:
         """The node that an allocator chooses.
@@ -159,18 +195,16 @@ async def choose_target(
     """
     home = snapshot.nodes[instance.primary_node]
     group = candidates[0].group
-    roomiest = place(
-        snapshot,
-        candidates,
-        states_of(infos, instance.disk_template),
-        memory_to_move(instance, candidates[0], snapshot),
-        0,
+    states = states_of(infos, instance.disk_template)
+    memory = memory_to_move(instance, candidates[0], snapshot)
+    roomiest = await paced(
+        context.services.clock, place_steps(snapshot, candidates, states, memory, 0)
     )
     request: AnyRequest = Relocate(instance=instance.name, relocate_from=(home.name,))
     if group != home.group:
         request = ChangeGroup(instances=(instance.name,), target_groups=(group,))
     name = allocator_name(allocator, snapshot)
-    cluster = cap_cluster(snapshot, infos, {home.group, group})
+    cluster = await described(context, snapshot, infos, {home.group, group})
     answer = await ask(context, name, cluster, request)
     info = answer.info
     match answer.result:

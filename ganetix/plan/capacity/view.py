@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
+from operator import attrgetter
 
 from ganetix.config.snapshot import Snapshot
-from ganetix.objects import CapacityParams, GuestInfo, Instance, Node, NodeGroup
+from ganetix.objects import (
+    BackendParams,
+    CapacityParams,
+    GuestInfo,
+    Instance,
+    Node,
+    NodeGroup,
+)
 from ganetix.objects.node_calls import NodeInfo
+from ganetix.plan.capacity.driven import driven
 from ganetix.plan.capacity.model import (
     TEMPLATES,
     CapCluster,
@@ -21,7 +30,7 @@ from ganetix.plan.capacity.model import (
     TieredRequest,
 )
 from ganetix.plan.capacity.requests import Newcomer
-from ganetix.plan.params import backend_params, capacity_params, node_params
+from ganetix.plan.params import BackendOf, backend_params, capacity_params, node_params
 
 SMALLEST = Spec(memory=1, vcpus=1)
 """External allocators count how many of a policy's smallest fit: never of nothing."""
@@ -75,35 +84,38 @@ def cap_cluster(
 
     :param parameters: by group UUID, in place of what is configured
     """
+    return driven(cap_cluster_steps(snapshot, infos, groups, parameters))
+
+
+def cap_cluster_steps(
+    snapshot: Snapshot,
+    infos: Mapping[str, NodeInfo],
+    groups: Collection[str] | None = None,
+    parameters: Mapping[str, CapacityParams] | None = None,
+) -> Generator[None, None, CapCluster]:
+    """The same node by node."""
     chosen = sorted(
         (g for g in snapshot.groups.values() if groups is None or g.uuid in groups),
         key=lambda group: group.name,
     )
-    nodes = [node for group in chosen for node in snapshot.nodes_of(group.uuid)]
     params = {
         group.uuid: (parameters or {}).get(group.uuid)
         or capacity_params(snapshot.cluster, group)
         for group in chosen
     }
+    backend = BackendOf(snapshot)
+    nodes: list[CapNode] = []
+    instances: list[CapInstance] = []
+    for group in chosen:
+        for node in snapshot.nodes_of(group.uuid):
+            info = infos.get(node.uuid)
+            nodes.append(_node(snapshot, node, info, params[group.uuid], backend))
+            instances += _instances(snapshot, node, info, backend)
+            yield
     return CapCluster(
         groups=tuple(_group(group, params[group.uuid]) for group in chosen),
-        nodes=tuple(
-            _node(snapshot, node, infos.get(node.uuid), params[node.group])
-            for node in nodes
-        ),
-        instances=tuple(
-            sorted(
-                (
-                    _instance(snapshot, instance, node, infos.get(node.uuid))
-                    for node in nodes
-                    for instance in (
-                        *snapshot.instances_on(node.uuid),
-                        *_to_come(snapshot, node.uuid),
-                    )
-                ),
-                key=lambda instance: instance.name,
-            )
-        ),
+        nodes=tuple(nodes),
+        instances=tuple(sorted(instances, key=attrgetter("name"))),
         tags=snapshot.cluster.tags,
         policy=policy_of(capacity_params(snapshot.cluster, None)),
     )
@@ -145,7 +157,11 @@ def _group(group: NodeGroup, params: CapacityParams) -> CapGroup:
 
 
 def _node(
-    snapshot: Snapshot, node: Node, info: NodeInfo | None, params: CapacityParams
+    snapshot: Snapshot,
+    node: Node,
+    info: NodeInfo | None,
+    params: CapacityParams,
+    backend: BackendOf,
 ) -> CapNode:
     own = node_params(node, snapshot)
     is_usable = not (node.offline or node.drained) and node.vm_capable
@@ -158,7 +174,8 @@ def _node(
         group=node.group,
         total_memory=info.memory_total_mib,
         node_memory=own.reserved_memory_mib,
-        free_memory=info.memory_free_mib - _not_yet_taken(snapshot, node, info),
+        free_memory=info.memory_free_mib
+        - _not_yet_taken(snapshot, node, info, backend),
         total_disk=disk.total_mib if disk else 0,
         free_disk=disk.free_mib if disk else 0,
         total_cpus=info.cpus,
@@ -172,7 +189,9 @@ def _node(
     )
 
 
-def _not_yet_taken(snapshot: Snapshot, node: Node, info: NodeInfo) -> int:
+def _not_yet_taken(
+    snapshot: Snapshot, node: Node, info: NodeInfo, backend: BackendOf
+) -> int:
     """MiB that are promised to guests which did not run when the node was asked."""
     running = {guest.uuid for guest in info.guests if guest.is_up}
     wanted = (
@@ -181,7 +200,7 @@ def _not_yet_taken(snapshot: Snapshot, node: Node, info: NodeInfo) -> int:
         *_to_arrive(snapshot, node.uuid),
     )
     return sum(
-        backend_params(instance, snapshot).memory_mib
+        backend(instance).memory_mib
         for instance in wanted
         if instance.uuid not in running
     )
@@ -201,18 +220,33 @@ def _to_come(snapshot: Snapshot, node_uuid: str) -> Iterator[Instance]:
             yield intent.instance
 
 
-def _instance(
-    snapshot: Snapshot, instance: Instance, node: Node, info: NodeInfo | None
-) -> CapInstance:
-    backend = backend_params(instance, snapshot)
+def _instances(
+    snapshot: Snapshot, node: Node, info: NodeInfo | None, backend: BackendOf
+) -> Iterator[CapInstance]:
+    """What has a node as its primary, or is just being made there."""
     guests = {guest.uuid: guest for guest in info.guests} if info else {}
+    for instance in snapshot.instances_on(node.uuid):
+        guest = guests.get(instance.uuid)
+        yield _instance(instance, guest, node, info, backend(instance))
+    for instance in _to_come(snapshot, node.uuid):
+        guest = guests.get(instance.uuid)
+        yield _instance(instance, guest, node, info, backend(instance))
+
+
+def _instance(
+    instance: Instance,
+    guest: GuestInfo | None,
+    node: Node,
+    info: NodeInfo | None,
+    backend: BackendParams,
+) -> CapInstance:
     sizes = tuple(disk.size_mib for disk in instance.disks)
     return CapInstance(
         name=instance.name,
         memory=backend.memory_mib,
         disk=sum(sizes),
         vcpus=backend.vcpus,
-        status=_status(instance, guests.get(instance.uuid), node, info),
+        status=_status(instance, guest, node, info),
         auto_balance=backend.auto_balance,
         primary=node.name,
         template=_template(instance.disk_template),

@@ -1,5 +1,6 @@
 """Tests of the small tools for Deferreds."""
 
+from collections.abc import Generator
 from itertools import islice
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
@@ -7,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.errors import NodeUnreachable, NotFound
-from ganetix.flow.breath import Breath
+from ganetix.flow.breath import Breath, paced
 from ganetix.flow.event import Event
 from ganetix.flow.outbox import SLICE_SECONDS, Outbox
 from ganetix.flow.retry import backoff, retry
@@ -213,3 +214,20 @@ class BreathTests(SynchronousTestCase):
         clock.advance(0)
         self.successResultOf(taken)
         self.assertFalse(breath.is_due)
+
+    def test_paced(self) -> None:
+        """Steps are made until a breath is due, and the rest after it."""
+        clock = Clock()
+        made: list[int] = []
+
+        def steps() -> Generator[None, None, str]:
+            for number in range(3):
+                made.append(number)
+                clock.rightNow += SLICE_SECONDS if number == 1 else 0
+                yield
+            return "done"
+
+        answer = Deferred.fromCoroutine(paced(clock, steps()))
+        self.assertEqual(made, [0, 1])
+        clock.advance(0)
+        self.assertEqual(self.successResultOf(answer), "done")

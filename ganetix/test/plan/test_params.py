@@ -22,6 +22,7 @@ from ganetix.objects import (
 from ganetix.opcodes import parameters
 from ganetix.plan.guest import guest_spec
 from ganetix.plan.params import (
+    BackendOf,
     Layer,
     backend_layers,
     backend_params,
@@ -217,6 +218,27 @@ class InheritanceTests(SynchronousTestCase):
         self.assertEqual(
             capacity_params(self.world.cluster, default), self.world.cluster.capacity
         )
+
+
+class SharedTests(SynchronousTestCase):
+    """Parameters of many instances at once."""
+
+    def test_same(self) -> None:
+        """They are what each has for itself, and equal ones are the same value."""
+        world = make_snapshot(
+            make_node("node1"),
+            instances=(
+                make_instance("web1", "node1", 512),
+                make_instance("web2", "node1", 512),
+                make_instance("web3", "node1", 64),
+                make_instance("lost", "node9", 64),
+            ),
+        )
+        found = BackendOf(world)
+        for instance in world.instances.values():
+            self.assertEqual(found(instance), backend_params(instance, world))
+        one, two = world.instance("web1"), world.instance("web2")
+        self.assertIs(found(one), found(two))
 
 
 class TableTests(SynchronousTestCase):

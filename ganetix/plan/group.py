@@ -21,6 +21,7 @@ from ganetix.plan.candidates import with_promotions
 from ganetix.plan.settings import (
     Change,
     check_hypervisors,
+    check_moves,
     check_nics,
     check_serial,
     check_template,
@@ -199,6 +200,7 @@ def assigned(op: OpGroupAssignNodes, snapshot: Snapshot) -> Assignment:
     moves = {node.uuid: group.uuid for node in moving}
     splits = splits_of(moves, snapshot)
     check_splits(splits, force=op.force)
+    check_moves(moves, snapshot)
     put = tuple(replace(node, group=group.uuid) for node in moving)
     edits = with_promotions(snapshot, Edits(put=put)) if put else Edits()
     return Assignment(group=group, moves=moves, splits=splits, edits=edits)

@@ -16,7 +16,7 @@ from ganetix.plan.candidates import balance, promoted
 from ganetix.plan.group import check_splits, splits_of
 from ganetix.plan.node import placed
 from ganetix.plan.roles import Wish, changed_role, role_of
-from ganetix.plan.settings import check_serial, differences
+from ganetix.plan.settings import check_moves, check_serial, differences
 
 SHOWN = 8
 _VALUES = ("primary_ip", "secondary_ip", "port", "master_capable", "vm_capable")
@@ -69,8 +69,10 @@ def changed_node(op: OpNodeModify, snapshot: Snapshot) -> NodeChange:
     lines: list[str] = []
     if op.group is not None:
         after = replace(after, group=snapshot.group(op.group).uuid)
-        splits = splits_of({before.uuid: after.group}, snapshot)
+        moves = {before.uuid: after.group}
+        splits = splits_of(moves, snapshot)
         check_splits(splits, force=op.force)
+        check_moves(moves, snapshot)
         lines += (
             f"instance {name} is split over two groups now" for name in splits.new
         )

@@ -23,6 +23,7 @@ from ganetix.objects import (
     DiskParams,
     HvParams,
     HvValue,
+    Instance,
     InstanceSize,
     NicParams,
     NodeGroup,
@@ -217,15 +218,18 @@ def check_nics(
             raise _no_bridge(f"group {group.name}: " if group else "")
     for instance in snapshot.instances.values():
         place = by_uuid.get(snapshot.nodes[instance.primary_node].group)
-        if place is None:
+        if place is not None:
+            _check_own_nics(instance, cluster, place)
+
+
+def _check_own_nics(instance: Instance, cluster: Cluster, group: NodeGroup) -> None:
+    for nic in instance.nics:
+        if (nic.mode is None) == (nic.link is None):
+            # Nothing of its own, or all.
             continue
-        for nic in instance.nics:
-            if (nic.mode is None) == (nic.link is None):
-                # Nothing of its own, or all.
-                continue
-            found = nic_params(cluster, place, nic)
-            if found.mode == "bridged" and not found.link:
-                raise _no_bridge(f"instance {instance.name}: ")
+        found = nic_params(cluster, group, nic)
+        if found.mode == "bridged" and not found.link:
+            raise _no_bridge(f"instance {instance.name}: ")
 
 
 def _no_bridge(where: str) -> BadParameter:
@@ -270,14 +274,32 @@ def check_hypervisors(
         if (key := (place.uuid, instance.hypervisor, own)) in seen:
             continue
         seen.add(key)
-        name = instance.hypervisor
-        _check_layers(
-            f"instance {instance.name}",
-            name,
-            cluster.hvparams.get(name, {}),
-            place.hvparams.get(name, {}),
-            instance.hvparams,
-        )
+        _check_own_hypervisor(instance, cluster, place)
+
+
+def check_moves(moves: Mapping[str, str], snapshot: Snapshot) -> None:
+    """Refuse to take instances where their parameters do not fit together.
+
+    :param moves: the group that each node is to come to, by UUIDs
+    """
+    for node_uuid, group_uuid in moves.items():
+        group = snapshot.groups[group_uuid]
+        for instance in snapshot.instances_on(node_uuid):
+            _check_own_nics(instance, snapshot.cluster, group)
+            _check_own_hypervisor(instance, snapshot.cluster, group)
+
+
+def _check_own_hypervisor(
+    instance: Instance, cluster: Cluster, group: NodeGroup
+) -> None:
+    name = instance.hypervisor
+    _check_layers(
+        f"instance {instance.name}",
+        name,
+        cluster.hvparams.get(name, {}),
+        group.hvparams.get(name, {}),
+        instance.hvparams,
+    )
 
 
 def _check_layers(where: str, hypervisor: str, *layers: HvParams) -> None:

@@ -130,6 +130,28 @@ class AssignTests(SynchronousTestCase):
         assert isinstance(node, Node)
         self.assertEqual(node.group, uuid_of("rack1"))
 
+    def test_parameters_that_do_not_fit(self) -> None:
+        """Instances stay where what they inherit goes with what they have."""
+        web1 = world().instance("web1")
+        bridged = tuple(replace(nic, mode="bridged") for nic in web1.nics)
+        op = OpGroupAssignNodes(name="rack1", nodes=("node2",))
+        for own, here, text in (
+            ({"nics": bridged}, {"nicparams": {"link": "br0"}}, "nic link: missing"),
+            (
+                {"hvparams": {"initrd_path": "/i"}},
+                {"hvparams": {"fake": {"kernel_path": "/k"}}},
+                "fake parameter initrd_path",
+            ),
+        ):
+            with self.subTest(text=text):
+                default = replace(world().group("default"), **here)
+                start = apply(world(), Edits(put=(default, replace(web1, **own))))
+                error = self.assertRaises(BadParameter, assigned, op, start)
+                self.assertIn(f"instance web1: {text}", str(error))
+                rack1 = replace(world().group("rack1"), **here)
+                start = apply(start, Edits(put=(rack1,)))
+                self.assertEqual(len(assigned(op, start).moves), 1)
+
     def test_nothing_to_do(self) -> None:
         """Nodes that are all there already change nothing."""
         op = OpGroupAssignNodes(name="rack1", nodes=("node3",))

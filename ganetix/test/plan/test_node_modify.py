@@ -158,6 +158,17 @@ class ModifyTests(SynchronousTestCase):
         )
         self.assertEqual(change.after.group, snapshot.group("rack2").uuid)
 
+    def test_group_that_does_not_fit(self) -> None:
+        """It stays if an instance's parameters do not go with the new group's."""
+        web1 = replace(make_instance("web1", "node2"), hvparams={"initrd_path": "/i"})
+        snapshot = pool(2, ONE, TWO, instances=(web1,), groups=("default", "rack2"))
+        default = replace(
+            snapshot.group("default"), hvparams={"fake": {"kernel_path": "/k"}}
+        )
+        snapshot = apply(snapshot, Edits(put=(default,)))
+        error = self.assertRaises(BadParameter, modify, snapshot, group="rack2")
+        self.assertIn("instance web1: fake parameter initrd_path", str(error))
+
     def test_unknown_names(self) -> None:
         """Unknown nodes and groups are refused."""
         self.assertRaises(NotFound, modify, pool(2), name="node9", drained=True)

@@ -143,7 +143,10 @@ class Tool:
 
 
 def completes(action: argparse.Action, kind: str) -> argparse.Action:
-    """Say what a value names (``node``, ``instance`` …), for shell completion."""
+    """Say what a value names (``node``, ``instance`` …), for shell completion.
+
+    Files and directories are known by their ``metavar``: ``FILE`` and ``DIR``.
+    """
     action.completes = kind  # type: ignore[attr-defined]
     return action
 
@@ -280,14 +283,11 @@ def _not_among(value: object, known: Iterable[object]) -> str:
 
 
 def _add_root(parser: Parser) -> None:
-    completes(
-        parser.add_argument(
-            "--root",
-            metavar="DIR",
-            default=argparse.SUPPRESS,
-            help="the installation's root directory (default: $GANETIX_ROOT, else /)",
-        ),
-        "directory",
+    parser.add_argument(
+        "--root",
+        metavar="DIR",
+        default=argparse.SUPPRESS,
+        help="the installation's root directory (default: $GANETIX_ROOT, else /)",
     )
 
 

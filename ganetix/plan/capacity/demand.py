@@ -40,8 +40,12 @@ class Demand:
         self._before = last
         self._largest = _before(np.maximum.accumulate(memory), last)
         self._largest_disk = _before(np.maximum.accumulate(disk), last)
-        self._sum = _before(np.add.accumulate(memory), last).astype(np.float64)
-        self._sum_disk = _before(np.add.accumulate(disk), last).astype(np.float64)
+        self._least_sum: Floats = np.maximum(
+            _before(np.add.accumulate(memory), last).astype(np.float64), 1.0
+        )
+        self._least_sum_disk: Floats = np.maximum(
+            _before(np.add.accumulate(disk), last).astype(np.float64), 1.0
+        )
 
     def is_met(self, free: Ints, disk: Ints, *, has_room: bool = False) -> bool | None:
         """Whether nodes with so much free have room, however chosen; None: unknown.
@@ -79,25 +83,30 @@ class Demand:
         They would have to fill each node where it fits, in memory or on disk, and there
         are too few of them for that, or they are too small together.
         """
+        limit = 1.0 + 1e-9
         to_block = np.where(fits, free - self._memory, 0)
-        needed = _guests(to_block, self._largest)
-        by_disk = np.full_like(to_block, ENDLESS)
-        if self._some_local:
-            by_disk = np.where(self._local, disk - self._disk, ENDLESS)
-            by_disk[~fits] = 0
-            needed = np.minimum(needed, _guests(by_disk, self._largest_disk))
-        safe: Flags = needed.sum(axis=1) > self._before
+        share: Floats = to_block / self._least_sum
+        if not self._some_local:
+            safe: Flags = np.add.reduce(share, axis=1) > limit
+            if not safe.all():
+                needed = _guests(to_block, self._largest)
+                safe |= np.add.reduce(needed, axis=1) > self._before
+            return bool(safe.all())
+        by_disk = np.where(self._local, disk - self._disk, ENDLESS)
+        by_disk[~fits] = 0
+        share_disk: Floats = by_disk / self._least_sum_disk
+        either = np.minimum(share, share_disk)
+        safe = np.add.reduce(either, axis=1) > 2.0 * limit
         if safe.all():
             return True
-        limit = 1.0 + 1e-9
-        share: Floats = to_block / np.maximum(self._sum, 1.0)
-        if not self._some_local:
-            return bool((safe | (share.sum(axis=1) > limit)).all())
-        share_disk: Floats = by_disk / np.maximum(self._sum_disk, 1.0)
         only_memory = np.where(share_disk > 1.0, share, 0.0).sum(axis=1)
         only_disk = np.where(share > 1.0, share_disk, 0.0).sum(axis=1)
-        either = np.minimum(share, share_disk).sum(axis=1)
-        safe |= (only_memory > limit) | (only_disk > limit) | (either > 2.0 * limit)
+        safe |= (only_memory > limit) | (only_disk > limit)
+        if not safe.all():
+            needed = np.minimum(
+                _guests(to_block, self._largest), _guests(by_disk, self._largest_disk)
+            )
+            safe |= np.add.reduce(needed, axis=1) > self._before
         return bool(safe.all())
 
 
@@ -113,11 +122,11 @@ class _Steps:
     def fit(self, room: Ints) -> bool:
         """Whether the largest ones have room at all, each node taking what it can."""
         left = np.maximum(room - 1, 0)
-        if int(left.sum()) < self._total:
+        if int(np.add.reduce(left)) < self._total:
             return False
         if not len(self._last):
             return True
-        slots: Ints = (left // self._sizes).sum(axis=1)
+        slots: Ints = np.add.reduce(left // self._sizes, axis=1)
         return bool((slots > self._last).all())
 
 

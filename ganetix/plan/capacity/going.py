@@ -9,12 +9,15 @@ from ganetix.plan.capacity.guest import Guest, policy_failure
 from ganetix.plan.capacity.model import MOVABLE
 from ganetix.plan.capacity.state import ClusterState
 
+Ask = tuple[int, int | None]
+"""Memory that a guest uses, and its disk; None if it takes none of a node."""
+
 
 class Going(NamedTuple):
     """A node's primaries by number: pairs, movable ones, others in the order of going.
 
-    ``demand`` is of the movable ones and the others; ``is_allowed`` is false if one of
-    these others could not be made again.
+    ``demand`` is of the movable ones and the others, ``asks`` are these with the
+    largest first; ``is_allowed`` is false if one of the others could not be made again.
     """
 
     pairs: list[int]
@@ -22,6 +25,7 @@ class Going(NamedTuple):
     others: list[int]
     demand: Demand
     is_allowed: bool
+    asks: list[Ask]
 
 
 class Departures:
@@ -66,6 +70,13 @@ class Departures:
             others,
             Demand(leaving),
             all(self._is_allowed(guests[number], group) for number in others),
+            sorted(
+                (
+                    (guest.used_memory, guest.disk if guest.is_local else None)
+                    for guest in leaving
+                ),
+                key=lambda ask: -ask[0],
+            ),
         )
 
     def _is_allowed(self, guest: Guest, group: int) -> bool:

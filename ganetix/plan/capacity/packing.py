@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Iterable
 
 import numpy as np
 
-from ganetix.plan.capacity.guest import Guest
+from ganetix.plan.capacity.going import Ask
 from ganetix.plan.capacity.hardware import Flags, Ints
 from ganetix.plan.capacity.state import DISK, UNALLOCATED, ClusterState
 
@@ -27,6 +28,9 @@ class Packings:
         self._memory: Ints = np.full(shape, ANYTHING, dtype=np.int64)
         self._disk: Ints = np.full(shape, ANYTHING, dtype=np.int64)
         self._tenancies: list[int | None] = [None] * shape[0]
+        self._sorted_at: tuple[int, int] | None = None
+        self._sorted: list[tuple[int, int]] = []
+        self._disks: list[int] = []
 
     def holds(self, node: int) -> bool:
         """Whether the guests of a node surely have room on the others."""
@@ -42,37 +46,43 @@ class Packings:
         has_disk = numbers[DISK].take(members) > self._disk[node, :width]
         return bool(has_disk.all())
 
-    def find(self, node: int, guests: Sequence[Guest]) -> bool:
-        """Look for a way: each guest where most memory is left, the largest first."""
+    def find(self, node: int, asks: Iterable[Ask]) -> bool:
+        """Look for a way: each guest where it leaves the least, the largest first."""
         state = self._state
-        members = state.hardware.members[state.hardware.group_of[node]]
+        group = state.hardware.group_of[node]
+        self._sort(group)
+        left, disk = self._sorted.copy(), self._disks.copy()
         place = state.hardware.place_of[node]
-        free = state.numbers[UNALLOCATED].take(members)
-        disk = state.numbers[DISK].take(members)
-        left, disk_left = free.copy(), disk.copy()
-        left[place] = ANYTHING
-        taking: set[int] = set()
-        taking_disk: set[int] = set()
-        for guest in sorted(guests, key=lambda guest: -guest.used_memory):
-            at = int(left.argmax())
-            if left[at] <= guest.used_memory:
+        left.remove((state.rows[node][UNALLOCATED], place))
+        taken: dict[int, int] = {}
+        taken_disk: dict[int, int] = {}
+        for memory, size in asks:
+            at = bisect_left(left, (memory + 1, 0))
+            while size is not None and at < len(left) and disk[left[at][1]] <= size:
+                at += 1
+            if at == len(left):
                 return False
-            left[at] -= guest.used_memory
-            taking.add(at)
-            if guest.is_local:
-                if disk_left[at] <= guest.disk:
-                    return False
-                disk_left[at] -= guest.disk
-                taking_disk.add(at)
-        for needed, was, now, places in (
-            (self._memory, free, left, taking),
-            (self._disk, disk, disk_left, taking_disk),
-        ):
+            free, place = left.pop(at)
+            insort(left, (free - memory, place))
+            taken[place] = taken.get(place, 0) + memory
+            if size is not None:
+                disk[place] -= size
+                taken_disk[place] = taken_disk.get(place, 0) + size
+        for needed, parts in ((self._memory, taken), (self._disk, taken_disk)):
             needed[node] = ANYTHING
-            part = list(places)
-            needed[node, part] = was[part] - now[part]
+            needed[node, list(parts)] = list(parts.values())
         self._tenancies[node] = state.tenancies[node]
         return True
+
+    def _sort(self, group: int) -> None:
+        """Know what the nodes of a group have, as they are now."""
+        state = self._state
+        if self._sorted_at == (group, state.clock):
+            return
+        rows = [state.rows[node] for node in state.hardware.members[group].tolist()]
+        self._sorted = sorted((row[UNALLOCATED], at) for at, row in enumerate(rows))
+        self._disks = [row[DISK] for row in rows]
+        self._sorted_at = group, state.clock
 
     def unknown(self, nodes: Iterable[int]) -> list[int]:
         """Those of some nodes whose guests may have no room."""

@@ -181,17 +181,11 @@ class Redundancy:
         going = self._departures.of(node)
         if not going.is_allowed:
             return True
-        if not going.pairs and self._has_way(node, going):
+        if not going.pairs and (
+            self._packings.holds(node) or self._packings.find(node, going.asks)
+        ):
             return False
         return going.demand.is_impossible(*self._room(node, going))
-
-    def _has_way(self, node: int, going: Going) -> bool:
-        """Whether some way is found in which a node's guests have room elsewhere."""
-        if self._packings.holds(node):
-            return True
-        guests = self.state.guests
-        leaving = [guests[number] for number in (*going.movable, *going.others)]
-        return self._packings.find(node, leaving)
 
     def _needs_moves(self, node: int) -> bool:
         """Whether sums do not tell what happens to a node's instances."""

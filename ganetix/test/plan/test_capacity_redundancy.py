@@ -47,8 +47,7 @@ class PackingTests(SynchronousTestCase):
         departures = Departures(state)
         nodes = range(len(cluster.nodes))
         for node in nodes:
-            going = departures.of(node)
-            packings.find(node, [state.guests[n] for n in going.movable + going.others])
+            packings.find(node, departures.of(node).asks)
         for pick in picks:
             state.add(NEW, pick % len(cluster.nodes))
         known = set(nodes) - set(packings.unknown(nodes))

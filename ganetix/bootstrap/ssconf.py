@@ -12,6 +12,7 @@ from ganetix.objects.ssconf import ssconf_digest
 from ganetix.paths import Paths
 
 _PREFIX = "ssconf_"
+_EPOCH = "master_epoch"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -74,9 +75,15 @@ def _write(
     for name in removed:
         paths.ssconf(name).unlink(missing_ok=True)
     texts = {paths.ssconf(name): text.encode() for name, text in files.items()}
+    last = {}
+    if (epoch := texts.pop(paths.ssconf(_EPOCH), None)) is not None:
+        # Cut short before this, the new master is obeyed, as of the old epoch; cut
+        # short after it and before the rest, the old one would be, as of the new.
+        write_files(texts)
+        texts, last = {}, {paths.ssconf(_EPOCH): epoch}
     if serial_no != known or not paths.ssconf_serial.exists():
-        texts[paths.ssconf_serial] = f"{serial_no}\n".encode()
-    write_files(texts)
+        last[paths.ssconf_serial] = f"{serial_no}\n".encode()
+    write_files(texts | last)
 
 
 def write_first_ssconf(paths: Paths, files: Mapping[str, str], serial_no: int) -> None:

@@ -6,11 +6,12 @@ import stat
 from typing import ClassVar
 
 from ganetix.bootstrap.ssconf import forget_ssconf, ssconf_names, write_ssconf
-from ganetix.errors import BadParameter, StateFault, WrongState
+from ganetix.errors import BadParameter, StaleEpoch, StateFault, WrongState
 from ganetix.node.obeyed import known_claim
 from ganetix.objects.node_calls import SsconfWrite
 from ganetix.objects.replica import Claim
 from ganetix.objects.ssconf import ssconf_digest
+from ganetix.rpc.admission import Allegiance
 from ganetix.rpc.methods import SSCONF_WRITE
 from ganetix.test.node.support import NodeCase
 
@@ -59,6 +60,26 @@ class SsconfTests(NodeCase):
         ):
             self.write(1, **{name: text})
             self.assertEqual(known_claim(self.paths), Claim())
+
+    def test_epoch_cut_short(self) -> None:
+        """Files of a new epoch that were written in part do not bind to the old master.
+
+        A node that restarts so obeys the new one only.
+        """
+        self.write(1, master_epoch="1\n", master_node_uuid="old\n")
+        self.paths.ssconf("master_epoch").unlink()
+        self.paths.ssconf("master_epoch").mkdir()
+        files = {"master_epoch": "2\n", "master_node_uuid": "new\n"}
+        request = SsconfWrite(files=files, serial_no=5)
+        self.refusal(SSCONF_WRITE, request, StateFault)
+        self.paths.ssconf("master_epoch").rmdir()
+        self.paths.ssconf("master_epoch").write_text("1\n")
+        allegiance = Allegiance(known_claim(self.paths))
+        old = Claim(number=1, master="old")
+        self.assertRaises(StaleEpoch, allegiance.obey, old)
+        allegiance.obey(Claim(number=2, master="new"))
+        self.write(5, **files)
+        self.assertEqual(known_claim(self.paths), Claim(number=2, master="new"))
 
     def test_refuses_older(self) -> None:
         """What comes late is refused, and changes nothing."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
@@ -46,7 +46,7 @@ from ganetix.rpc.requests import RunningRequest
 from ganetix.rpc.server import Call, Handler, final_line
 from ganetix.state.replicate import Replicator
 from ganetix.state.replicate_rows import LOCAL
-from ganetix.state.rows import Row, RowKey
+from ganetix.state.rows import Batch, Row, RowKey
 from ganetix.state.sqlite_replica import Peeked
 from ganetix.state.store import StateStore
 from ganetix.testing.config import make_node, make_snapshot
@@ -59,7 +59,9 @@ LATENCY_SECONDS = 0.005
 
 
 class SimCandidate:
-    """A node that may hold state, and what runs on it."""
+    """A node that may hold state, and what runs on it; its disk may be full."""
+
+    is_full = False
 
     def __init__(self, sim: SimReplicas, node: Node, root: Path) -> None:
         self.sim = sim
@@ -134,7 +136,7 @@ class _MemoryMedium:
 
     def engine(self) -> IReplicaEngine:
         """What opens it."""
-        return MemoryEngine(self._candidate.medium)
+        return _OnDisk(self._candidate)
 
     def peek(self) -> Deferred[Peeked | None]:
         """What it holds."""
@@ -148,6 +150,31 @@ class _MemoryMedium:
         """Remove it."""
         self._candidate.medium.clear()
         return succeed(None)
+
+
+class _OnDisk(MemoryEngine):
+    """An engine whose disk may be full."""
+
+    def __init__(self, candidate: SimCandidate) -> None:
+        super().__init__(candidate.medium)
+        self._candidate = candidate
+
+    def commit(self, batches: Sequence[Batch]) -> Deferred[int]:
+        """Write, if there is room."""
+        return self._full() or super().commit(batches)
+
+    def note(self, rows: Sequence[Row]) -> Deferred[None]:
+        """Write, if there is room."""
+        return self._full() or super().note(rows)
+
+    def stage(self, rows: Sequence[Row], anew: bool) -> Deferred[None]:
+        """Write, if there is room."""
+        return self._full() or super().stage(rows, anew)
+
+    def _full(self) -> Deferred[Any] | None:
+        if self._candidate.is_full:
+            return fail(StateFault("the disk is full"))
+        return None
 
 
 class SimMasterStore:

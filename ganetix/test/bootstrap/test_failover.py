@@ -218,6 +218,26 @@ class CutShortTests(FailoverCase):
             else:
                 self.write("node1", "c")
 
+    def test_no_room_to_promise(self) -> None:
+        """Who cannot keep a promise has given none; with too few nothing is begun."""
+        self.begin()
+        self.sim.candidates["node1"].kill()
+        self.sim.candidates["node3"].is_full = True
+        error = self.take_over("node2")
+        assert isinstance(error, WrongState)
+        self.assertIn("Bring these nodes up", error.message)
+        self.sim.candidates["node3"].is_full = False
+        self.check("node2")
+
+    def test_no_room_here(self) -> None:
+        """A node whose own disk is full disturbs nobody."""
+        self.begin()
+        self.sim.candidates["node2"].is_full = True
+        self.sim.candidates["node1"].kill_master()
+        self.assertIsInstance(self.take_over("node2"), GanetixError)
+        self.sim.start_master("node1")
+        self.write("node1", "c")
+
     def test_ssconf_not_told(self) -> None:
         """A fail-over that told nobody ssconf is completed by the next run."""
         self.begin()

@@ -85,6 +85,38 @@ class StepTests(ReplicationCase):
         self.assertEqual(self.keys("node3"), self.keys("node1"))
         self.assertEqual([log for log in logs if "snapshot" in log["log_format"]], [])
 
+    def test_disk_full(self) -> None:
+        """One whose disk is full is out of step until there is room; others go on."""
+        self.begin(3)
+        self.sim.candidates["node3"].is_full = True
+        done = self.master.write("a")
+        self.sim.advance(4.0)
+        self.successResultOf(done)
+        self.assertEqual(self.in_step(), {"node2": True, "node3": False})
+        (problem,) = (
+            state.problem
+            for state in self.master.replicator.candidates()
+            if state.problem
+        )
+        self.assertIn("the disk is full", problem)
+        self.sim.candidates["node3"].is_full = False
+        self.sim.advance(4.0)
+        self.assertEqual(self.in_step(), {"node2": True, "node3": True})
+        self.assertEqual(self.keys("node3"), ["a"])
+
+    def test_all_disks_full(self) -> None:
+        """Without a majority that can write nothing is acknowledged, until it can."""
+        self.begin(3)
+        for name in ("node2", "node3"):
+            self.sim.candidates[name].is_full = True
+        done = self.master.write("a")
+        self.sim.advance(5.0)
+        self.assertNoResult(done)
+        for name in ("node2", "node3"):
+            self.sim.candidates[name].is_full = False
+        self.sim.advance(5.0)
+        self.successResultOf(done)
+
     def test_log_survives(self) -> None:
         """A master that starts again brings those who lag up to date from its log."""
         self.begin(3)

@@ -25,6 +25,7 @@ _STEPS = st.one_of(
     st.tuples(st.just("heal"), st.none()),
     st.tuples(st.just("kill"), _NAMES),
     st.tuples(st.just("kill master"), _NAMES),
+    st.tuples(st.just("fill disk"), st.tuples(_NAMES, st.booleans())),
     st.tuples(st.just("start"), _NAMES),
     st.tuples(st.just("start master"), _NAMES),
     st.tuples(st.just("fail over"), _NAMES),
@@ -69,6 +70,8 @@ class History:
                 sim.candidates[self.name(number)].kill()
             case "kill master", int(number):
                 sim.candidates[self.name(number)].kill_master()
+            case "fill disk", (int(number), bool(is_full)):
+                sim.candidates[self.name(number)].is_full = is_full
             case "start", int(number):
                 candidate = sim.candidates[self.name(number)]
                 if candidate.replica is None:
@@ -133,6 +136,7 @@ class History:
         sim = self.sim
         sim.heal()
         for candidate in sim.candidates.values():
+            candidate.is_full = False
             if candidate.replica is None:
                 candidate.start()
         sim.advance(4.0)

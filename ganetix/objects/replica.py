@@ -81,7 +81,7 @@ class Members(Value, frozen=True, kw_only=True):
 
 
 class Group(Value, frozen=True, kw_only=True):
-    """Consecutive batches of one epoch, encoded, up to revision ``last``."""
+    """Consecutive batches of one epoch, compressed, up to revision ``last``."""
 
     epoch: int
     last: int

@@ -110,6 +110,8 @@ class Replicator:
         self._proposed: Members | None = None
         self._has_started = False
         self._why_deposed: str | None = None
+        self.obstacle: str | None = None
+        """Why nothing may be written now; None if it may."""
         self._tasks = TaskSet()
         self._is_logged = False
         self._is_reviewing = False
@@ -142,11 +144,7 @@ class Replicator:
         """Those whose word counts, by the last record."""
         return self._ledger.record.members
 
-    @property
-    def obstacle(self) -> str | None:
-        """Why nothing may be written now; None if it may."""
-        if self._why_deposed is not None:
-            return self._why_deposed
+    def _find_obstacle(self) -> str | None:
         members = self._ledger.record.members
         if len(members) <= FEW:
             return None
@@ -187,6 +185,7 @@ class Replicator:
         record = members_in(rows)
         if record is not None:
             self._ledger = Ledger(acknowledged=0, record=record, recorded_at=self.head)
+        self.obstacle = self._find_obstacle()
         useless = self.log.load(await engine.load([RECENT]), self.head)
         if useless:
             await engine.note(useless)
@@ -304,6 +303,7 @@ class Replicator:
         if self._why_deposed is not None:
             return
         self._why_deposed = why or f"epoch {claim.number} has begun elsewhere"
+        self.obstacle = self._why_deposed
         for follower in self._followers.values():
             follower.stop()
         self._writer.give_up(self._why_deposed)
@@ -316,6 +316,7 @@ class Replicator:
         await self.engine.note([promise_row(claim)])
 
     def _review(self) -> None:
+        self.obstacle = self._find_obstacle()
         held = {uuid: follower.held for uuid, follower in self._followers.items()}
         held[self._own] = self.head
         overdue = [f.uuid for f in self._followers.values() if f.is_overdue]

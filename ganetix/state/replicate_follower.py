@@ -38,6 +38,13 @@ HEARTBEAT_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 PART_SECONDS = 10.0
 MOST_BYTES = 1 << 20
+MOST_GROUP_BYTES = 1 << 17
+"""Of groups in one call; they are compressed."""
+
+BUSY_BATCHES = 16
+PACE_SECONDS = 0.01
+"""How far apart calls are that carry so many batches: each call has its price."""
+
 PAGE_ROWS = 250
 _BEYOND = "\U0010ffff"
 
@@ -193,21 +200,25 @@ class Follower:
     async def _send(self) -> None:
         """Send what there is, or a sign of life."""
         host = self._host
-        groups = host.log.after(self.held, host.head, MOST_BYTES)
+        groups = host.log.after(self.held, host.head, MOST_GROUP_BYTES)
         if groups is None:
             await self._snapshot()
             return
         if not groups and self.is_met:
             await self._more()
-            groups = host.log.after(self.held, host.head, MOST_BYTES) or []
+            groups = host.log.after(self.held, host.head, MOST_GROUP_BYTES) or []
         after = Position(epoch=epoch_of(host.history, self.held), revision=self.held)
         request = ReplicaAppend(claim=host.claim, after=after, groups=tuple(groups))
         self._wait()
+        began = self._clock.seconds()
         taken = await self._timed(self._links.append(self.uuid, request))
         if not taken.matched:
             raise StateFault(f"it turned out to be at {taken.position}")
         self.held = taken.position.revision
         self._heard()
+        early = began + PACE_SECONDS - self._clock.seconds()
+        if early > 0 and self.held - after.revision >= BUSY_BATCHES:
+            await deferLater(self._clock, early)
 
     async def _more(self) -> None:
         """Wait until there is something to send, or it is time for a sign of life."""
@@ -245,7 +256,7 @@ class Follower:
                     await self._part(number, portion)
                     number += 1
             while at < host.head:
-                groups = host.log.after(at, host.head, MOST_BYTES)
+                groups = host.log.after(at, host.head, MOST_GROUP_BYTES)
                 if groups is None:
                     raise StateFault("more was written than the log can hold")
                 for portion in _portions(_rows_of(groups)):

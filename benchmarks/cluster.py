@@ -41,6 +41,13 @@ MEANINGS = {
     "master_start_s": ("start of the master, until it takes connections", 3.0),
     "master_rss_mib": ("resident memory of the master afterwards, MiB", None),
 }
+COMMANDS = {
+    "command_list_s": ("gnt-node list as a whole process, of 4 nodes", 0.30),
+    "command_help_s": ("gnt-… --help, the slowest of all programs", 0.12),
+}
+FEW = 3
+TRIES = 7
+PROGRAMS = ("gnt_cluster", "gnt_node", "gnt_group", "gnt_instance", "gnt_job", "gnt_os")
 
 
 class Rehearsal:
@@ -213,10 +220,11 @@ class Meter:
     def take(self, key: str, work: Callable[[], float]) -> None:
         """One figure."""
         daemons = self._rehearsal.daemons
-        before = {n: cpu_seconds(d.pid) for n, d in daemons.items()}
+        before = {d.pid: cpu_seconds(d.pid) for d in daemons.values()}
         self.figures[key] = work()
+        # One that was started meanwhile is another process, and begins at nothing.
         costs = ", ".join(
-            f"{name} {cpu_seconds(daemon.pid) - before.get(name, 0.0):.1f} s"
+            f"{name} {cpu_seconds(daemon.pid) - before.get(daemon.pid, 0.0):.1f} s"
             for name, daemon in daemons.items()
         )
         say(f"  {key} {self.figures[key]:.2f} (processor: {costs})")
@@ -272,6 +280,27 @@ def measure(nodes: int) -> dict[str, float]:
     return meter.figures
 
 
+def measure_commands() -> dict[str, float]:
+    """Commands as whole processes, on a small cluster; medians, of help the worst."""
+    say(f"commands on {FEW} nodes")
+    rehearsal = Rehearsal(FEW)
+
+    def median(program: str, *argv: str) -> float:
+        rehearsal.gnt(program, *argv)
+        return statistics.median(rehearsal.gnt(program, *argv) for _ in range(TRIES))
+
+    try:
+        rehearsal.make()
+        rehearsal.join()
+        rehearsal.quiet()
+        return {
+            "command_list_s": median("gnt_node", "list"),
+            "command_help_s": max(median(program, "--help") for program in PROGRAMS),
+        }
+    finally:
+        rehearsal.remove()
+
+
 def say(text: str) -> None:
     """Tell what is going on."""
     print(f"cluster: {text}", file=sys.stderr)
@@ -296,17 +325,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         type=int,
         action="append",
         metavar="N",
-        help=f"this size only (may be repeated; default: {SIZES}, and replication)",
+        help=f"this size only (may be repeated; default: {SIZES}, commands, and"
+        " replication)",
     )
     options = parser.parse_args(argv)
     os.chdir(CHECKOUT)
     figures = {str(size): measure(size) for size in options.nodes or SIZES}
-    replicated = {} if options.nodes else measure_replicated(say)
+    if options.nodes:
+        commands, replicated = {}, {}
+    else:
+        commands, replicated = measure_commands(), measure_replicated(say)
     if options.json:
         sizes = {size: rounded(each) for size, each in figures.items()}
-        print(json.dumps({**sizes, **rounded(replicated)}))
+        print(json.dumps({**sizes, **rounded(commands), **rounded(replicated)}))
         return
     print(table(figures))
+    for key, value in commands.items():
+        meaning, target = COMMANDS[key]
+        print(f"{value:9.3f}  {target:6.2f} s wanted  {key}: {meaning}")
     for key, value in replicated.items():
         print(f"{value:9.2f}  {key}: {REPLICATED[key]}")
 

@@ -71,6 +71,8 @@ def question(snapshot: Snapshot, node: Node, ring: Iterable[Node]) -> VerifyRequ
     instances = snapshot.instances_on(node.uuid)
     used = {instance.hypervisor for instance in instances}
     own = {node.primary_ip, node.secondary_ip}
+    if node.uuid == cluster.master_node and cluster.master_ip:
+        own.add(cluster.master_ip)
     return VerifyRequest(
         hypervisors=cluster.enabled_hypervisors,
         disk_templates=cluster.enabled_disk_templates,

@@ -115,7 +115,9 @@ def node_findings(
         yield node_finding(node, "ENODETIME", message)
     yield from _certificate_findings(node, expected, found)
     for missing in found.missing_addresses:
-        message = f"no interface has its address {missing}"
+        is_own = missing in (node.primary_ip, node.secondary_ip)
+        whose = "its address" if is_own else "the master's address"
+        message = f"no interface has {whose} {missing}"
         yield node_finding(node, "ENODEADDRESS", message)
     names = ssconf.keys() | found.ssconf.keys()
     if wrong := sorted(n for n in names if ssconf.get(n) != found.ssconf.get(n)):

@@ -461,6 +461,19 @@ class ReachTests(VerifyCase):
             [each.address for each in asked.neighbours], ["127.0.0.12", "192.0.2.12"]
         )
 
+    def test_master_address(self) -> None:
+        """The master is asked for the address of its role, nobody else is."""
+        other = make_node("node2", last=12)
+        made = make_snapshot(NODE, other)
+        cluster = replace(made.cluster, master_ip="127.0.0.99", master_netdev="eth7")
+        snapshot = apply(made, Edits(put=(cluster,)))
+        self.assertIn("127.0.0.99", question(snapshot, NODE, ()).addresses)
+        self.assertNotIn("127.0.0.99", question(snapshot, other, ()).addresses)
+        without = replace(HEALTHY, missing_addresses=("127.0.0.99",))
+        (finding,) = self.found(report(found=without))
+        self.assertEqual(finding.code, "ENODEADDRESS")
+        self.assertIn("has the master's address 127.0.0.99", finding.message)
+
     def test_silent(self) -> None:
         """An address that does not answer is its node's error, with who tried."""
         nodes = [make_node(f"node{n}", last=10 + n) for n in (1, 2, 3)]

@@ -235,7 +235,9 @@ def _add_console(made: Program) -> None:
         "Ctrl-] leaves it. --log shows what the guest has written so far.",
         examples=["console web1", "console --log -n 20 web1", "console --log -F web1"],
     )
-    completes(console.add_argument("name", metavar="INSTANCE"), "instance")
+    completes(
+        console.add_argument("name", metavar="INSTANCE", help="which one"), "instance"
+    )
     console.add_argument(
         "--log", action="store_true", help="print the end of its log and return"
     )

@@ -49,7 +49,7 @@ def add_tag_commands(made: Program, kind: TaggedKind) -> None:
         examples=[f"add-tags {name}env:prod backup"],
     )
     _add_name(add, kind)
-    completes(add.add_argument("tags", metavar="TAG", nargs="+"), f"tags:{kind}")
+    _add_tags(add, f"tags:{kind}", "what to add; one that is there already stays")
     add_job_options(add)
     remove = made.command(
         "remove-tags",
@@ -58,7 +58,7 @@ def add_tag_commands(made: Program, kind: TaggedKind) -> None:
         examples=[f"remove-tags {name}backup"],
     )
     _add_name(remove, kind)
-    completes(remove.add_argument("tags", metavar="TAG", nargs="+"), f"own-tags:{kind}")
+    _add_tags(remove, f"own-tags:{kind}", "what to remove")
     add_job_options(remove)
     where = "all objects" if kind == "cluster" else f"all {kind}s"
     search = made.look(
@@ -77,7 +77,15 @@ def add_tag_commands(made: Program, kind: TaggedKind) -> None:
 
 def _add_name(parser: Parser, kind: TaggedKind) -> None:
     if kind != "cluster":
-        completes(parser.add_argument("name", metavar=kind.upper()), kind)
+        completes(
+            parser.add_argument("name", metavar=kind.upper(), help="which one"), kind
+        )
+
+
+def _add_tags(parser: Parser, completed: str, meaning: str) -> None:
+    completes(
+        parser.add_argument("tags", metavar="TAG", nargs="+", help=meaning), completed
+    )
 
 
 async def list_tags(kind: TaggedKind, session: Asking, options: Options) -> None:

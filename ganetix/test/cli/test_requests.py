@@ -170,7 +170,7 @@ class UsageTests(SynchronousTestCase):
         self.assertEqual((before.root, after.root), ("/a", "/a"))
 
     def test_every_help(self) -> None:
-        """Every command explains itself, and its examples are right usage."""
+        """Every command explains itself and each option; its examples are right."""
         for program in PROGRAMS:
             commands = parser_of(program)._subparsers
             found = {"": parser_of(program)}
@@ -178,6 +178,8 @@ class UsageTests(SynchronousTestCase):
                 found = commands._group_actions[0].choices  # type: ignore[assignment]
             for name, parser in found.items():
                 with self.subTest(program=program, command=name):
+                    for action in parser._actions:
+                        self.assertTrue(action.help, action.dest)
                     text = parser.format_help()
                     self.assertIn("examples:", text)
                     examples = text[text.index("examples:") :].splitlines()[1:]

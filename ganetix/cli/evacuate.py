@@ -180,7 +180,6 @@ async def fail_over_nodes(session: Session, options: Options) -> int:
             name=move.instance,
             node=move.target,
             group=options.node_group,
-            iallocator=options.iallocator if move.target is None else None,
             timeout=options.timeout,
             ignore_consistency=options.ignore_consistency,
         )
@@ -203,7 +202,7 @@ async def evacuate_groups(session: Session, options: Options) -> int:
         request = QueryRequest(kind="instance", fields=("name",), group=group)
         names += (str(row.cells[0]) for row in (await session.query(request)).rows)
     plan = await planned(session, options, names, options.to)
-    ops = _migrations(options, plan, options.to, allow_failover=True)
+    ops = _migrations(plan, options.to, allow_failover=True)
     return await carry_out(session, options, plan, ops)
 
 
@@ -250,12 +249,12 @@ async def _migrate(
     session: Session, options: Options, homes: dict[str, str], *, allow_failover: bool
 ) -> int:
     plan = await _plan(session, options, homes)
-    ops = _migrations(options, plan, options.node_group, allow_failover=allow_failover)
+    ops = _migrations(plan, options.node_group, allow_failover=allow_failover)
     return await carry_out(session, options, plan, ops)
 
 
 def _migrations(
-    options: Options, plan: Planned, group: str | None, *, allow_failover: bool
+    plan: Planned, group: str | None, *, allow_failover: bool
 ) -> list[OpInstanceMigrate]:
     from ganetix.opcodes import OpInstanceMigrate
 
@@ -264,7 +263,6 @@ def _migrations(
             name=move.instance,
             node=move.target,
             group=group,
-            iallocator=options.iallocator if move.target is None else None,
             allow_failover=allow_failover,
         )
         for move in plan.moves

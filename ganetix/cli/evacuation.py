@@ -20,20 +20,18 @@ if TYPE_CHECKING:
 class PlannedMove(Struct, frozen=True):
     """An instance, and the nodes that it leaves and goes to.
 
-    Without a target the move itself takes the roomiest node; ``warning`` says why.
+    With a ``warning`` it goes there against the allocator's rules.
     """
 
     instance: str
     source: str
-    target: str | None
+    target: str
     warning: str = ""
 
     @property
     def where(self) -> str:
-        """Where it goes, in words."""
-        if self.target is not None:
-            return self.target
-        return f"the node with most memory ({self.warning})"
+        """Where it goes, and what speaks against that."""
+        return f"{self.target} ({self.warning})" if self.warning else self.target
 
 
 class Stay(Struct, frozen=True):

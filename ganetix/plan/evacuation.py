@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+from msgspec.structs import replace
 
 from ganetix.config.snapshot import Snapshot
 from ganetix.errors import NoResources, WrongState
+from ganetix.objects import Instance, Node
 from ganetix.objects.base import Value
 from ganetix.opcodes.capacity import OpEvacuationPlan
 from ganetix.plan.capacity.requests import NotPlaced
@@ -16,13 +19,13 @@ from ganetix.plan.place import NodeState, place
 class MovedInstance(Value, frozen=True, kw_only=True):
     """An instance, and the names of the nodes that it leaves and goes to.
 
-    Without a target the allocator found none, for the reason in ``warning``, though
-    there is room: the move itself takes the roomiest node then.
+    With a ``warning`` the allocator found no place, for the reason that it has: the
+    target is the node with most free memory.
     """
 
     instance: str
     source: str
-    target: str | None
+    target: str
     warning: str = ""
 
 
@@ -60,31 +63,58 @@ def those_that_stay(op: OpEvacuationPlan, snapshot: Snapshot) -> tuple[NotPlaced
     return tuple(found)
 
 
-def without_place(
-    op: OpEvacuationPlan,
-    failed: NotPlaced,
-    snapshot: Snapshot,
-    states: Mapping[str, NodeState],
-) -> MovedInstance | NotPlaced:
-    """What becomes of an instance for which an allocator found no place.
+class Rest:
+    """Instances for which an allocator found no place, one after the other.
 
-    It stays if no node has room, each with its reason.
+    :param moves: what goes where by the allocator; its memory is taken
+    :param states: the room of all nodes concerned
     """
-    instance = snapshot.instance(failed.instance)
-    home = snapshot.nodes[instance.primary_node]
-    group = home.group if op.group is None else snapshot.group(op.group).uuid
-    others = [node for node in snapshot.nodes_of(group) if node.uuid != home.uuid]
-    if not others:
-        reason = f"group {snapshot.groups[group].name} has no other node"
-        return NotPlaced(instance=failed.instance, reason=reason)
-    memory = memory_to_move(instance, others[0], snapshot)
-    try:
-        place(snapshot, others, states, memory, 0)
-    except NoResources as error:
-        return NotPlaced(instance=failed.instance, reason=error.message)
-    return MovedInstance(
-        instance=failed.instance,
-        source=home.name,
-        target=None,
-        warning=failed.reason,
-    )
+
+    def __init__(
+        self,
+        op: OpEvacuationPlan,
+        snapshot: Snapshot,
+        moves: Iterable[MovedInstance],
+        states: Mapping[str, NodeState],
+    ) -> None:
+        self._op = op
+        self._snapshot = snapshot
+        self._states = dict(states)
+        self._left = {snapshot.instance(name).primary_node for name in op.instances}
+        for move in moves:
+            target = snapshot.node(move.target)
+            self._take(target, snapshot.instance(move.instance))
+
+    def place(self, failed: NotPlaced) -> MovedInstance | NotPlaced:
+        """To the node with most free memory; it stays if none has room."""
+        op, snapshot = self._op, self._snapshot
+        instance = snapshot.instance(failed.instance)
+        home = snapshot.nodes[instance.primary_node]
+        group = home.group if op.group is None else snapshot.group(op.group).uuid
+        nodes = [n for n in snapshot.nodes_of(group) if n.uuid not in self._left]
+        if not nodes:
+            reason = f"group {snapshot.groups[group].name} has no other node"
+            return NotPlaced(instance=failed.instance, reason=reason)
+        memory = memory_to_move(instance, nodes[0], snapshot)
+        try:
+            found = place(snapshot, nodes, self._states, memory, 0)
+        except NoResources as error:
+            return NotPlaced(instance=failed.instance, reason=error.message)
+        target = snapshot.nodes[found.node_uuid]
+        self._take(target, instance)
+        return MovedInstance(
+            instance=failed.instance,
+            source=home.name,
+            target=target.name,
+            warning=failed.reason,
+        )
+
+    def _take(self, node: Node, instance: Instance) -> None:
+        state = self._states.get(node.uuid)
+        if state is not None:
+            memory = memory_to_move(instance, node, self._snapshot)
+            self._states[node.uuid] = replace(
+                state,
+                memory_total_mib=state.memory_total_mib - memory,
+                memory_free_mib=state.memory_free_mib - memory,
+            )

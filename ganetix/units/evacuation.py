@@ -21,11 +21,10 @@ from ganetix.plan.capacity.requests import (
 from ganetix.plan.evacuation import (
     EvacuationPlan,
     MovedInstance,
+    Rest,
     groups_of,
     those_that_stay,
-    without_place,
 )
-from ganetix.plan.place import NodeState
 from ganetix.units.base import Context
 from ganetix.units.node_states import ask_each, states_of
 from ganetix.units.placing import allocator_name, ask, described
@@ -102,19 +101,12 @@ async def _asked(
         )
         for moved in answer.result.moved
     )
-    others = [
-        without_place(op, each, snapshot, _states(each, facts))
-        for each in answer.result.failed
-    ]
+    rest = Rest(op, snapshot, moves, states_of(facts.infos, "diskless"))
+    others = [rest.place(each) for each in answer.result.failed]
     return (
         (*moves, *(each for each in others if isinstance(each, MovedInstance))),
         tuple(each for each in others if isinstance(each, NotPlaced)),
     )
-
-
-def _states(failed: NotPlaced, facts: EvacuationFacts) -> dict[str, NodeState]:
-    template = facts.snapshot.instance(failed.instance).disk_template
-    return states_of(facts.infos, template)
 
 
 def _home(instance: str, snapshot: Snapshot) -> str:

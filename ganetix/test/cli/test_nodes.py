@@ -271,26 +271,14 @@ class EvacuateTests(NodeCommandTestCase):
             ["web1"] * 3,
         )
 
-    async def test_without_a_target(self) -> None:
-        """One that is to find its node itself does so by the same allocator."""
-        self.plan["moves"] = [
-            {
-                "instance": "web1",
-                "source": "node2",
-                "target": None,
-                "warning": "FailN1: 1",
-            }
-        ]
-        for command in ("evacuate", "failover"):
-            line = f"gnt-node {command} -I hail node2"
-            self.assertEqual(await self.run_line(f"{line} --dry-run"), 0)
-            self.assertEqual(
-                self.out, "web1: node2 -> the node with most memory (FailN1: 1)\n"
-            )
-            self.assertEqual(await self.run_line(f"{line} -f"), 0)
-            op = self.submitted()[-1]
-            assert isinstance(op, OpInstanceMigrate | OpInstanceFailover)
-            self.assertEqual((op.node, op.iallocator), (None, "hail"))
+    async def test_against_the_rules(self) -> None:
+        """One that goes where the allocator would not have it is told of."""
+        self.plan["moves"][1:] = []
+        self.plan["moves"][0]["warning"] = "FailN1: 1"
+        self.assertEqual(await self.run_line("gnt-node evacuate --dry-run node2"), 0)
+        self.assertEqual(self.out, "web1: node2 -> node5 (FailN1: 1)\n")
+        await self.run_line("gnt-node evacuate node2")
+        self.assertIn("Move 1 instance: web1 to node5 (FailN1: 1)?", self.err)
 
     async def test_dry_run(self) -> None:
         """A dry run tells who goes where; a script may read it."""

@@ -98,12 +98,28 @@ class EvacuationTests(SynchronousTestCase):
         )
 
     def test_against_the_rules(self) -> None:
-        """If an allocator refuses nodes that have room, moves choose for themselves."""
+        """If an allocator refuses nodes that have room, the roomiest is taken."""
         self.split()
         plan = self.planned(replace(self.op, group="rack2"))
         self.assertEqual(plan.stays, ())
-        self.assertEqual([move.target for move in plan.moves], [None] * 4)
+        self.assertEqual([move.target for move in plan.moves], ["node3"] * 4)
         self.assertIn("FailN1: 1", plan.moves[0].warning)
+
+    def test_no_more_than_fits(self) -> None:
+        """Against the rules, too, a node gets only what it has memory for."""
+        self.split()
+        self.sim.nodes["node3"].memory_free_mib = 1100
+        plan = self.planned(replace(self.op, group="rack2"))
+        self.assertEqual([move.instance for move in plan.moves], ["web1", "web2"])
+        self.assertIn("node3 has 76 MiB of memory free", plan.stays[0].reason)
+
+    def test_all_nodes(self) -> None:
+        """No instance goes to a node that others are to leave."""
+        self.sim.run(replace(CREATE, name="web5", node="node2"))
+        self.sim.run(replace(CREATE, name="web6", node="node3"))
+        plan = self.planned(replace(self.op, instances=("web1", "web5", "web6")))
+        self.assertEqual(plan.moves, ())
+        self.assertEqual(plan.stays[0].reason, "group default has no other node")
 
     def test_those_that_stay(self) -> None:
         """No allocator is asked of disks that are on one node only."""

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ganetix.tap.master import MasterDaemon, Options
+from ganetix.tap.master import MasterDaemon
+from ganetix.tap.master_options import Options
 
 PROBE_SECONDS = 0.002
 

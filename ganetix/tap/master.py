@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from twisted.application.service import IService
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
@@ -13,19 +13,16 @@ from twisted.internet.endpoints import UNIXServerEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
-from twisted.python import usage
 from twisted.python.failure import Failure
 
 import ganetix
-from ganetix.allocators.external import AllocatorLimits, ExternalAllocators
+from ganetix.allocators.external import ExternalAllocators
 from ganetix.allocators.pool import WorkerPool
 from ganetix.allocators.service import Allocators
 from ganetix.api.door import Door
 from ganetix.api.server import ApiFactory
-from ganetix.bootstrap import enrol
 from ganetix.bootstrap.authorities import CertificateAuthorities
 from ganetix.cache.capacity import CapacityBook
-from ganetix.cli.quantities import parse_mib, parse_seconds
 from ganetix.config.distribute import SsconfDistributor
 from ganetix.config.master_address import AddressKeeper
 from ganetix.config.replicate import (
@@ -50,14 +47,13 @@ from ganetix.netutils.resolve import resolve_all
 from ganetix.node.files import LocalFiles
 from ganetix.node.replica import read_secrets, secrets_digest
 from ganetix.objects import Node, new_uuid
-from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 from ganetix.objects.replica import Claim
 from ganetix.opcodes import AnyOpcode, OpNodeEnrol
 from ganetix.plan.crypto import accepted_certificates
 from ganetix.process import ProcessRunner
 from ganetix.query.service import QueryService
 from ganetix.rpc.client import NodeRpc, creators_of
-from ganetix.rpc.identity import fingerprint, peer_identity
+from ganetix.rpc.identity import peer_identity
 from ganetix.rpc.tls import LiveCredentials
 from ganetix.scheduler.scheduler import Scheduler
 from ganetix.state.replicate import Replicator
@@ -74,7 +70,8 @@ from ganetix.tap.common import (
     within,
 )
 from ganetix.tap.destroyed import was_destroyed, wipe
-from ganetix.tap.options import DaemonOptions
+from ganetix.tap.enrolment import Enrolments
+from ganetix.tap.master_options import Options
 from ganetix.units.base import Services
 from ganetix.units.recovery import Recovery
 from ganetix.units.worker import LogicalUnits
@@ -88,64 +85,7 @@ GREETING_SECONDS = 3.0
 FAREWELL_SECONDS = 0.5
 STAND_DOWN_AFTER_SECONDS = 0.1
 
-A = TypeVar("A", int, float)
 WrapEngine = Callable[[IStateEngine], IStateEngine]
-
-
-class Options(DaemonOptions):
-    """Options of the master daemon."""
-
-    longdesc = (
-        "Keeps the cluster's configuration and runs its jobs; commands reach it through"
-        " a UNIX socket below --root. It runs on the master node, beside the node"
-        " daemon. Guests do not depend on it."
-    )
-
-    optParameters = [
-        [
-            "archive-age",
-            None,
-            "6h",
-            "Archive jobs that ended this long ago, as in 90, 30m, 6h or 2d; or never",
-        ],
-        [
-            "allocator-time",
-            None,
-            "2m",
-            "End external allocators that run longer, as in 90 or 2m",
-        ],
-        [
-            "allocator-memory",
-            None,
-            "4G",
-            "Let external allocators have no more memory, as in 512M or 4G",
-        ],
-    ]
-
-    archive_age_seconds: float | None
-    allocator_limits: AllocatorLimits
-
-    def postOptions(self) -> None:
-        """Check what was given."""
-        age = self["archive-age"]
-        try:
-            self.archive_age_seconds = None if age == "never" else parse_seconds(age)
-        except ValueError as error:
-            raise usage.UsageError(f"--archive-age: {error}, or never") from None
-        self.allocator_limits = AllocatorLimits(
-            seconds=self._amount("allocator-time", parse_seconds),
-            memory_mib=self._amount("allocator-memory", parse_mib),
-        )
-        super().postOptions()
-
-    def _amount(self, option: str, parse: Callable[[str], A]) -> A:
-        try:
-            amount = parse(self[option])
-        except ValueError as error:
-            raise usage.UsageError(f"--{option}: {error}") from None
-        if not amount:
-            raise usage.UsageError(f"--{option}: {self[option]!r} is nothing at all")
-        return amount
 
 
 class MasterDaemon(LoggedService):
@@ -253,6 +193,13 @@ class MasterDaemon(LoggedService):
             reactor, self._queue.archive_older, options.archive_age_seconds
         )
         self._recovery = Recovery(services, self._submit_own)
+        enrolments = Enrolments(
+            reactor,
+            self._config,
+            self._authorities,
+            self._credentials,
+            self._submit_enrolment,
+        )
         self._door = Door(
             clock=reactor,
             config=self._config,
@@ -267,8 +214,8 @@ class MasterDaemon(LoggedService):
             ),
             rpc=rpc,
             replicator=self._replicator,
-            issue_token=self._issue_token,
-            enrol=self._enrol,
+            issue_token=enrolments.issue_token,
+            enrol=enrolments.enrol,
             stand_down=self._stand_down,
             ca_expires=lambda: self._authorities.expires(
                 self._config.snapshot().cluster.ca_renewal
@@ -431,41 +378,16 @@ class MasterDaemon(LoggedService):
             return False
         return (known.primary_ip, known.port) == (node.primary_ip, node.port)
 
-    def _submit(self, op: AnyOpcode) -> Deferred[int]:
-        submitted = self._queue.submit([SubmitRequest(ops=(op,))])
-        return submitted.addCallback(lambda job_ids: job_ids[0])
+    def _submit_enrolment(self, op: OpNodeEnrol) -> Deferred[int]:
+        def submitted(job_ids: Sequence[int]) -> int:
+            self._recovery.began(op.node_uuid, job_ids[0])
+            return job_ids[0]
+
+        return self._queue.submit([SubmitRequest(ops=(op,))]).addCallback(submitted)
 
     def _submit_own(self, op: AnyOpcode) -> Deferred[int]:
         submitted = self._queue.submit([SubmitRequest(ops=(op,))], internal=True)
         return submitted.addCallback(lambda job_ids: job_ids[0])
-
-    def _issue_token(self, name: str, lifetime_seconds: float) -> Deferred[IssuedToken]:
-        shown = self._credentials.current.issuer
-        renewal = self._config.snapshot().cluster.ca_renewal
-        return enrol.issue_token(
-            self._config,
-            self._authorities.signing(renewal),
-            name,
-            self._reactor.seconds(),
-            lifetime_seconds,
-            ca_fingerprint=fingerprint(shown) if shown else None,
-        )
-
-    def _enrol(self, request: EnrolRequest) -> Deferred[Enrolment]:
-        async def submit(op: OpNodeEnrol) -> int:
-            job_id = await self._submit(op)
-            self._recovery.began(request.node_uuid, job_id)
-            return job_id
-
-        renewal = self._config.snapshot().cluster.ca_renewal
-        return enrol.enrol(
-            self._config,
-            self._authorities.signing(renewal),
-            request,
-            lambda op: Deferred.fromCoroutine(submit(op)),
-            self._reactor.seconds(),
-            trusted=self._authorities.bundle(renewal),
-        )
 
 
 def makeService(options: Options) -> IService:

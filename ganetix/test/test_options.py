@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.netutils.address import any_address
 from ganetix.paths import Paths
-from ganetix.tap.master import Options
+from ganetix.tap.master_options import Options
 from ganetix.tap.node import Options as NodeOptions
 
 

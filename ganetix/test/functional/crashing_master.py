@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 from ganetix.interfaces import IStateEngine
-from ganetix.tap.master import MasterDaemon, Options
+from ganetix.tap.master import MasterDaemon
+from ganetix.tap.master_options import Options
 from ganetix.testing.state import CrashingEngine, kill_this_process
 
 

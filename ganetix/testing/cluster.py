@@ -41,6 +41,7 @@ T = TypeVar("T")
 
 DEADLINE_SECONDS = 180.0
 POLL_SECONDS = 0.05
+SLOWEST_POLL_SECONDS = 0.4
 FINAL = {"success", "error", "canceled"}
 
 
@@ -313,8 +314,12 @@ class RealCluster:
         return is_done and not any(each.level == "error" for each in findings)
 
     async def until(self, condition: Callable[[], Awaitable[bool]], what: str) -> None:
-        """Wait until something is so; ``AssertionError`` after the deadline."""
+        """Wait until something is so; ``AssertionError`` after the deadline.
+
+        The longer it takes the more rarely it asks: to ask may take a process.
+        """
         end = self._clock.seconds() + DEADLINE_SECONDS
+        pause = POLL_SECONDS
         while not await condition():
             if self._clock.seconds() > end:
                 logs = {
@@ -322,7 +327,8 @@ class RealCluster:
                     for name, daemon in self.daemons.items()
                 }
                 raise AssertionError(f"not in time: {what}; {logs}")
-            await deferLater(self._clock, POLL_SECONDS)
+            await deferLater(self._clock, pause)
+            pause = min(pause * 1.5, SLOWEST_POLL_SECONDS)
 
     async def end(self, name: str, signal_number: int = signal.SIGTERM) -> Running:
         """End a daemon, and wait for that."""

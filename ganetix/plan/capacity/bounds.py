@@ -31,9 +31,9 @@ class Bounds:
         self._primaries, self._secondaries = primaries, secondaries
         ours = scores.variances[shared].take(primaries, axis=1)
         theirs = scores.steps[shared].take(secondaries, axis=1)
-        primary = WEIGHTS @ scores.deviations[:SPACE].take(primaries, axis=1)
+        primary = WEIGHTS @ scores.of_primary.take(primaries, axis=1)
         secondary = 0.25 * changes.change[RESERVED].take(secondaries)
-        secondary += scores.deviations[RESERVED].take(secondaries)
+        secondary += scores.of_reserve.take(secondaries)
         slopes, constant = self._chords(ours, theirs)
         primary += slopes @ ours
         secondary += slopes @ theirs
@@ -61,12 +61,12 @@ class Bounds:
         slopes = []
         constant = 0.0
         for least, most, low, high, down, up in zip(
-            change.min(axis=1).tolist(),
-            change.max(axis=1).tolist(),
-            ours.min(axis=1).tolist(),
-            ours.max(axis=1).tolist(),
-            theirs.min(axis=1).tolist(),
-            theirs.max(axis=1).tolist(),
+            np.minimum.reduce(change, axis=1).tolist(),
+            np.maximum.reduce(change, axis=1).tolist(),
+            np.minimum.reduce(ours, axis=1).tolist(),
+            np.maximum.reduce(ours, axis=1).tolist(),
+            np.minimum.reduce(theirs, axis=1).tolist(),
+            np.maximum.reduce(theirs, axis=1).tolist(),
             strict=True,
         ):
             products = (least * least, least * most, most * most)

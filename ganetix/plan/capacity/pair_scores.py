@@ -34,6 +34,8 @@ class PairScores:
 
     ``steps`` are how much the variances change by each place, ``variances`` what they
     come to: of the primary first, but for the last row, which is the secondary's.
+    ``of_primary`` and ``of_reserve`` are the deviations of what only one of them
+    changes.
     ``shared`` are the columns that both nodes change: space, disk load, spindles.
     """
 
@@ -52,13 +54,14 @@ class PairScores:
         self.steps: Floats = steps
         variances: Floats = steps + spread.variances[:, None]
         self.variances: Floats = np.maximum(0.0, variances, out=variances)
-        self.deviations: Floats = np.sqrt(variances)
+        self.of_primary: Floats = np.sqrt(variances[:SPACE])
+        self.of_reserve: Floats = np.sqrt(variances[RESERVED])
         with_spindles = trial.guest.spindle_use != 0
         self.shared = slice(SPACE, RESERVED if with_spindles else SPINDLES)
         twice = spread.sums[self.shared, None] + changes.change[self.shared]
         twice *= 2.0
         self._twice_sums: Floats = twice
-        self._halves: Floats = self.deviations[:SPACE] * HALVES
+        self._halves: Floats = self.of_primary * HALVES
         self._same_spindles = 0.0
         if not with_spindles:
             self._same_spindles = 0.5 * float(np.sqrt(spread.variances[SPINDLES]))
@@ -99,7 +102,7 @@ class PairScores:
         found = self._total(
             primaries,
             secondaries,
-            self.deviations[RESERVED].take(secondaries),
+            self.of_reserve.take(secondaries),
             self.changes.change[RESERVED].take(secondaries),
             reserve,
         )

@@ -275,15 +275,19 @@ class CutMasterTests(FailoverCase):
     async def test_cut_off(self) -> None:
         """It acknowledges nothing any more, and stands down when it is healed.
 
-        The role's address goes with it: it is on the new master's host then, and on no
-        other one.
+        That takes no candidate: any node that knows of the new master refuses to obey
+        the old one. The role's address goes with it: it is on the new master's host
+        then, and on no other one.
         """
         if missing := missing_for_netlab():
             raise SkipTest(f"no network laboratory here: {missing}")
-        lab = NetLab(["node1", "node2", "node3"])
+        lab = NetLab(["node1", "node2", "node3", "node4"])
         self.addCleanup(lab.unmake)
         lab.make()
         await self.begin(lab)
+        await self.cluster.gnt("gnt-cluster", "modify", "--candidate-pool-size=3")
+        (self.cluster.base / "node4").mkdir()
+        await self.cluster.join("node4")
         await self.cluster.gnt(
             "gnt-cluster",
             "modify",
@@ -307,16 +311,22 @@ class CutMasterTests(FailoverCase):
         await self.address_on(lab, "node1", "node2")
         old = self.cluster.daemons["master"]
         self.assertIsNone(old.status)
+        # All that it reaches now is a node that is no candidate.
+        lab.cut("node2")
+        lab.cut("node3")
         lab.heal("node1")
 
         async def is_down() -> bool:
+            await self.cluster.run("gnt-node", "list", "-o", "name,mfree", "node4")
             return old.status is not None
 
         await self.cluster.until(is_down, "the old master stands down")
         await load.stop()
         self.assertEqual(load.taken, taken)
         self.assertEqual(old.status, 1)
-        self.assertIn(b"no longer master: node2 is since", old.err)
+        self.assertIn(b"no longer master: node2 is;", old.err)
+        lab.heal("node2")
+        lab.heal("node3")
         self.assertIn("no longer master: node2 is", await self.refused_start("node1"))
         await self.in_step("node2", {"node1", "node2", "node3"})
         await self.address_on(lab, "node2")

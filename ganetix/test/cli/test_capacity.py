@@ -184,7 +184,7 @@ class CapacityTests(ProgramTestCase):
             ("-t FILE --max-cpu nan", 2, "not a number that is not negative"),
             ("-t FILE -l x", 2, "'x' is not a whole number"),
             ("-t FILE --machine-readable=maybe", 2, "'maybe' is not one of"),
-            ("-t FILE more", 2, "unrecognized arguments"),
+            ("-t FILE more", 2, "unknown arguments"),
         ):
             with self.subTest(line=line):
                 self.assertEqual(self.run_line(f"gnt-capacity {line}"), status)

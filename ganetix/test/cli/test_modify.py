@@ -32,6 +32,7 @@ from ganetix.opcodes import (
     parameters,
 )
 from ganetix.opcodes.tags import TaggedKind
+from ganetix.storage.params import DISK_TEMPLATES
 from ganetix.test.cli.support import CommandTestCase
 
 INFO = ClusterInfo(
@@ -192,7 +193,7 @@ class ClusterTests(ModifyTestCase):
             ("", "nothing to change"),
             ("--expect-serial 3", "nothing to change"),
             ("--candidate-pool-size 0", "candidate_pool_size: 0 is not between 1"),
-            ("--candidate-pool-size x", "invalid int value: 'x'"),
+            ("--candidate-pool-size x", "'x' is not a whole number"),
             ("-B ram=1G", "-B: 'ram' is not one of memory, vcpus, auto_balance"),
             ("-B memory=much", "-B: memory: 'much' is not a size"),
             ("-B vcpus=1.5", "-B: vcpus: '1.5' is not a whole number"),
@@ -334,7 +335,7 @@ class GroupTests(ModifyTestCase):
         for line, text in (
             ("modify rack2", "nothing to change"),
             ("modify --min-candidates -1 rack2", "min_candidates: -1 is not between 0"),
-            ("modify --alloc-policy never rack2", "invalid choice: 'never'"),
+            ("modify --alloc-policy never rack2", "'never' is not one of preferred"),
             ("add two.words,here", "name: 'two.words,here' is not a name"),
             ("rename rack2 a/b", "new_name: 'a/b' is not a name"),
             ("assign-nodes rack2", "the following arguments are required: NODE"),
@@ -480,9 +481,13 @@ class TableTests(CommandTestCase):
         for action in modify._group_actions:
             assert isinstance(action.choices, dict)
             text = " ".join(action.choices["modify"].format_help().split())
-        for table in (parameters.BACKEND, parameters.NODE, parameters.SIZE):
-            for parameter in table.values():
+        for family in ("BACKEND", "NIC", "NODE", "SIZE"):
+            for parameter in getattr(parameters, family).values():
                 self.assertIn(f"{parameter.name}=", text)
+        for template, known in DISK_TEMPLATES.items():
+            for name, disk_parameter in known.items():
+                values = "|".join(disk_parameter.values)
+                self.assertIn(f"{template}:{name}={values}", text)
         for field in (*parameters.CAPACITY, "max_inst_spec"):
             self.assertIn(f"--{field.replace('_', '-')}", text)
 

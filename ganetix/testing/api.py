@@ -30,6 +30,24 @@ from ganetix.jobs.values import (
 from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 from ganetix.opcodes import Opcode
 
+CLUSTER_INFO = ClusterInfo(
+    name="test.example",
+    uuid="u",
+    version="0.1.0",
+    master_node="node1",
+    primary_ip_version=4,
+    default_group="default",
+    revision=7,
+    started=1.0,
+    nodes=2,
+    groups=1,
+    instances=3,
+    jobs_queued=0,
+    jobs_running=0,
+    parameters={"be/memory": 128},
+)
+"""A small cluster's, at rest."""
+
 Answers = Callable[[QueryRequest], "Deferred[QueryResult]"]
 
 

@@ -18,7 +18,6 @@ from twisted.protocols import amp
 from ganetix.api import commands
 from ganetix.api.client import connect
 from ganetix.api.types import (
-    ClusterInfo,
     FieldInfo,
     QueryRequest,
     QueryResult,
@@ -39,6 +38,7 @@ from ganetix.jobs.model import Dependency
 from ganetix.jobs.values import Drain, SubmitRequest
 from ganetix.opcodes import OpGroupAdd, OpTestDelay
 from ganetix.test.api.support import ServedMasterTestCase
+from ganetix.testing.api import CLUSTER_INFO
 
 
 def wide_result(length: int) -> QueryResult:
@@ -272,22 +272,7 @@ class RequestTests(ServedMasterTestCase):
 
     async def test_cluster_info(self) -> None:
         """Cluster info comes as its type."""
-        self.master.info = ClusterInfo(
-            name="demo",
-            uuid="u",
-            version="1",
-            master_node="n1",
-            primary_ip_version=4,
-            default_group="default",
-            revision=7,
-            started=1.0,
-            nodes=1,
-            groups=1,
-            instances=0,
-            jobs_queued=0,
-            jobs_running=0,
-            parameters={"be/memory": 128},
-        )
+        self.master.info = CLUSTER_INFO
         client = await self.client()
         self.assertEqual(await client.cluster_info(), self.master.info)
 

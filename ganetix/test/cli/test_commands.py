@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
+from msgspec.structs import replace
 from twisted.internet.defer import succeed
 
 from ganetix.api.types import (
-    ClusterInfo,
     FieldInfo,
     QueryRequest,
     QueryResult,
@@ -26,6 +26,7 @@ from ganetix.opcodes import (
     OpNodeAdd,
 )
 from ganetix.test.cli.support import CommandTestCase
+from ganetix.testing.api import CLUSTER_INFO
 
 NAME = FieldInfo(name="name", title="Node", doc="Its name", default=True)
 FREE = FieldInfo(name="mfree", title="MFree", kind="mib", doc="Free", live=True)
@@ -473,21 +474,8 @@ class ClusterTests(CommandTestCase):
 
     async def test_info(self) -> None:
         """What is wrong with the state medium, and a drain, stand in the info."""
-        self.master.info = ClusterInfo(
-            name="demo",
-            uuid="u",
-            version="1",
-            master_node="node1",
-            primary_ip_version=4,
-            default_group="default",
-            revision=3,
-            started=1.0,
-            nodes=1,
-            groups=1,
-            instances=0,
-            jobs_queued=0,
-            jobs_running=0,
-            parameters={},
+        self.master.info = replace(
+            CLUSTER_INFO,
             drain=Drain(since=5.0, reason="upgrade"),
             faults=("state store: the disk is full",),
         )

@@ -63,7 +63,7 @@ class Allegiance:
     which a daemon begins, are what lasts.
     """
 
-    def __init__(self, obeyed: Claim) -> None:
+    def __init__(self, obeyed: Claim = Claim()) -> None:  # noqa: B008 - a value
         self.obeyed = obeyed
 
     def hear(self, claim: Claim) -> None:
@@ -73,10 +73,14 @@ class Allegiance:
         ):
             self.obeyed = claim
 
-    def obey(self, claim: Claim) -> None:
-        """Somebody commands; fails with ``StaleEpoch`` if that is over."""
+    def check(self, claim: Claim) -> None:
+        """Somebody would command; fails with ``StaleEpoch`` if that is over."""
         if not claim.is_obeyed_after(self.obeyed):
             raise stale_epoch(self.obeyed)
+
+    def obey(self, claim: Claim) -> None:
+        """Somebody who may commands; fails with ``StaleEpoch`` if that is over."""
+        self.check(claim)
         self.hear(claim)
 
 

@@ -27,7 +27,7 @@ from ganetix.errors import (
 from ganetix.objects import new_uuid
 from ganetix.objects.replica import Claim
 from ganetix.rpc import wire
-from ganetix.rpc.admission import Candidates, admit
+from ganetix.rpc.admission import Allegiance, Candidates, admit
 from ganetix.rpc.identity import PeerIdentity
 from ganetix.rpc.methods import METHODS, Method
 from ganetix.rpc.reply import Reply
@@ -78,7 +78,7 @@ class RpcResource(Resource):
 
     :param handlers: what this node does, by method name
     :param candidates: asked anew for every call
-    :param obey: told who commands, by its word; raises what refuses it
+    :param allegiance: whom this node obeys, of those who say that they are master
     """
 
     isLeaf = True
@@ -89,10 +89,10 @@ class RpcResource(Resource):
         handlers: Mapping[str, Handler],
         candidates: Candidates,
         memory: RequestMemory | None = None,
-        obey: Callable[[Claim], None] = lambda claim: None,
+        allegiance: Allegiance | None = None,
     ) -> None:
         Resource.__init__(self)
-        self._obey = obey
+        self._allegiance = allegiance or Allegiance()
         self._clock = clock
         self._handlers = handlers
         self._candidates = candidates
@@ -136,16 +136,12 @@ class RpcResource(Resource):
 
     def _dispatch(self, request: Request, reply: Reply) -> None:
         name = _method_name(request)
-        peer = admit(peer_of(request), name, self._candidates())
+        peer = self._admitted(request, name)
         if request.method != b"POST" or not name:
             raise BadParameter(f"only POST {wire.PATH_PREFIX}METHOD is served")
         method, handler = METHODS.get(name), self._handlers.get(name)
         if method is None or handler is None:
             raise NotFound(f"this node has no RPC method {name!r}")
-        if epoch := _header(request, wire.MASTER_EPOCH_HEADER):
-            if not _COUNT.fullmatch(epoch):
-                raise BadParameter(f"the master's epoch is {epoch!r}, not a number")
-            self._obey(Claim(number=int(epoch), master=peer.uuid))
         request_id = _header(request, wire.REQUEST_ID_HEADER)
         if not _REQUEST_ID.fullmatch(request_id):
             raise BadParameter("the request id is missing or malformed")
@@ -162,6 +158,26 @@ class RpcResource(Resource):
         else:
             seen = _header(request, wire.SEEN_HEADER)
             reply.listen_to(known, int(seen) if _COUNT.fullmatch(seen) else 0)
+
+    def _admitted(self, request: Request, name: str) -> PeerIdentity:
+        """Who calls, if it is to be obeyed."""
+        peer = peer_of(request)
+        epoch = _header(request, wire.MASTER_EPOCH_HEADER)
+        claim = None
+        if peer is not None and peer.role == "node" and _COUNT.fullmatch(epoch):
+            claim = Claim(number=int(epoch), master=peer.uuid)
+        try:
+            admitted = admit(peer, name, self._candidates())
+        except AuthenticationFailed:
+            if claim is not None:
+                # Whoever was master may be no candidate now, and should hear why.
+                self._allegiance.check(claim)
+            raise
+        if claim is not None:
+            self._allegiance.obey(claim)
+        elif epoch:
+            raise BadParameter(f"the master's epoch is {epoch!r}, not a number")
+        return admitted
 
     def _value(self, request: Request, method: _AnyMethod, body: bytes) -> object:
         expected = _header(request, wire.EPOCH_HEADER)

@@ -74,7 +74,7 @@ class SimNode:
         )
         candidates = CandidatesFile(paths.ssconf("master_candidates_certs"))
         self._rpc = RpcResource(
-            reactor, self._service.handlers(), candidates, obey=allegiance.obey
+            reactor, self._service.handlers(), candidates, allegiance=allegiance
         )
         self._listener: IListeningPort | None = None
 

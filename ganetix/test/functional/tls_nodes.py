@@ -13,8 +13,6 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from ganetix.netutils.bind import listen_endpoint
 from ganetix.objects import Node
-from ganetix.objects.replica import Claim
-from ganetix.rpc.admission import Allegiance
 from ganetix.rpc.client import NodeRpc, creators_of
 from ganetix.rpc.server import Handler, RpcResource, RpcSite
 from ganetix.rpc.tls import tls_factory
@@ -31,10 +29,7 @@ class TlsNode:
     ) -> None:
         self.identity = identity
         self.candidates = {each.uuid: (each.fingerprint,) for each in masters}
-        self.allegiance = Allegiance(Claim())
-        self.resource = RpcResource(
-            reactor, handlers, lambda: self.candidates, obey=self.allegiance.obey
-        )
+        self.resource = RpcResource(reactor, handlers, lambda: self.candidates)
         self.site = RpcSite(reactor, self.resource)
         self.ports: list[IListeningPort] = []
         self.factories: list[TLSMemoryBIOFactory] = []

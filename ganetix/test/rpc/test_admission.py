@@ -73,7 +73,7 @@ class AllegianceTests(SynchronousTestCase):
     """Whose commands are obeyed."""
 
     def setUp(self) -> None:
-        self.allegiance = Allegiance(Claim())
+        self.allegiance = Allegiance()
 
     def test_anybody(self) -> None:
         """Who has heard of no epoch obeys whoever commands, and then no older one."""

@@ -238,7 +238,7 @@ class ServerTests(SynchronousTestCase):
             self.clock,
             {DELAY.name: self._delay},
             lambda: {MASTER.uuid: (MASTER.fingerprint,)},
-            obey=Allegiance(newer).obey,
+            allegiance=Allegiance(newer),
         )
         self.site = RpcSite(self.clock, self.rpc)
         for epoch in (2, 3):
@@ -246,6 +246,11 @@ class ServerTests(SynchronousTestCase):
             client.post(headers=f"X-Ganetix-Master-Epoch: {epoch}\r\n")
             self.assertEqual(client.status, 409)
             self.assertIn("STALE_EPOCH: epoch 3 has begun", self._error(client))
+        # It may be no candidate any more: that is no reason to leave it in the dark.
+        for epoch, status in ((2, 409), (4, 403)):
+            client = self._connect(node_identity(5))
+            client.post(headers=f"X-Ganetix-Master-Epoch: {epoch}\r\n")
+            self.assertEqual(client.status, status)
         client = self._connect()
         client.post(headers="X-Ganetix-Master-Epoch: -1\r\n")
         self.assertIn("BAD_PARAMETER", self._error(client))

@@ -338,6 +338,36 @@ class CutMasterTests(FailoverCase):
         connect = f"import socket; socket.create_connection(('{MASTER_IP}', 1811), 5)"
         lab.run("node1", sys.executable, "-c", connect)
 
+    async def test_given_up(self) -> None:
+        """A majority that was given up for lost ends when it meets the new master."""
+        if missing := missing_for_netlab():
+            raise SkipTest(f"no network laboratory here: {missing}")
+        lab = NetLab(["node1", "node2", "node3"])
+        self.addCleanup(lab.unmake)
+        lab.make()
+        await self.begin(lab)
+        lab.cut("node3")
+        await self.cluster.gnt(
+            "gnt-cluster",
+            "master-failover",
+            "--no-voting",
+            "--accept-loss",
+            node="node3",
+        )
+        await self.start_master("node3")
+        await self.write("node3")
+        old = self.cluster.daemons["master"]
+        self.assertIsNone(old.status)
+        lab.heal("node3")
+
+        async def is_down() -> bool:
+            return old.status is not None
+
+        await self.cluster.until(is_down, "the old master stands down")
+        self.assertIn(b"no longer master: node3 is", old.err)
+        self.assertIn("no longer master: node3 is", await self.refused_start("node1"))
+        await self.write("node3")
+
     async def address_on(self, lab: NetLab, *names: str) -> None:
         """Wait until these hosts have the master's address, and no others."""
 

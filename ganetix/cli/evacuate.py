@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ganetix.cli.errors import UsageError, checked
-from ganetix.cli.evacuation import Planned, carry_out, named_target, planned
 from ganetix.cli.parser import (
     Options,
     Parser,
@@ -20,6 +19,7 @@ from ganetix.cli.parser import (
 )
 
 if TYPE_CHECKING:
+    from ganetix.cli.evacuation import Planned
     from ganetix.cli.session import Session
     from ganetix.opcodes import OpInstanceMigrate
 
@@ -170,6 +170,7 @@ async def migrate_nodes(session: Session, options: Options) -> int:
 
 async def fail_over_nodes(session: Session, options: Options) -> int:
     """Stop and start elsewhere."""
+    from ganetix.cli.evacuation import carry_out
     from ganetix.opcodes import OpInstanceFailover
 
     homes = await _instances_of(session, options)
@@ -191,6 +192,7 @@ async def fail_over_nodes(session: Session, options: Options) -> int:
 async def evacuate_groups(session: Session, options: Options) -> int:
     """Move all instances of groups."""
     from ganetix.api.types import QueryRequest
+    from ganetix.cli.evacuation import carry_out, planned
 
     if options.to in options.names:
         raise UsageError(f"--to: group {options.to} is one that is to be evacuated")
@@ -240,6 +242,8 @@ async def _running(session: Session, names: Sequence[str]) -> list[str]:
 
 
 async def _plan(session: Session, options: Options, homes: dict[str, str]) -> Planned:
+    from ganetix.cli.evacuation import named_target, planned
+
     if options.target_node is not None:
         return named_target(homes, options.target_node)
     return await planned(session, options, list(homes), options.node_group)
@@ -248,6 +252,8 @@ async def _plan(session: Session, options: Options, homes: dict[str, str]) -> Pl
 async def _migrate(
     session: Session, options: Options, homes: dict[str, str], *, allow_failover: bool
 ) -> int:
+    from ganetix.cli.evacuation import carry_out
+
     plan = await _plan(session, options, homes)
     ops = _migrations(plan, options.node_group, allow_failover=allow_failover)
     return await carry_out(session, options, plan, ops)

@@ -190,6 +190,19 @@ class CompletionTests(ServedMasterTestCase):
 class QuickTests(ServedMasterTestCase):
     """What must not cost time."""
 
+    async def test_parsers(self) -> None:
+        """No program's parser imports Twisted or msgspec."""
+        code = (
+            "import sys; from ganetix.cli.main import PROGRAMS, parser_of\n"
+            "for program in PROGRAMS: parser_of(program)\n"
+            "print(sorted({'twisted', 'msgspec'} & set(sys.modules)))"
+        )
+        environ = {**os.environ, "PYTHONPATH": str(Path(ganetix.__file__).parents[1])}
+        out, err, status = await getProcessOutputAndValue(
+            sys.executable, ["-c", code], env=environ
+        )
+        self.assertEqual((status, out), (0, b"[]\n"), err)
+
     async def test_help_without_twisted(self) -> None:
         """Help and completion import neither Twisted nor msgspec."""
         code = (

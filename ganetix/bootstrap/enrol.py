@@ -14,13 +14,17 @@ from ganetix.config.snapshot import Change, Edits, Snapshot
 from ganetix.config.ssconf import ssconf_files, ssconf_serial
 from ganetix.errors import BadParameter, NotAllowed, NotFound
 from ganetix.objects import JoinToken
-from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
+from ganetix.objects.node import (
+    LEAST_TOKEN_SECONDS,
+    MOST_TOKEN_SECONDS,
+    Enrolment,
+    EnrolRequest,
+    IssuedToken,
+)
 from ganetix.opcodes import OpNodeEnrol
 from ganetix.state.rows import Row
 
 DEFAULT_LIFETIME_SECONDS = 3600.0
-LEAST_LIFETIME_SECONDS = 10.0
-MOST_LIFETIME_SECONDS = 30 * 86400.0
 
 Submit = Callable[[OpNodeEnrol], "Deferred[int]"]
 
@@ -82,10 +86,10 @@ async def _issue(
     lifetime: float,
     ca_fingerprint: str | None,
 ) -> IssuedToken:
-    if not LEAST_LIFETIME_SECONDS <= lifetime <= MOST_LIFETIME_SECONDS:
+    if not LEAST_TOKEN_SECONDS <= lifetime <= MOST_TOKEN_SECONDS:
         raise BadParameter(
-            f"lifetime: {lifetime:g} s is not between {LEAST_LIFETIME_SECONDS:g} and"
-            f" {MOST_LIFETIME_SECONDS:g} s"
+            f"lifetime: {lifetime:.0f} s is not between {LEAST_TOKEN_SECONDS:.0f} and"
+            f" {MOST_TOKEN_SECONDS:.0f} s"
         )
     node_uuid = _reserved(config.snapshot(), node_name).node.uuid
     key, certificate = pki.make_join_certificate(ca, node_uuid, now, lifetime)

@@ -172,5 +172,8 @@ def _ends(job: Job) -> Sequence[dict[str, Any]]:
     result = cast("dict[str, Any]", job.ops[0].result)
     ends: Sequence[dict[str, Any]] = result["nodes"]
     if not ends:
-        raise UsageError("no node is meant: there is none that is not offline")
+        raise UsageError(
+            "no node is meant: none but offline ones, and the master for a copy of its"
+            " own file"
+        )
     return ends

@@ -91,7 +91,7 @@ def _add_add(made: Program) -> None:
         metavar="DURATION",
         type=duration,
         default=3600.0,
-        help="how long the token is good (default: 1h)",
+        help="how long the token is good, 10s to 30d (default: 1h)",
     )
     add.add_argument(
         "--readd",
@@ -113,8 +113,14 @@ async def add_node(session: Session, options: Options) -> None:
     """Reserve a node, print its token."""
     from ganetix.cli.addresses import address_of
     from ganetix.cli.output import show_time
+    from ganetix.objects.node import LEAST_TOKEN_SECONDS, MOST_TOKEN_SECONDS
     from ganetix.opcodes import OpNodeAdd
 
+    if not LEAST_TOKEN_SECONDS <= options.token_lifetime <= MOST_TOKEN_SECONDS:
+        raise UsageError(
+            f"--token-lifetime: {options.token_lifetime:.0f} s is not between"
+            f" {LEAST_TOKEN_SECONDS:.0f} s and {MOST_TOKEN_SECONDS / 86400:.0f} days"
+        )
     client = await session.client()
     address = options.primary_ip
     if options.readd and options.node_group is not None:

@@ -30,6 +30,10 @@ class Node(ConfigObject, frozen=True, kw_only=True):
     ndparams: dict[str, NodeParamValue] = {}
 
 
+LEAST_TOKEN_SECONDS = 10.0
+MOST_TOKEN_SECONDS = 30 * 86400.0
+
+
 class JoinToken(Value, frozen=True, kw_only=True):
     """A node's reservation: what was promised to the administrator who adds it.
 

@@ -115,6 +115,14 @@ class ModifyTests(NodeCommandTestCase):
         await self.run_line("gnt-node powercycle --force node2")
         self.assertEqual(self.submitted(), [OpNodePowercycle(name="node2", force=True)])
 
+    async def test_token_lifetime(self) -> None:
+        """A life that no token may have is refused before anything is reserved."""
+        for lifetime in ("0", "9s", "31d"):
+            line = f"gnt-node add --token-lifetime {lifetime} node2"
+            self.assertEqual(await self.run_line(line), 2)
+            self.assertIn("is not between 10 s and 30 days", self.err)
+        self.assertEqual(self.submitted(), [])
+
     async def test_readd(self) -> None:
         """A member that joins again needs nothing but its name."""
         self.assertEqual(await self.run_line("gnt-node add --readd node2"), 0)

@@ -141,6 +141,11 @@ async def add_node(session: Session, options: Options) -> None:
     )
     job = await session.run_job(op, options)
     if job is None:
+        session.streams.note(
+            "no token yet: give the same with --replace when the job has ended"
+            if not options.readd
+            else "no token yet: give the same again when the job has ended"
+        )
         return
     issued = await client.issue_token(options.name, options.token_lifetime)
     at = f" ({address})" if address else ""

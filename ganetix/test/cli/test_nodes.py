@@ -123,6 +123,13 @@ class ModifyTests(NodeCommandTestCase):
             self.assertIn("is not between 10 s and 30 days", self.err)
         self.assertEqual(self.submitted(), [])
 
+    async def test_submit(self) -> None:
+        """Who does not wait for the reservation hears how to get a token."""
+        line = "gnt-node add --submit --primary-ip 192.0.2.2 node2"
+        self.assertEqual(await self.run_line(line), 0)
+        self.assertEqual(self.out, "1\n")
+        self.assertIn("no token yet: give the same with --replace", self.err)
+
     async def test_readd(self) -> None:
         """A member that joins again needs nothing but its name."""
         self.assertEqual(await self.run_line("gnt-node add --readd node2"), 0)

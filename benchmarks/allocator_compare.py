@@ -31,7 +31,6 @@ from ganetix.errors import GanetixError
 from ganetix.plan.allocate import answer
 from ganetix.plan.allocate.attempt import guest_of
 from ganetix.plan.allocate.outlook import score_of
-from ganetix.plan.allocate.tags import Tagging
 from ganetix.plan.capacity.guest import Guest
 from ganetix.plan.capacity.model import (
     TWO_NODES,
@@ -55,6 +54,7 @@ from ganetix.plan.capacity.requests import (
     Relocate,
 )
 from ganetix.plan.capacity.state import ClusterState
+from ganetix.plan.capacity.tags import Tagging
 
 HAILS = (
     Path("/usr/lib/ganeti/iallocators/hail"),

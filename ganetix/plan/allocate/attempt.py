@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from ganetix.plan.allocate.exodus import all_can_leave
-from ganetix.plan.allocate.tags import Tagging
 from ganetix.plan.capacity.candidates import Candidates
 from ganetix.plan.capacity.changes import Changes
 from ganetix.plan.capacity.guest import Guest
@@ -20,6 +19,7 @@ from ganetix.plan.capacity.requests import Newcomer
 from ganetix.plan.capacity.singles import singles_by_score
 from ganetix.plan.capacity.state import UNALLOCATED, ClusterState
 from ganetix.plan.capacity.step import Counts, best, counts, with_rejected
+from ganetix.plan.capacity.tags import Tagging
 from ganetix.plan.capacity.trial import FITS, MODE, Trial
 
 PATIENCE = 60

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from ganetix.plan.allocate.outlook import Outlook, nowhere
-from ganetix.plan.allocate.tags import Tagging
 from ganetix.plan.capacity.hardware import NONE, Ints
 from ganetix.plan.capacity.model import MOVABLE
 from ganetix.plan.capacity.state import ClusterState
+from ganetix.plan.capacity.tags import Tagging
 from ganetix.plan.capacity.trial import FITS
 
 

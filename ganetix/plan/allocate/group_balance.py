@@ -15,11 +15,11 @@ from ganetix.plan.allocate.evacuation import RELOCATABLE
 from ganetix.plan.allocate.outlook import MOST_TIES, NEAR, score_of
 from ganetix.plan.allocate.steps import Mover, Step, cost_mib, moves_of
 from ganetix.plan.allocate.table import Table
-from ganetix.plan.allocate.tags import Tagging
 from ganetix.plan.capacity.candidates import Candidates
 from ganetix.plan.capacity.hardware import NONE, Floats
 from ganetix.plan.capacity.model import CapCluster, CapGroup
 from ganetix.plan.capacity.state import ClusterState
+from ganetix.plan.capacity.tags import Tagging
 
 NO_GAIN = 1e-12
 """Less is rounding."""

@@ -6,11 +6,11 @@ import numpy as np
 
 from ganetix.errors import NoResources
 from ganetix.plan.allocate.outlook import Outlook, nowhere
-from ganetix.plan.allocate.tags import Tagging
 from ganetix.plan.capacity.hardware import NONE, Ints
 from ganetix.plan.capacity.model import FAILURE_MODES
 from ganetix.plan.capacity.pairs import Choice
 from ganetix.plan.capacity.requests import Move, MoveKind
+from ganetix.plan.capacity.tags import Tagging
 from ganetix.plan.capacity.trial import FITS, MODE, Codes
 
 Path = tuple[Move, ...]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ganetix.plan.allocate.tags import Tagging
 from ganetix.plan.capacity.candidates import Candidates
 from ganetix.plan.capacity.guest import Guest
 from ganetix.plan.capacity.hardware import NONE, Flags, Floats, Ints
@@ -25,6 +24,7 @@ from ganetix.plan.capacity.state import (
     UNALLOCATED,
     ClusterState,
 )
+from ganetix.plan.capacity.tags import Tagging
 from ganetix.plan.capacity.trial import FITS, MODE, Codes, Trial
 
 WEIGHTS = np.array([0.5, 0.5, 1.0, 3.0, 1.0, 1.0, 1.0, 1.0])[:, None]

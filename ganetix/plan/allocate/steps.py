@@ -7,12 +7,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ganetix.plan.allocate.outlook import Outlook, nowhere
-from ganetix.plan.allocate.tags import Tagging
 from ganetix.plan.capacity.candidates import Candidates
 from ganetix.plan.capacity.guest import Guest
 from ganetix.plan.capacity.hardware import NONE, Flags, Ints
 from ganetix.plan.capacity.requests import Move
 from ganetix.plan.capacity.state import ClusterState
+from ganetix.plan.capacity.tags import Tagging
 from ganetix.plan.capacity.trial import FITS
 
 BalanceKind = Literal[

@@ -19,8 +19,9 @@ from ganetix.plan.capacity.state import (
     UNALLOCATED,
     ClusterState,
 )
+from ganetix.plan.capacity.tags import Tagging
 
-AT_ONCE = 16
+AT_ONCE = 8
 """So many nodes are looked at in one step."""
 
 SUSPECTS = 6
@@ -60,6 +61,7 @@ class Redundancy:
             self._can_be_lost[np.ix_(members, places)] = self._counts[members]
         self._departures = Departures(state)
         self._packings = Packings(state)
+        self._tagging = Tagging(state)
         self._weights = Weights(state)
         self._refuges: dict[int, Candidates] = {}
         self._suspects: list[int] = []
@@ -217,12 +219,19 @@ class Redundancy:
         try:
             if not all(self._fails_over(number) for number in going.pairs):
                 return False
-            if not is_exact:
+            if not is_exact and not self._tags_count(going):
                 with suppress(Tie):
                     return self._rehomes(node, going.movable, going.others)
             return self._evacuates(node, going.movable, going.others)
         finally:
             state.rollback(mark)
+
+    def _tags_count(self, going: Going) -> bool:
+        """Whether tags make some nodes better than others for what leaves a node."""
+        if not self._tagging.scores:
+            return False
+        guests = self.state.guests
+        return any(guests[n].tags for n in (*going.movable, *going.others))
 
     def _refuges_of(self, node: int) -> Candidates:
         """The other nodes of a node's group."""
@@ -252,16 +261,21 @@ class Redundancy:
         guests, hardware = state.guests, state.hardware
         members = hardware.members[int(hardware.group[node])]
         refuges = self._refuges_of(node)
+        tagging = self._tagging if self._tagging.scores else None
         for number in movable:
             state.lift(number)
             refuge = best_refuge(
-                refuges, guests[number], scored=members, obeys_policy=False
+                refuges,
+                guests[number],
+                scored=members,
+                obeys_policy=False,
+                tagging=tagging,
             )
             if refuge is None:
                 return False
             state.put(number, refuge)
         for number in others:
-            refuge = best_refuge(refuges, guests[number])
+            refuge = best_refuge(refuges, guests[number], tagging=tagging)
             if refuge is None:
                 return False
             state.add(guests[number], refuge)

@@ -29,6 +29,7 @@ from ganetix.plan.capacity.state import (
     VCPUS,
     ClusterState,
 )
+from ganetix.plan.capacity.tags import Tagging
 from ganetix.plan.capacity.trial import FITS, Trial
 
 NEAR = 1e-9
@@ -247,11 +248,12 @@ def best_refuge(
     *,
     scored: Ints | None = None,
     obeys_policy: bool = True,
+    tagging: Tagging | None = None,
 ) -> int | None:
     """The node where a guest of a lost node would go, offline ones among them.
 
     Only limits that cannot be bent count. ``scored`` are the nodes that count in the
-    score, all if None.
+    score, all if None; ``tagging`` is there if the guest's tags count as well.
     """
     trial = Trial(candidates, guest, is_strict=False, obeys_policy=obeys_policy)
     places = np.flatnonzero(trial.primary_codes == FITS)
@@ -260,13 +262,15 @@ def best_refuge(
     if len(places) == 1:
         return int(trial.nodes[places[0]])
     with np.errstate(divide="ignore", invalid="ignore"):
-        scores = _scores(Changes(trial), places, scored)
+        scores = _scores(Changes(trial), places, scored, tagging)
     scores[np.isnan(scores)] = np.inf
     best = np.flatnonzero(scores == scores.min())
     return int(trial.nodes[places[best[-1]]])
 
 
-def _scores(changes: Changes, places: Ints, scored: Ints | None) -> Floats:
+def _scores(
+    changes: Changes, places: Ints, scored: Ints | None, tagging: Tagging | None
+) -> Floats:
     """Scores from scratch with the guest at each place."""
     trial = changes.trial
     state = trial.state
@@ -283,9 +287,14 @@ def _scores(changes: Changes, places: Ints, scored: Ints | None) -> Floats:
     fails = left <= state.numbers[RESERVE, nodes]
     more = fails * changes.after[5, places] - state.failing_loads[nodes]
     gone = (position == NONE).astype(np.float64)
+    tags: Floats | float = 0.0
+    if tagging is not None:
+        added = tagging.added(trial.guest, nodes, np.full(len(nodes), NONE))
+        tags = tagging.total() + np.where(gone, 0.0, added)
     return weigh(
         np.sqrt(variances).T,
         reserved_sum=spread.reserved_sum,
         failing_sum=spread.failing_sum + np.where(gone, 0.0, more),
         offline=(spread.offline_load + gone, spread.offline_primaries + gone),
+        tags=tags,
     )

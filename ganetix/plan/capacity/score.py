@@ -85,8 +85,12 @@ def weigh(
     reserved_sum: Floats | float,
     failing_sum: Floats | float,
     offline: tuple[Floats | float, Floats | float],
+    tags: Floats | float = 0.0,
 ) -> Floats:
-    """Scores of standard deviations, one row a column of the state."""
+    """Scores of standard deviations, one row a column of the state.
+
+    ``tags`` is what these add.
+    """
     total: Floats = 0.5 * deviations[MEM] + 0.5 * deviations[SPACE]
     total = total + failing_sum
     total = total + deviations[RESERVED]
@@ -97,6 +101,7 @@ def weigh(
     total = total + deviations[LOAD]
     total = total + deviations[DISK_LOAD]
     total = total + deviations[LOAD]
+    total = total + tags
     total = total + 0.5 * deviations[SPINDLES]
     total = total + 0.5 * deviations[MEM_PROMISED]
     total = total + 0.5 * deviations[SPACE]

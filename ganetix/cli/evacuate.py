@@ -246,7 +246,8 @@ async def _plan(session: Session, options: Options, homes: dict[str, str]) -> Pl
 
     if options.target_node is not None:
         return named_target(homes, options.target_node)
-    return await planned(session, options, list(homes), options.node_group)
+    left = tuple(dict.fromkeys(options.names))
+    return await planned(session, options, list(homes), options.node_group, left)
 
 
 async def _migrate(

@@ -56,9 +56,16 @@ def named_target(homes: Mapping[str, str], target: str) -> Planned:
 
 
 async def planned(
-    session: Session, options: Options, names: Sequence[str], group: str | None
+    session: Session,
+    options: Options,
+    names: Sequence[str],
+    group: str | None,
+    left_nodes: Sequence[str] = (),
 ) -> Planned:
-    """What an allocator says to all of them at once."""
+    """What an allocator says to all of them at once.
+
+    :param left_nodes: nodes to which none is to go
+    """
     from ganetix.opcodes import OpEvacuationPlan
 
     if not names:
@@ -66,6 +73,7 @@ async def planned(
     op = checked(
         OpEvacuationPlan,
         instances=tuple(names),
+        left_nodes=tuple(left_nodes),
         group=group,
         iallocator=options.iallocator,
     )

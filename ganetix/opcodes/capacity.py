@@ -35,11 +35,13 @@ class OpEvacuationPlan(Opcode, frozen=True, kw_only=True):
     """Ask an allocator, once, where instances go that leave their primary nodes.
 
     They go to other nodes of their groups, or all to ``group``. Nothing is moved: the
-    answer has the moves, and the instances that stay with the reason. ``iallocator``
+    answer has the moves, and the instances that stay with the reason. ``left_nodes``
+    are nodes to which none goes, beside those that have any of them. ``iallocator``
     null or ``.`` is the cluster's default one.
     """
 
     instances: tuple[str, ...]
+    left_nodes: tuple[str, ...] = ()
     group: str | None = None
     iallocator: str | None = None
 

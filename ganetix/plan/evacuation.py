@@ -11,6 +11,7 @@ from ganetix.errors import NoResources, WrongState
 from ganetix.objects import Instance, Node
 from ganetix.objects.base import Value
 from ganetix.opcodes.capacity import OpEvacuationPlan
+from ganetix.plan.capacity.model import CapCluster
 from ganetix.plan.capacity.requests import NotPlaced
 from ganetix.plan.instance_move import check_movable, memory_to_move
 from ganetix.plan.place import NodeState, place
@@ -43,6 +44,31 @@ def groups_of(op: OpEvacuationPlan, snapshot: Snapshot) -> tuple[str, ...]:
     if op.group is not None:
         groups.append(snapshot.group(op.group).uuid)
     return tuple(dict.fromkeys(groups))
+
+
+def left_nodes(op: OpEvacuationPlan, snapshot: Snapshot) -> set[str]:
+    """UUIDs of the nodes that instances leave, and of those that none is to go to."""
+    homes = {snapshot.instance(name).primary_node for name in op.instances}
+    return homes | {snapshot.node(name).uuid for name in op.left_nodes}
+
+
+def with_closed(
+    cluster: CapCluster, op: OpEvacuationPlan, snapshot: Snapshot
+) -> CapCluster:
+    """The cluster with nodes closed, as if drained, that none is to go to.
+
+    Those that instances leave need not be: allocators see to that themselves.
+    """
+    homes = {snapshot.instance(name).primary_node for name in op.instances}
+    named = [snapshot.node(name) for name in op.left_nodes]
+    closed = {node.name for node in named if node.uuid not in homes}
+    return replace(
+        cluster,
+        nodes=tuple(
+            replace(node, offline=True) if node.name in closed else node
+            for node in cluster.nodes
+        ),
+    )
 
 
 def those_that_stay(op: OpEvacuationPlan, snapshot: Snapshot) -> tuple[NotPlaced, ...]:
@@ -80,7 +106,7 @@ class Rest:
         self._op = op
         self._snapshot = snapshot
         self._states = dict(states)
-        self._left = {snapshot.instance(name).primary_node for name in op.instances}
+        self._left = left_nodes(op, snapshot)
         for move in moves:
             target = snapshot.node(move.target)
             self._take(target, snapshot.instance(move.instance))

@@ -24,6 +24,7 @@ from ganetix.plan.evacuation import (
     Rest,
     groups_of,
     those_that_stay,
+    with_closed,
 )
 from ganetix.units.base import Context
 from ganetix.units.node_states import ask_each, states_of
@@ -88,6 +89,7 @@ async def _asked(
     name = allocator_name(op.iallocator, snapshot)
     groups = groups_of(op, snapshot)
     cluster = await described(context, snapshot, facts.infos, groups)
+    cluster = with_closed(cluster, op, snapshot)
     answer = await ask(context, name, cluster, request)
     if answer.result is None:
         raise NoResources(f"allocator {name} found no places: {answer.info}")

@@ -255,7 +255,10 @@ class EvacuateTests(NodeCommandTestCase):
             self.submitted(),
             [
                 OpEvacuationPlan(
-                    instances=("web1", "web2"), group="rack2", iallocator="hail"
+                    instances=("web1", "web2"),
+                    left_nodes=("node2",),
+                    group="rack2",
+                    iallocator="hail",
                 ),
                 move(name="web1", node="node5"),
                 move(name="web2", node="node4"),

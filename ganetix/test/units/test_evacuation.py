@@ -113,6 +113,15 @@ class EvacuationTests(SynchronousTestCase):
         self.assertEqual([move.instance for move in plan.moves], ["web1", "web2"])
         self.assertIn("node3 has 76 MiB of memory free", plan.stays[0].reason)
 
+    def test_left_nodes(self) -> None:
+        """None goes to a node that is to be empty, though it is so already."""
+        self.sim.put(make_instance("db1", "node2"))
+        plan = self.planned(replace(self.op, left_nodes=("node1", "node2")))
+        self.assertEqual({move.target for move in plan.moves}, {"node3"})
+        plan = self.planned(replace(self.op, left_nodes=("node2", "node3")))
+        self.assertEqual(plan.stays[0].reason, "group default has no other node")
+        self.refused(replace(self.op, left_nodes=("node9",)), NotFound)
+
     def test_all_nodes(self) -> None:
         """No instance goes to a node that others are to leave."""
         self.sim.run(replace(CREATE, name="web5", node="node2"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
@@ -296,12 +296,17 @@ _COLUMNS: tuple[Column[InstanceRow], ...] = (
 )
 
 
-def instance_table(view: View) -> Table[InstanceRow]:
-    """The table of instances, with a field ``hv/NAME`` for each parameter there is."""
+def instance_table(hv_parameters: Iterable[str]) -> Table[InstanceRow]:
+    """The table of instances with a field ``hv/NAME`` for each of these names."""
+    hv_columns = (_hv_column(name) for name in sorted(set(hv_parameters)))
+    return Table("instance", (*_COLUMNS, *hv_columns))
+
+
+def instances_of(view: View) -> Table[InstanceRow]:
+    """The table with all hypervisor parameters that there are."""
     every = (
         *view.hv_defaults.values(),
         *view.snapshot.cluster.hvparams.values(),
         *(i.hvparams for i in view.snapshot.instances.values()),
     )
-    names = sorted({name for params in every for name in params})
-    return Table("instance", (*_COLUMNS, *(_hv_column(name) for name in names)))
+    return instance_table(name for params in every for name in params)

@@ -20,7 +20,7 @@ from ganetix.objects.guest_calls import GuestListRequest
 from ganetix.objects.node_calls import NodeInfo, NodeInfoRequest, VerifyRequest
 from ganetix.query.group import GROUPS, GroupRow
 from ganetix.query.health import HEALTH, HealthRow
-from ganetix.query.instance import InstanceRow, instance_table
+from ganetix.query.instance import InstanceRow, instances_of
 from ganetix.query.node import NODES, NodeRow
 from ganetix.query.os import OSES, os_rows
 from ganetix.query.result import config_result, result_of
@@ -98,7 +98,7 @@ class LiveQueries:
 
     async def instances(self, view: View, request: QueryRequest) -> QueryResult:
         """Instances, with what their primary nodes know of their guests."""
-        columns = instance_table(view).pick(request.fields)
+        columns = instances_of(view).pick(request.fields)
         chosen = view.instances(request.names, request.group)[: request.limit]
         if not _wants_live(columns):
             rows = [InstanceRow(view=view, instance=instance) for instance in chosen]

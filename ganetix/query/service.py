@@ -20,7 +20,7 @@ from ganetix.objects import HvParams
 from ganetix.query.cluster import CLUSTERS, cluster_origins, cluster_parameters
 from ganetix.query.group import GROUPS
 from ganetix.query.health import HEALTH
-from ganetix.query.instance import instance_table
+from ganetix.query.instance import instances_of
 from ganetix.query.job import JOBS, JobRow
 from ganetix.query.live import LiveQueries
 from ganetix.query.node import NODES
@@ -91,7 +91,7 @@ class QueryService:
             "cluster": CLUSTERS.fields,
             "node": NODES.fields,
             "group": GROUPS.fields,
-            "instance": instance_table(self._view()).fields,
+            "instance": instances_of(self._view()).fields,
             "job": JOBS.fields,
             "os": OSES.fields,
             "reservation": RESERVATIONS.fields,

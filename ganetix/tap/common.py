@@ -23,6 +23,9 @@ from ganetix.paths import Paths
 
 # systemd and administrators are promised a stop within five seconds.
 STOP_WITHIN_SECONDS = 4.0
+NOT_MASTER_STATUS = 11
+"""How a master ends where it is not, or no longer, to run: to start it is in vain."""
+
 COLLECTOR_THRESHOLDS = (10_000, 3, 700)
 
 
@@ -69,20 +72,21 @@ def calm_collector() -> None:
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
-def refuse_to_start(error: GanetixError) -> NoReturn:
-    """End with one line and status 1: the files here do not permit a start."""
-    raise SystemExit(f"twistd: {error}") from error
+def refuse_to_start(error: GanetixError, status: int = 1) -> NoReturn:
+    """End with one line and this status: the files here do not permit a start."""
+    sys.stderr.write(f"twistd: {error}\n")
+    raise SystemExit(status) from error
 
 
-def end_with_failure(reactor: Any, log: Logger, why: str) -> None:
-    """Stop the daemon with a line in its log and exit status 1.
+def end_with_failure(reactor: Any, log: Logger, why: str, status: int = 1) -> None:
+    """Stop the daemon with a line in its log and this exit status.
 
     twistd always ends with 0 once the reactor ran; service managers need to know.
     """
     log.critical("cannot go on: {why}", why=why)
     sys.stderr.flush()
     core = IReactorCore(reactor)
-    core.addSystemEventTrigger("after", "shutdown", os._exit, 1)
+    core.addSystemEventTrigger("after", "shutdown", os._exit, status)
     # A service that starts may fail before the reactor runs.
     core.callWhenRunning(core.stop)
 

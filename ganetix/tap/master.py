@@ -60,6 +60,7 @@ from ganetix.state.replicate import Replicator
 from ganetix.state.sqlite import SqliteEngine
 from ganetix.state.store import StateStore
 from ganetix.tap.common import (
+    NOT_MASTER_STATUS,
     STOP_WITHIN_SECONDS,
     Pool,
     calm_collector,
@@ -86,6 +87,10 @@ FAREWELL_SECONDS = 0.5
 STAND_DOWN_AFTER_SECONDS = 0.1
 
 WrapEngine = Callable[[IStateEngine], IStateEngine]
+
+
+class NotMaster(WrongState):
+    """This node is not the cluster's master."""
 
 
 class MasterDaemon(LoggedService):
@@ -118,7 +123,7 @@ class MasterDaemon(LoggedService):
         if identity is None:
             raise StateFault(f"{paths.node_certificate} is no node's certificate")
         if why := why_not_master(paths.state_db, identity.uuid):
-            raise WrongState(why)
+            raise NotMaster(why)
         make_missing(paths)
         self._pool = Pool(reactor, "state", 1)
         self._files = Pool(reactor, "files", FILE_THREADS)
@@ -311,7 +316,7 @@ class MasterDaemon(LoggedService):
 
     async def _end_deposed(self) -> None:
         await self._release_address()
-        end_with_failure(self._reactor, self._log, self._why_deposed)
+        end_with_failure(self._reactor, self._log, self._why_deposed, NOT_MASTER_STATUS)
 
     async def _release_address(self) -> None:
         down = self._address.give_up()
@@ -396,6 +401,8 @@ def makeService(options: Options) -> IService:
 
     try:
         service: IService = MasterDaemon(reactor, options)
+    except NotMaster as error:
+        refuse_to_start(error, NOT_MASTER_STATUS)
     except GanetixError as error:
         refuse_to_start(error)
     return service

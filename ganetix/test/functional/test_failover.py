@@ -19,6 +19,7 @@ from ganetix.flow.tasks import TaskSet
 from ganetix.jobs.values import SubmitRequest
 from ganetix.opcodes import OpTestDelay
 from ganetix.paths import Paths
+from ganetix.tap.common import NOT_MASTER_STATUS
 from ganetix.testing.cluster import RealCluster, Running
 from ganetix.testing.netns import NetLab, missing_for_netlab
 
@@ -116,7 +117,7 @@ class FailoverCase(TestCase):
         """Start the master daemon on a node where that is refused; what it says."""
         daemon = self.cluster.spawn(self.cluster.twistd("ganetix-master", name), name)
         await daemon.ended
-        self.assertEqual(daemon.status, 1, daemon.err.decode())
+        self.assertEqual(daemon.status, NOT_MASTER_STATUS, daemon.err.decode())
         return daemon.err.decode()
 
     async def write(self, name: str) -> None:
@@ -323,7 +324,7 @@ class CutMasterTests(FailoverCase):
         await self.cluster.until(is_down, "the old master stands down")
         await load.stop()
         self.assertEqual(load.taken, taken)
-        self.assertEqual(old.status, 1)
+        self.assertEqual(old.status, NOT_MASTER_STATUS)
         self.assertIn(b"no longer master: node2 is;", old.err)
         lab.heal("node2")
         lab.heal("node3")

@@ -15,7 +15,7 @@ from ganetix.errors import (
 
 CONNECT_SECONDS = 10.0
 MAX_SOCKET_PATH = 107
-PROTOCOL = 3
+PROTOCOL = 4
 """Raised when a command changes so that old clients would not understand."""
 
 

@@ -117,6 +117,12 @@ def _add_behaviour(modify: Parser) -> None:
         type=duration,
         help="the pause between two rounds of repair, 10s to 5m",
     )
+    group.add_argument(
+        "--max-running-jobs",
+        metavar="N",
+        type=int,
+        help="how many jobs are done at once, 1 to 1000",
+    )
 
 
 def add_serial_option(parser: Parser) -> None:
@@ -186,6 +192,7 @@ def modify_request(options: Options) -> OpClusterModify:
         "remote_commands": _flag("--remote-commands", options.remote_commands),
         "cache_seconds": _seconds("--cache-time", options.cache_time),
         "watcher_seconds": _seconds("--watcher-interval", options.watcher_interval),
+        "max_running_jobs": options.max_running_jobs,
         "expected_serial": options.expect_serial,
     }
     return OpClusterModify(**given, **settings_of(options))

@@ -25,6 +25,7 @@ class Cluster(ConfigObject, frozen=True, kw_only=True):
     none. ``remote_commands`` lets administrators run commands and copy files on all
     nodes, ``ipv6_secondary`` secondary addresses be IPv6. ``cache_seconds`` is the
     longest life of cached state, ``watcher_seconds`` the pause between repair rounds.
+    So many jobs are done at once as ``max_running_jobs`` says.
     ``epoch`` grows with each master: it is the number of the present one's.
     ``ca_renewal`` is there while a new CA comes into use.
     """
@@ -53,6 +54,7 @@ class Cluster(ConfigObject, frozen=True, kw_only=True):
     remote_commands: bool = True
     cache_seconds: int = 3600
     watcher_seconds: int = 60
+    max_running_jobs: int = 64
 
     @property
     def nicparams(self) -> NicParams:

@@ -11,12 +11,14 @@ from ganetix.opcodes.base import Opcode
 from ganetix.opcodes.settings import Settings
 
 MOST_CANDIDATES = 1000
+MOST_RUNNING_JOBS = 1000
 MAC_PREFIX = re.compile(r"[0-9a-f]{2}:[0-9a-f]{2}:[0-9a-f]{2}")
 RANGES = (
     ("candidate_pool_size", 1, MOST_CANDIDATES, ""),
     ("master_netmask", 0, 128, ""),
     ("cache_seconds", 1, 86400, "s"),
     ("watcher_seconds", 10, 300, "s"),
+    ("max_running_jobs", 1, MOST_RUNNING_JOBS, ""),
 )
 """Bounds of the cluster's numbers, both included."""
 
@@ -59,6 +61,7 @@ class OpClusterModify(Settings, frozen=True, kw_only=True):
     remote_commands: bool | None = None
     cache_seconds: int | None = None
     watcher_seconds: int | None = None
+    max_running_jobs: int | None = None
     expected_serial: int | None = None
 
     def __post_init__(self) -> None:

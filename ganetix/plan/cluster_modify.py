@@ -34,7 +34,7 @@ from ganetix.storage.params import DISK_TEMPLATES
 _AS_GIVEN = (
     *("candidate_pool_size", "mac_prefix"),
     *("default_iallocator", "master_netdev", "ipv6_secondary", "remote_commands"),
-    *("cache_seconds", "watcher_seconds"),
+    *("cache_seconds", "watcher_seconds", "max_running_jobs"),
 )
 
 

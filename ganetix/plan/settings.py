@@ -56,6 +56,7 @@ _CLUSTER_NAMES: Mapping[str, str] = {
     "remote_commands": "remote_commands",
     "cache_seconds": "cache_time",
     "watcher_seconds": "watcher_interval",
+    "max_running_jobs": "max_running_jobs",
 }
 """The cluster's own parameters, by field: the names that people see."""
 

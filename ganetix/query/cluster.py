@@ -43,6 +43,7 @@ _SETTINGS: tuple[tuple[str, str, FieldKind], ...] = (
     ("remote_commands", "Whether commands run and files go to all nodes", "bool"),
     ("cache_time", "Longest life of cached state in seconds", "number"),
     ("watcher_interval", "Seconds between two rounds of repair", "number"),
+    ("max_running_jobs", "How many jobs are done at once", "number"),
 )
 
 

@@ -40,6 +40,7 @@ from ganetix.hypervisor.params import HV_PARAMETERS, effective_hvparams
 from ganetix.interfaces import IStateEngine
 from ganetix.jobs.archive import AutoArchive
 from ganetix.jobs.queue import JobQueue
+from ganetix.jobs.slots import follow_slots
 from ganetix.jobs.values import SubmitRequest
 from ganetix.locking.manager import LockManager
 from ganetix.log import LoggedService
@@ -185,13 +186,14 @@ class MasterDaemon(LoggedService):
             is_active=lambda job_id: self._queue.is_active(job_id),
             farewell=self._end_for_good,
         )
+        self._scheduler = Scheduler(reactor, urgent_slots=URGENT_SLOTS)
         self._queue = JobQueue(
             reactor,
             self._store,
             self._config,
             LogicalUnits(services),
             LockManager(reactor),
-            Scheduler(reactor, urgent_slots=URGENT_SLOTS),
+            self._scheduler,
             random.Random(),  # noqa: S311 - jitter
         )
         self._archiving = AutoArchive(
@@ -246,6 +248,7 @@ class MasterDaemon(LoggedService):
         await self._store.open()
         await self._config.load()
         await self._find_candidates()
+        follow_slots(self._config, self._scheduler)
         await self._queue.load()
         calm_collector()
         path = str(self._paths.master_socket)

@@ -20,6 +20,7 @@ from ganetix.config.store import ConfigStore
 from ganetix.interfaces import INodeRpc, Say
 from ganetix.jobs.model import Job
 from ganetix.jobs.queue import JobQueue
+from ganetix.jobs.slots import follow_slots
 from ganetix.jobs.values import SubmitRequest
 from ganetix.locking import LockManager
 from ganetix.objects import Node
@@ -238,6 +239,7 @@ class SimMaster(SimCluster):
     async def _start(self) -> None:
         await self.store.open()
         await self.config.load()
+        follow_slots(self.config, self.scheduler)
         await self.queue.load()
         self.queue.start()
 

@@ -107,7 +107,8 @@ class ClusterTests(ModifyTestCase):
             " --max-cpu-ratio 6 --max-disk-usage 0.9 --capacity-checks no"
             " --default-iallocator hail --master-ip 192.0.2.9 --master-netdev eth0"
             " --master-netmask 24 --ipv6-secondary yes --remote-commands no"
-            " --cache-time 30m --watcher-interval 60 --expect-serial 12"
+            " --cache-time 30m --watcher-interval 60 --max-running-jobs 20"
+            " --expect-serial 12"
         )
         self.assertEqual(
             self.asked(),
@@ -144,6 +145,7 @@ class ClusterTests(ModifyTestCase):
                 remote_commands=False,
                 cache_seconds=1800,
                 watcher_seconds=60,
+                max_running_jobs=20,
                 expected_serial=12,
             ),
         )
@@ -226,6 +228,7 @@ class ClusterTests(ModifyTestCase):
             ("--cache-time 0", "cache_seconds: 0 is not between 1 and 86400 s"),
             ("--cache-time 1.5", "1.5 s is not a whole number of seconds"),
             ("--watcher-interval 1h", "watcher_seconds: 3600 is not between 10"),
+            ("--max-running-jobs 0", "max_running_jobs: 0 is not between 1 and 1000"),
         ):
             with self.subTest(options=options):
                 await self.refused(f"gnt-cluster modify {options}", text)

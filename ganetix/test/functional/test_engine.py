@@ -32,7 +32,7 @@ from ganetix.state.rows import Row
 from ganetix.testing.cluster import RealCluster
 
 CLIENTS = 8
-KILLS = int(os.environ.get("GANETIX_TEST_KILLS", "12"))
+KILLS = int(os.environ.get("GANETIX_TEST_KILLS", "30"))
 PAUSE_SECONDS = 0.05
 
 

@@ -12,6 +12,7 @@ from ganetix.objects.base import Value
 from ganetix.objects.node_calls import NodeInfo
 from ganetix.opcodes.capacity import OpEvacuationPlan
 from ganetix.plan.capacity.requests import (
+    BUILTIN,
     AnyRequest,
     ChangeGroup,
     Moves,
@@ -103,8 +104,10 @@ async def _asked(
         )
         for moved in answer.result.moved
     )
-    rest = Rest(op, snapshot, moves, states_of(facts.infos, "diskless"))
-    others = [rest.place(each) for each in answer.result.failed]
+    others: list[MovedInstance | NotPlaced] = [*answer.result.failed]
+    if name == BUILTIN:
+        rest = Rest(op, snapshot, moves, states_of(facts.infos, "diskless"))
+        others = [rest.place(each) for each in answer.result.failed]
     return (
         (*moves, *(each for each in others if isinstance(each, MovedInstance))),
         tuple(each for each in others if isinstance(each, NotPlaced)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from ganetix.config.snapshot import Snapshot
-from ganetix.errors import RemoteFailure
+from ganetix.errors import NoResources, RemoteFailure
 from ganetix.flow.breath import paced
 from ganetix.objects import CapacityParams, Instance, Node, NodeGroup
 from ganetix.objects.base import Value
@@ -146,11 +146,11 @@ class NewPlace:
     async def chosen(self, context: Context, allocator: str | None) -> Choice:
         """The node that an allocator chooses.
 
-        Where none fits by the allocator's rules, such as N+1 redundancy, the one with
-        most free memory is taken, with a warning.
+        Where none fits by the built-in one's rules, such as N+1 redundancy, the one
+        with most free memory is taken, with a warning. The word of others is final.
 
-        Fails as the allocator does, and with ``RemoteFailure`` if it chose a node that
-        has no room.
+        Fails as the allocator does, with ``NoResources`` if another than the built-in
+        one found none, and with ``RemoteFailure`` if it chose a node that has no room.
 
         :param allocator: its name; None or ``.`` is the cluster's default one
         """
@@ -233,6 +233,8 @@ def _choice(
     if nodes and nodes[0] not in refused:
         node = snapshot.node(nodes[0])
         return Choice(node_uuid=node.uuid, said=f"{name}: {info}", refusals=refused)
+    if not nodes and name != BUILTIN:
+        raise NoResources(f"allocator {name} found no place: {info}")
     if not nodes:
         why = f"no node fits by the rules of {name}, such as N+1 redundancy ({info})"
     else:

@@ -19,6 +19,7 @@ from ganetix.plan.capacity.requests import (
     Moves,
     NodeEvacuate,
     Nodes,
+    NotPlaced,
     Placement,
 )
 from ganetix.plan.evacuation import EvacuationPlan
@@ -104,6 +105,14 @@ class EvacuationTests(SynchronousTestCase):
         self.assertEqual(plan.stays, ())
         self.assertEqual([move.target for move in plan.moves], ["node3"] * 4)
         self.assertIn("FailN1: 1", plan.moves[0].warning)
+
+    def test_word_of_a_program(self) -> None:
+        """Whom a program finds no place for stays, for the reason that it gives."""
+        failed = NotPlaced(instance="web1", reason="Tuesday")
+        self.program(Answer(info="", result=Moves(moved=(), failed=(failed,))))
+        op = OpEvacuationPlan(instances=("web1",), iallocator="mine")
+        plan = self.planned(op)
+        self.assertEqual((plan.moves, plan.stays), ((), (failed,)))
 
     def test_no_more_than_fits(self) -> None:
         """Against the rules, too, a node gets only what it has memory for."""

@@ -268,11 +268,18 @@ class MovingTests(SynchronousTestCase):
         )
 
     def test_no_answer(self) -> None:
-        """Where the allocator knows none, the roomiest node will do, with a warning."""
-        self.sim.nodes["node2"].memory_free_mib = 2000
+        """Where a program knows no node nothing is moved, and its word is passed on."""
         self.answer = Answer(info="no place anywhere")
-        self.assertEqual(self.target(replace(MIGRATE, iallocator="mine")), "node3")
-        self.assertIn("no place anywhere", self.progress.warnings[0])
+        op = replace(MIGRATE, iallocator="mine")
+        failure = self.failureResultOf(self.sim.begin(op, self.progress), NoResources)
+        self.assertIn("mine found no place: no place anywhere", str(failure.value))
+        self.assertEqual(self.sim.snapshot.intents, {})
+
+    def test_against_the_rules(self) -> None:
+        """Where the built-in allocator knows none, the roomiest node will do."""
+        self.split()
+        self.assertEqual(self.target(replace(MIGRATE, group="rack2")), "node3")
+        self.assertIn("N+1", self.progress.warnings[0])
 
     def test_node_without_room(self) -> None:
         """A node without room is refused, with the reason."""

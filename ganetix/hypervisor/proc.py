@@ -13,6 +13,9 @@ from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
+EXITING = 0x4
+"""The kernel's flag of processes that are being taken down."""
+
 
 def guest_pid(pid_file: Path) -> int | None:
     """The process that this pid file names, if it is that guest's and lives."""
@@ -25,9 +28,32 @@ def guest_pid(pid_file: Path) -> int | None:
 
 def runs_with(pid: int, pid_file: Path) -> bool:
     """Whether a living process was started with this pid file."""
-    # A zombie's command line is empty, so a process that ended counts as gone.
+    return _was_started_with(_command_line(pid), pid_file)
+
+
+def is_gone(pid: int, pid_file: Path) -> bool:
+    """Whether the process has ended, and let go of its sockets and locks on disks.
+
+    One that is about to end has no command line any more, as a zombie, but may have
+    those still. Whose it was cannot be told then; ask only of one that was a guest's.
+    """
     words = _command_line(pid)
-    return (b"-pidfile", os.fsencode(pid_file)) in pairwise(words)
+    if any(words):
+        return not _was_started_with(words, pid_file)
+    try:
+        return not is_ending(Path(f"/proc/{pid}/stat").read_text())
+    except OSError:
+        return True
+
+
+def is_ending(stat: str) -> bool:
+    """Whether a process is on its way out by its ``stat``, as proc(5) describes it."""
+    state, *numbers = stat.rpartition(")")[2].split()
+    flags, threads = int(numbers[5]), int(numbers[16])
+    if state in "ZX":
+        # The first thread may be gone before the others are.
+        return threads > 1
+    return bool(flags & EXITING)
 
 
 def find_guest(pid_file: Path) -> int | None:
@@ -50,6 +76,10 @@ def kill(pid: int, pid_file: Path) -> None:
                 signal.pidfd_send_signal(handle, signal.SIGKILL)
         finally:
             os.close(handle)
+
+
+def _was_started_with(words: list[bytes], pid_file: Path) -> bool:
+    return (b"-pidfile", os.fsencode(pid_file)) in pairwise(words)
 
 
 def _command_line(pid: int) -> list[bytes]:

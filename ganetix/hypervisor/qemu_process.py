@@ -193,7 +193,7 @@ class QemuProcess:
 
     async def _gone(self, pid: int, seconds: float) -> bool:
         waited = 0.0
-        while proc.runs_with(pid, self.files.pid):
+        while not proc.is_gone(pid, self.files.pid):
             if waited > seconds:
                 return False
             await self._pause()

@@ -169,6 +169,29 @@ class ProcTests(SynchronousTestCase):
         files.pid.write_text(f"{process.pid}\n")
         self.assertEqual(qemu.find(), process.pid)
 
+    def test_gone(self) -> None:
+        """A process is gone once it has ended, reaped or not, or is somebody else's."""
+        process = self.started("-pidfile")
+        self.assertFalse(proc.is_gone(process.pid, self.pid_file))
+        self.assertTrue(proc.is_gone(process.pid, Path("another")))
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        self.assertTrue(proc.is_gone(process.pid, self.pid_file))
+        process.wait()
+        self.assertTrue(proc.is_gone(process.pid, self.pid_file))
+
+    def test_ending(self) -> None:
+        """A process that is being taken down has not let go of everything yet."""
+        for state, flags, threads, is_ending in (
+            ("S", 0x400000, 4, False),
+            ("D", 0x400004, 4, True),
+            ("Z", 0x40000C, 3, True),
+            ("Z", 0x40000C, 1, False),
+        ):
+            stat = f"7 (a) S)) {state} 1 7 7 0 -1 {flags}{' 0' * 10} {threads} 0 9"
+            with self.subTest(state=state, threads=threads):
+                self.assertEqual(proc.is_ending(stat), is_ending)
+
     def test_killed(self) -> None:
         """A guest's process is killed."""
         process = self.started("-pidfile")

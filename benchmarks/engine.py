@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 
 from engine_archive import measure_archive
@@ -28,6 +29,7 @@ from ganetix.locking import Hold, SharedLock
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent
 GRANT_ROUNDS = 5
+JOB_ROUNDS = 3
 MEANINGS = {
     "lock_us": "uncontended acquire and release of a SharedLock, µs",
     "grant_us": "grant a waiter, 100,000 of them in mixed modes and priorities, µs",
@@ -170,20 +172,28 @@ class Master:
         shutil.rmtree(self.root)
 
 
+def best_rate(root: Path, kind: str, jobs: int) -> float:
+    """Jobs a second that four clients get done together, in the best of some rounds."""
+    return max(jobs_a_second(root, kind, jobs, clients=4) for _ in range(JOB_ROUNDS))
+
+
 def measure_jobs(say: Callable[[str], None]) -> dict[str, float]:
-    """The figures of the real master."""
+    """The figures of the real master.
+
+    Rates and latencies are those of the best of some rounds, as with locks; the stall
+    is the longest in all of them.
+    """
     master = Master()
     try:
         master.start()
         figures: dict[str, float] = {}
         say("no-op jobs in batches")
-        figures["jobs_per_s"] = jobs_a_second(master.root, "plain", 20_000, clients=4)
+        figures["jobs_per_s"] = best_rate(master.root, "plain", 20_000)
         say("one job at a time")
-        figures |= master.client("latency", 1000)
+        rounds = [master.client("latency", 1000) for _ in range(JOB_ROUNDS)]
+        figures |= min(rounds, key=itemgetter("latency_p50_ms"))
         say("jobs with locks and log lines")
-        figures["rich_jobs_per_s"] = jobs_a_second(
-            master.root, "rich", 6_000, clients=4
-        )
+        figures["rich_jobs_per_s"] = best_rate(master.root, "rich", 6_000)
         say("an urgent job behind 20,000")
         figures |= master.client("urgent", 20_000)
         figures["rss_mib"] = master.rss_mib()

@@ -66,6 +66,7 @@ from ganetix.tap.common import (
     Pool,
     calm_collector,
     end_with_failure,
+    let_threads_in,
     make_missing,
     raise_file_limit,
     refuse_to_start,
@@ -251,6 +252,7 @@ class MasterDaemon(LoggedService):
         follow_slots(self._config, self._scheduler)
         await self._queue.load()
         calm_collector()
+        let_threads_in()
         path = str(self._paths.master_socket)
         # The store's lock is ours, so a socket that is there is nobody's any more. A
         # process id beside it, as Twisted writes one, may be another's by now.

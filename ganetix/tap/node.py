@@ -37,7 +37,9 @@ from ganetix.storage.file import FileStorage
 from ganetix.tap.common import (
     STOP_WITHIN_SECONDS,
     Pool,
+    calm_collector,
     end_with_failure,
+    let_threads_in,
     make_missing,
     refuse_to_start,
     shipped,
@@ -148,6 +150,8 @@ class NodeDaemon(LoggedService):
         for hypervisor in self._hypervisors.values():
             hypervisor.on_event(self._tell)
             await hypervisor.resume()
+        calm_collector()
+        let_threads_in()
         site = RpcSite(self._reactor, self._rpc)
         factory = tls_factory(self._credentials, site, self._reactor)
         endpoint = listen_endpoint(self._reactor, self._address, self._port)

@@ -23,6 +23,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from clusters import OPEN
+
 from ganetix.allocators.htools_text import write_text
 from ganetix.plan.capacity.model import (
     TEMPLATES,
@@ -32,7 +34,6 @@ from ganetix.plan.capacity.model import (
     CapNode,
     Policy,
     Spec,
-    SpecRange,
     Template,
     TieredRequest,
 )
@@ -41,17 +42,6 @@ from ganetix.plan.capacity.tiered import tiered
 MEMORY, OWN_MEMORY, DISK, CPUS = 65536, 1024, 2 << 20, 16
 LARGEST = Spec(memory=8192, disk=102400, vcpus=4, disk_count=1)
 FILLED = 0.45
-OPEN = SpecRange(
-    min=Spec(),
-    max=Spec(
-        memory=1 << 20,
-        vcpus=1024,
-        disk=1 << 30,
-        disk_count=16,
-        nic_count=8,
-        spindle_use=1024,
-    ),
-)
 
 
 class Case(NamedTuple):

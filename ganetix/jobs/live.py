@@ -19,14 +19,19 @@ RECENT_LINES = 200
 
 
 class JobOwner:
-    """An opcode of a job as the owner of locks; ``plan`` says of which, once held."""
+    """An opcode of a job as the owner of locks; ``plan`` says of which, once held.
 
-    __slots__ = ("job_id", "op", "plan")
+    ``awaited`` is what it waits for in the middle of its work, and would rather not if
+    it is canceled.
+    """
+
+    __slots__ = ("awaited", "job_id", "op", "plan")
 
     def __init__(self, job_id: int, op: Opcode) -> None:
         self.job_id = job_id
         self.op = op
         self.plan: LockPlan = {}
+        self.awaited: list[Deferred[Any]] = []
 
     def __str__(self) -> str:
         return f"job {self.job_id} ({summary(self.op)})"
@@ -50,7 +55,6 @@ class LiveJob:
     __slots__ = (
         "_unwritten",
         "_watchers",
-        "awaited",
         "hindrance",
         "is_ending",
         "is_starting",
@@ -83,8 +87,6 @@ class LiveJob:
         self.task: Task | None = None
         self.owner: JobOwner | None = None
         self.patience: Patience | None = None
-        # What it waits for in the middle of its work, and would rather not if canceled.
-        self.awaited: list[Deferred[Any]] = []
         # Why it is not getting on, in words, where no lock or slot tells.
         self.hindrance: str | None = None
         # Its record says "running" already, or its end is being recorded.

@@ -58,7 +58,7 @@ class Orders:
             return False, f"job {job_id} is just ending"
         live.move(job.canceling())
         self._runner.record_soon(live)
-        for work in tuple(live.awaited):
+        for work in tuple(live.owner.awaited) if live.owner else ():
             work.cancel()
         return True, f"job {job_id} is running; it was asked to stop"
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from twisted.internet.defer import CancelledError, Deferred
 
 from ganetix.errors import Bug, Cancelled
-from ganetix.jobs.live import LiveJob
+from ganetix.jobs.live import JobOwner, LiveJob
 from ganetix.jobs.log import JobLog
 from ganetix.locking import LockManager
 
@@ -43,13 +43,10 @@ class JobProgress:
         return Deferred.fromCoroutine(self._hold_nodes(uuids))
 
     async def _hold_nodes(self, uuids: Collection[str]) -> None:
-        live, locks = self._live, self._locks
-        owner = live.owner
-        if owner is None:
-            raise Bug(f"job {self.job_id} is at work without its locks")
+        owner, locks = self._owner(), self._locks
         if "node" in locks.held(owner):
             locks.release(owner, "node")
-        priority = live.job.priority
+        priority = self._live.job.priority
         await self.while_wanted(
             locks.acquire(owner, "node", sorted(uuids), True, priority)
         )
@@ -59,7 +56,7 @@ class JobProgress:
         return Deferred.fromCoroutine(self._while_wanted(work))
 
     async def _while_wanted(self, work: Deferred[T]) -> T:
-        waits = self._live.awaited
+        waits = self._owner().awaited
         if self._live.job.cancel_requested:
             work.cancel()
         waits.append(work)
@@ -70,3 +67,9 @@ class JobProgress:
             raise
         finally:
             waits.remove(work)
+
+    def _owner(self) -> JobOwner:
+        owner = self._live.owner
+        if owner is None:
+            raise Bug(f"job {self.job_id} is at work without its locks")
+        return owner

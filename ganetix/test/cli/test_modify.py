@@ -9,7 +9,6 @@ from twisted.internet.defer import Deferred, succeed
 
 from ganetix.api.types import (
     Cell,
-    ClusterInfo,
     FieldInfo,
     QueryRequest,
     QueryResult,
@@ -34,21 +33,10 @@ from ganetix.opcodes import (
 from ganetix.opcodes.tags import TaggedKind
 from ganetix.storage.params import DISK_TEMPLATES
 from ganetix.test.cli.support import CommandTestCase
+from ganetix.testing.api import CLUSTER_INFO
 
-INFO = ClusterInfo(
-    name="test.example",
-    uuid="u",
-    version="0.1.0",
-    master_node="node1",
-    primary_ip_version=4,
-    default_group="default",
-    revision=7,
-    started=0.0,
-    nodes=2,
-    groups=1,
-    instances=3,
-    jobs_queued=0,
-    jobs_running=0,
+INFO = replace(
+    CLUSTER_INFO,
     parameters={"be/memory": 128, "capacity/max_inst_spec": {"vcpus": 4}},
     serial_no=12,
     tags=("prod",),

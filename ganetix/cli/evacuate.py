@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ganetix.cli.errors import UsageError, checked
+from ganetix.cli.instance_jobs import add_force, add_stop_timeout
 from ganetix.cli.parser import (
     Options,
     Parser,
@@ -15,7 +16,6 @@ from ganetix.cli.parser import (
     add_job_options,
     add_json_option,
     completes,
-    duration,
 )
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ganetix.cli.session import Session
     from ganetix.opcodes import OpInstanceMigrate
 
-STOP_TIMEOUT = 120.0
 DISKS = (
     "An allocator is asked once for all of them, then there is a job for each."
     " Instances whose disks are on their node only stay, and are named, as those that"
@@ -77,13 +76,7 @@ def add_node_moves(made: Program) -> None:
         f" says that it is dead for sure. {DISKS}",
         examples=["failover node2", "failover --timeout 30s -f node2"],
     )
-    failover.add_argument(
-        "--timeout",
-        metavar="DURATION",
-        type=duration,
-        default=STOP_TIMEOUT,
-        help="how long each guest may take to power off (default: 2m)",
-    )
+    add_stop_timeout(failover, "each guest")
     failover.add_argument(
         "--ignore-consistency",
         action="store_true",
@@ -137,7 +130,7 @@ def _add_how(parser: Parser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="tell who would go where, and who stays"
     )
-    parser.add_argument("-f", "--force", action="store_true", help="do not ask first")
+    add_force(parser, "do not ask first")
     add_json_option(parser)
     add_job_options(parser)
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ganetix.cli.errors import checked
+from ganetix.cli.instance_jobs import (
+    add_force,
+    add_names,
+    add_stop_timeout,
+    run_for_named,
+)
 from ganetix.cli.parser import (
     Options,
     Parser,
@@ -13,13 +18,11 @@ from ganetix.cli.parser import (
     add_group_option,
     add_job_options,
     completes,
-    duration,
 )
 
 if TYPE_CHECKING:
     from ganetix.cli.session import Session
 
-STOP_TIMEOUT = 120.0
 DISKS = (
     "An instance whose disks are on its node only cannot be moved. A move that is cut"
     " short is finished or taken back by itself."
@@ -36,19 +39,13 @@ def add_move_commands(made: Program) -> None:
         f" offline. One that should be down stays down. {DISKS}",
         examples=["failover web1", "failover -f -n node3 --timeout 30s web1 web2"],
     )
-    failover.add_argument(
-        "--timeout",
-        metavar="DURATION",
-        type=duration,
-        default=STOP_TIMEOUT,
-        help="how long the guest may take to power off (default: 2m)",
-    )
+    add_stop_timeout(failover)
     failover.add_argument(
         "--ignore-consistency",
         action="store_true",
         help="although it may still run where nobody answers: it may then run twice",
     )
-    failover.add_argument("-f", "--force", action="store_true", help="do not ask first")
+    add_force(failover, "do not ask first")
     _add_target(failover)
     migrate = made.command(
         "migrate",
@@ -70,10 +67,7 @@ def add_move_commands(made: Program) -> None:
 
 
 def _add_target(parser: Parser) -> None:
-    completes(
-        parser.add_argument("names", metavar="INSTANCE", nargs="+", help="which ones"),
-        "instance",
-    )
+    add_names(parser, "+", "which ones")
     completes(
         parser.add_argument(
             "-n",
@@ -92,37 +86,33 @@ async def fail_over(session: Session, options: Options) -> None:
     """Stop and start elsewhere."""
     from ganetix.opcodes import OpInstanceFailover
 
-    names = list(dict.fromkeys(options.names))
-    ops = [
-        checked(
-            OpInstanceFailover,
+    await run_for_named(
+        session,
+        options,
+        lambda name: OpInstanceFailover(
             name=name,
             node=options.node,
             group=options.node_group,
             iallocator=options.iallocator,
             timeout=options.timeout,
             ignore_consistency=options.ignore_consistency,
-        )
-        for name in names
-    ]
-    if not options.force:
-        session.confirm(f"Stop {', '.join(names)} and start elsewhere?")
-    await session.run_jobs(ops, options)
+        ),
+        ask="Stop {names} and start elsewhere?",
+    )
 
 
 async def migrate_instances(session: Session, options: Options) -> None:
     """Move while it runs."""
     from ganetix.opcodes import OpInstanceMigrate
 
-    ops = [
-        checked(
-            OpInstanceMigrate,
+    await run_for_named(
+        session,
+        options,
+        lambda name: OpInstanceMigrate(
             name=name,
             node=options.node,
             group=options.node_group,
             iallocator=options.iallocator,
             allow_failover=options.allow_failover,
-        )
-        for name in dict.fromkeys(options.names)
-    ]
-    await session.run_jobs(ops, options)
+        ),
+    )

@@ -12,7 +12,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, IReactorUNIX
 from twisted.internet.task import deferLater
 
@@ -340,8 +340,8 @@ class ApiClient:
             on_answer(await answer(link, command, {"watch": number, **values}))
             self._tell_return()
             await ended
-        except CancelledError:
-            if link.is_open:
+        except Exception as error:
+            if link.is_open and not isinstance(error, GanetixError):
                 _ = self.ask(commands.UnwatchJobs, watch=number).addErrback(
                     lambda failure: failure.trap(GanetixError) and None
                 )

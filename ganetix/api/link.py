@@ -88,6 +88,7 @@ class Follow:
 
     def __init__(self, on_update: OnUpdate) -> None:
         self._on_update = on_update
+        self._has_failed = False
         self._marks: dict[int, JobMark] = {}
         self.jobs: dict[int, Job] = {}
         self.events = 0
@@ -105,7 +106,7 @@ class Follow:
         return tuple(self._marks.values())
 
     def take(self, update: JobUpdate) -> None:
-        """News of a job."""
+        """News of a job; what ``on_update`` raises ends the following with it."""
         job, lines = update.job, update.lines
         self.events += 1
         self.jobs[job.id] = job
@@ -117,7 +118,14 @@ class Follow:
             seen = 0 if mark is None else mark.log_serial
             seen = lines[-1].serial if lines else seen
             self._marks[job.id] = JobMark(job.id, job.serial, seen)
-        self._on_update(update)
+        if self._has_failed:
+            return
+        try:
+            self._on_update(update)
+        except Exception as error:  # noqa: BLE001 - raised where the jobs are awaited
+            self._has_failed = True
+            self._fire(error)
+            return
         if not self._marks:
             self._fire(None)
 
@@ -131,7 +139,7 @@ class Follow:
         """The connection ended."""
         self._fire(None)
 
-    def _fire(self, error: GanetixError | None) -> None:
+    def _fire(self, error: Exception | None) -> None:
         ended, self.ended = self.ended, Deferred()
         if ended.called:
             return

@@ -147,6 +147,23 @@ class FollowTests(ServedMasterTestCase):
         await self.until(lambda: self.master.watches[0]._has_ended)
         self.assertEqual(self.master.jobs[1].status, "queued")
 
+    async def test_update_that_fails(self) -> None:
+        """Who cannot take news gets the error back, and the connection goes on."""
+        await self.api.submit([DELAY])
+        told: list[JobUpdate] = []
+
+        def tell(update: JobUpdate) -> None:
+            told.append(update)
+            raise BrokenPipeError("nobody reads")
+
+        following = self.api.follow(1, tell)
+        with self.assertRaises(BrokenPipeError):
+            await following
+        self.master.advance(1, "running", ["one"])
+        await self.until(lambda: self.master.watches[0]._has_ended)
+        self.assertEqual((len(told), self.said), (1, []))
+        self.assertEqual(await self.api.submit([DELAY]), (2,))
+
     async def test_gone_client(self) -> None:
         """A client that goes away leaves no watch behind."""
         await self.api.submit([DELAY])

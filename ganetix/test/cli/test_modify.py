@@ -1,46 +1,16 @@
-"""Tests of the commands that change cluster, groups and tags."""
+"""Tests of the commands that change parameters of cluster and groups."""
 
 from __future__ import annotations
 
-import json
-
-from msgspec.structs import replace
-from twisted.internet.defer import Deferred, succeed
-
-from ganetix.api.types import (
-    Cell,
-    FieldInfo,
-    QueryRequest,
-    QueryResult,
-    QueryRow,
-)
 from ganetix.cli.settings import given_pairs
-from ganetix.errors import ConfigConflict, NodeUnreachable, WrongState
+from ganetix.errors import ConfigConflict
 from ganetix.opcodes import (
     OpClusterModify,
-    OpClusterRedistribute,
-    OpClusterRename,
-    Opcode,
-    OpGroupAdd,
-    OpGroupAssignNodes,
     OpGroupModify,
-    OpGroupRemove,
-    OpGroupRename,
-    OpTagsAdd,
-    OpTagsRemove,
     parameters,
 )
-from ganetix.opcodes.tags import TaggedKind
 from ganetix.storage.params import DISK_TEMPLATES
 from ganetix.test.cli.support import CommandTestCase
-from ganetix.testing.api import CLUSTER_INFO
-
-INFO = replace(
-    CLUSTER_INFO,
-    parameters={"be/memory": 128, "capacity/max_inst_spec": {"vcpus": 4}},
-    serial_no=12,
-    tags=("prod",),
-)
 
 
 class ModifyTestCase(CommandTestCase):
@@ -65,22 +35,9 @@ class ModifyTestCase(CommandTestCase):
         for kind in (OpClusterModify, OpGroupModify):
             self.master.results[kind] = result
 
-    def asked(self) -> Opcode:
-        """The one opcode that was submitted."""
-        (request,) = self.master.submitted
-        (op,) = request.ops
-        return op
-
-    async def refused(self, line: str, text: str) -> None:
-        """A command line that is wrong: one line says why, and nothing is sent."""
-        self.assertEqual(await self.run_line(line), 2, line)
-        *_, message = self.err.splitlines()
-        self.assertIn(text, message)
-        self.assertEqual(self.master.submitted, [])
-
 
 class ClusterTests(ModifyTestCase):
-    """``gnt-cluster``."""
+    """``gnt-cluster modify``."""
 
     async def test_every_option(self) -> None:
         """Each option is its field; the rest is absent."""
@@ -229,76 +186,9 @@ class ClusterTests(ModifyTestCase):
         self.assertIn("changed since", self.err)
         self.assertEqual(self.out, "")
 
-    async def test_rename(self) -> None:
-        """A name goes to the master; a bad one does not."""
-        await self.refused(
-            "gnt-cluster rename Not_A_Name", "'Not_A_Name' is not a name"
-        )
-        await self.run_line("gnt-cluster rename new.example.org")
-        self.assertEqual(self.asked(), OpClusterRename(name="new.example.org"))
-
-    async def test_redistribute(self) -> None:
-        """Success is counted; nodes that did not take it are named, with status 1."""
-        self.master.results[OpClusterRedistribute] = {"nodes": 3, "offline": []}
-        self.assertEqual(await self.run_line("gnt-cluster redist-conf"), 0)
-        self.assertIn("3 nodes have the current", self.out)
-        fault = NodeUnreachable("ssconf did not reach node2")
-        self.master.failures[OpClusterRedistribute] = fault
-        self.assertEqual(await self.run_line("gnt-cluster redist-conf"), 1)
-        self.assertIn("did not reach node2", self.err)
-
-    async def test_version(self) -> None:
-        """Versions of the program and of the master."""
-        self.master.info = INFO
-        self.assertEqual(await self.run_line("gnt-cluster version"), 0)
-        self.assertIn("Software version: 0.1.0\n", self.out)
-        self.assertIn("Master's version: 0.1.0\n", self.out)
-        await self.run_line("gnt-cluster version --json")
-        self.assertEqual(json.loads(self.out)["master"], "0.1.0")
-
-    async def test_version_without_master(self) -> None:
-        """Without a master the own version is shown all the same, with status 1."""
-        await self.stop_listening()
-        self.assertEqual(await self.run_line("gnt-cluster version"), 1)
-        self.assertIn("Software version: 0.1.0\n", self.out)
-        self.assertIn("the master's version is not known", self.err)
-        await self.listen()
-
-    async def test_info(self) -> None:
-        """Info shows the serial number, tags and every parameter with its origin."""
-        self.master.info = replace(INFO, origins={"be/memory": "cluster"})
-        await self.run_line("gnt-cluster info")
-        self.assertIn("Serial number: 12\nTags: prod\n", self.out)
-        self.assertIn("  be/memory: 128 (cluster)\n", self.out)
-        self.assertIn("  capacity/max_inst_spec: vcpus=4\n", self.out)
-
 
 class GroupTests(ModifyTestCase):
-    """``gnt-group``, and the same in ``gnt-node``."""
-
-    async def test_two_spellings(self) -> None:
-        """Every command of gnt-group is there as gnt-node group-…, with one outcome."""
-        for words, op in (
-            ("add -B memory=1G rack2", OpGroupAdd(name="rack2", beparams=MEMORY)),
-            ("modify -B memory=1G rack2", OpGroupModify(name="rack2", beparams=MEMORY)),
-            ("rename rack2 row2", OpGroupRename(name="rack2", new_name="row2")),
-            ("remove rack2", OpGroupRemove(name="rack2")),
-            (
-                "assign-nodes rack2 node1 node2",
-                OpGroupAssignNodes(name="rack2", nodes=("node1", "node2")),
-            ),
-        ):
-            self.master.results[OpGroupAssignNodes] = {"moved": ["node1"]}
-            for spelling in ("gnt-group ", "gnt-node group-"):
-                with self.subTest(words=words, spelling=spelling):
-                    self.master.submitted.clear()
-                    self.assertEqual(await self.run_line(f"{spelling}{words}"), 0)
-                    self.assertEqual(self.asked(), op)
-
-    async def test_group_del(self) -> None:
-        """gnt-node knows removal as group-del too."""
-        await self.run_line("gnt-node group-del rack2")
-        self.assertEqual(self.asked(), OpGroupRemove(name="rack2"))
+    """``gnt-group modify``, and what else names a group."""
 
     async def test_modify(self) -> None:
         """Options of a group, and what they came to."""
@@ -333,130 +223,6 @@ class GroupTests(ModifyTestCase):
         ):
             with self.subTest(line=line):
                 await self.refused(f"gnt-group {line}", text)
-
-    async def test_split_is_refused(self) -> None:
-        """What the master refuses is one line; --force goes along."""
-        self.master.failures[OpGroupAssignNodes] = WrongState("would split db1")
-        self.assertEqual(await self.run_line("gnt-group assign-nodes rack2 node1"), 1)
-        self.assertIn("would split db1", self.err)
-        self.master.failures.clear()
-        self.master.submitted.clear()
-        self.master.results[OpGroupAssignNodes] = {"moved": []}
-        await self.run_line("gnt-group assign-nodes --force rack2 node1")
-        op = OpGroupAssignNodes(name="rack2", nodes=("node1",), force=True)
-        self.assertEqual(self.asked(), op)
-        self.assertIn("nothing was changed", self.err)
-
-    async def test_info_shows_origins(self) -> None:
-        """Each parameter is shown with its value and where that comes from."""
-        requests: list[QueryRequest] = []
-        fields = tuple(
-            FieldInfo(name=name, title=name, doc="d", live=name == "mfree")
-            for name in ("name", "mfree", "be/memory", "params")
-        )
-        params = {
-            "be/memory": {"value": 512, "origin": "group rack2"},
-            "nic/link": {"value": "", "origin": "default"},
-            "be/auto_balance": {"value": True, "origin": "cluster"},
-        }
-
-        def answer(request: QueryRequest) -> Deferred[QueryResult]:
-            requests.append(request)
-            row = QueryRow(cells=("rack2", params))
-            return succeed(QueryResult(fields=(fields[0], fields[3]), rows=(row,)))
-
-        self.master.field_infos = {"group": fields}
-        self.master._queries = answer
-        await self.run_line("gnt-group info rack2")
-        self.assertEqual(requests[0].fields, ("name", "params"))
-        self.assertEqual(
-            self.out,
-            "name: rack2\nparams:\n  be/memory: 512 (group rack2)\n"
-            "  nic/link: - (default)\n  be/auto_balance: Y (cluster)\n",
-        )
-        await self.run_line("gnt-group info --live rack2")
-        self.assertEqual(requests[1].fields, ("name", "mfree", "params"))
-
-
-MEMORY: dict[str, int | bool | None] = {"memory_mib": 1024}
-
-
-class TagTests(ModifyTestCase):
-    """Tags, by four programs."""
-
-    async def setUp(self) -> None:  # type: ignore[override]
-        """The cluster and every object have two tags."""
-        await super().setUp()
-        self.requests: list[QueryRequest] = []
-
-        def answer(request: QueryRequest) -> Deferred[QueryResult]:
-            self.requests.append(request)
-            cells: dict[str, Cell] = {
-                "name": f"{request.kind}1",
-                "tags": ["env:prod", "old"],
-            }
-            row = QueryRow(cells=tuple(cells[name] for name in request.fields))
-            fields = tuple(
-                FieldInfo(name=name, title=name, doc="d") for name in request.fields
-            )
-            return succeed(QueryResult(fields=fields, rows=(row,)))
-
-        self.master._queries = answer
-
-    async def test_all_programs(self) -> None:
-        """Each program lists, adds and removes tags of its objects."""
-        named: tuple[tuple[TaggedKind, str], ...] = (
-            ("cluster", ""),
-            ("group", "rack1"),
-            ("node", "node1"),
-            ("instance", "web1"),
-        )
-        for kind, name in named:
-            program = f"gnt-{kind}"
-            with self.subTest(program=program):
-                self.master.submitted.clear()
-                await self.run_line(f"{program} add-tags {name} a b:c")
-                op: Opcode = OpTagsAdd(kind=kind, name=name, tags=("a", "b:c"))
-                self.assertEqual(self.asked(), op)
-                self.master.submitted.clear()
-                await self.run_line(f"{program} remove-tags {name} a")
-                op = OpTagsRemove(kind=kind, name=name, tags=("a",))
-                self.assertEqual(self.asked(), op)
-                await self.run_line(f"{program} list-tags {name}")
-                self.assertEqual(self.out, "env:prod\nold\n")
-                self.assertEqual(self.requests[-1].names, (name,) if name else ())
-
-    async def test_search_all(self) -> None:
-        """gnt-cluster searches all objects, the others their own kind."""
-        self.assertEqual(await self.run_line("gnt-cluster search-tags ^env"), 0)
-        self.assertEqual(
-            self.out,
-            "/cluster env:prod\n/groups/group1 env:prod\n/nodes/node1 env:prod\n"
-            "/instances/instance1 env:prod\n",
-        )
-        await self.run_line("gnt-node search-tags --json d$")
-        self.assertEqual(
-            json.loads(self.out),
-            [
-                {"path": "/nodes/node1", "kind": "node", "name": "node1", "tag": tag}
-                for tag in ("env:prod", "old")
-            ],
-        )
-
-    async def test_search_in_vain(self) -> None:
-        """Nothing found is status 1; what is no pattern is wrong usage."""
-        self.assertEqual(await self.run_line("gnt-cluster search-tags nowhere"), 1)
-        self.assertEqual(self.out, "")
-        await self.refused(
-            "gnt-cluster search-tags a(", "PATTERN: 'a(' is not a regular expression"
-        )
-
-    async def test_bad_tags(self) -> None:
-        """What is no tag is refused before anything is sent."""
-        await self.refused(
-            "gnt-node add-tags node1 a,b", "'a,b' is not a tag: 1 to 128"
-        )
-        await self.refused("gnt-node add-tags node1", "arguments are required: TAG")
 
 
 class TableTests(CommandTestCase):

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from io import TextIOWrapper
 from typing import NamedTuple, TextIO
 
 # Sequences that begin with ESC, then single control characters but tab and newline.
@@ -39,7 +40,12 @@ class Streams(NamedTuple):
 
     @classmethod
     def real(cls) -> Streams:
-        """Those of the process; one that it was started without is empty."""
+        """Those of the process; one that it was started without is empty.
+
+        A character that the locale's encoding lacks is written as ``?``.
+        """
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")
         return cls(
             stdin=sys.stdin or open(os.devnull, encoding="utf-8"),
             stdout=sys.stdout or _nowhere(),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from io import StringIO
+import sys
+from io import BytesIO, StringIO, TextIOWrapper
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.cli.output import show_cell
 from ganetix.cli.progress import JobProgress
-from ganetix.cli.streams import printable
+from ganetix.cli.streams import Streams, printable
 
 NASTY = "a\x1b[2Jb\rc\x9bd\n"
 HARMLESS = "a\\x1b[2Jb\\rc\\x9bd\\n"
@@ -31,3 +32,12 @@ class PrintableTests(SynchronousTestCase):
         out = StringIO()
         JobProgress(out, None).line(NASTY)
         self.assertEqual(out.getvalue(), f"{HARMLESS}\n")
+
+    def test_poor_encoding(self) -> None:
+        """What the terminal's encoding lacks is a question mark, not a failure."""
+        raw = BytesIO()
+        self.patch(sys, "stdout", TextIOWrapper(raw, "ascii"))
+        streams = Streams.real()
+        streams.out("Größe …")
+        streams.stdout.flush()
+        self.assertEqual(raw.getvalue(), b"Gr??e ?\n")

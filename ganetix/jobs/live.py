@@ -56,6 +56,7 @@ class LiveJob:
         "_unwritten",
         "_watchers",
         "hindrance",
+        "is_begun",
         "is_ending",
         "is_starting",
         "job",
@@ -89,7 +90,9 @@ class LiveJob:
         self.patience: Patience | None = None
         # Why it is not getting on, in words, where no lock or slot tells.
         self.hindrance: str | None = None
-        # Its record says "running" already, or its end is being recorded.
+        # Whether its record says that the current opcode runs; whether that is being
+        # recorded, or its end.
+        self.is_begun = False
         self.is_starting = False
         self.is_ending = False
 

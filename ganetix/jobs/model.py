@@ -153,11 +153,12 @@ class Job(Value, frozen=True, kw_only=True, gc=False):
         return job if self.started is not None else replace(job, started=now)
 
     def requeued(self, priority: int | None = None) -> Job:
-        """The current opcode did not get its locks, and tries again later."""
-        index, run = self._expect("waiting")
+        """The current opcode did not get its locks, or begin, and tries again later."""
+        index, run = self._expect("waiting", "running")
         if priority is None:
             priority = run.priority
-        return self.changed(index, replace(run, status="queued", priority=priority))
+        queued = replace(run, status="queued", priority=priority, executing=None)
+        return self.changed(index, queued)
 
     def running(self, now: float) -> Job:
         """The current opcode has its locks and is being done."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TypeVar
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any, TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 
 from ganetix.errors import Bug, Cancelled
 from ganetix.jobs.live import JobOwner, LiveJob
@@ -16,14 +16,31 @@ T = TypeVar("T")
 
 
 class JobProgress:
-    """What a unit may do to its job: the ``Progress`` of ``jobs.work``."""
+    """What a unit may do to its job: the ``Progress`` of ``jobs.work``.
 
-    def __init__(self, live: LiveJob, log: JobLog, op: int, locks: LockManager) -> None:
+    :param begin: records that the current opcode runs
+    """
+
+    def __init__(
+        self,
+        live: LiveJob,
+        log: JobLog,
+        op: int,
+        locks: LockManager,
+        begin: Callable[[LiveJob], Coroutine[Deferred[Any], Any, None]],
+    ) -> None:
         self.job_id = live.job.id
         self._live = live
         self._log = log
         self._op = op
         self._locks = locks
+        self._begin = begin
+
+    def begun(self) -> Deferred[None]:
+        """Fires when it is recorded that the opcode runs."""
+        if self._live.is_begun:
+            return succeed(None)
+        return Deferred.fromCoroutine(self._begin(self._live))
 
     def say(self, text: str) -> None:
         """Add a line to the job's log."""

@@ -80,6 +80,7 @@ class Runner:
         run = live.job.current_run
         owner = live.owner = JobOwner(live.job.id, run.op)
         live.hindrance = None
+        live.is_begun = False
         live.move_unseen(live.job.waiting(self._clock.seconds()))
         try:
             again = await self._attempt(live, owner, run.priority, task)
@@ -105,6 +106,7 @@ class Runner:
             return False
         now = self._clock.seconds()
         live.begin(job.waiting(now).running(now))
+        live.is_begun = True
         return True
 
     async def run_claimed(self, live: LiveJob, task: Task) -> Again | None:
@@ -211,13 +213,14 @@ class Runner:
     def record(self, live: LiveJob) -> Deferred[None]:
         """Write the job as it is; fails with ``StateFault`` if that was not possible.
 
-        A job that waits for locks is recorded as queued: nothing of it is done.
+        A job that waits for locks, or has not begun, is recorded as queued: nothing of
+        it is done.
         """
         job = live.job
         if live.is_starting or live.is_ending or job.is_final:
             # A later record than this one says it all.
             return succeed(None)
-        if job.status == "waiting":
+        if job.status == "waiting" or (job.status == "running" and not live.is_begun):
             job = job.requeued()
         written = self._store.write(job_rows(job.logged(live.last_line)))
         return written.addCallback(lambda _: None)
@@ -234,8 +237,7 @@ class Runner:
         )
 
     async def _perform(self, live: LiveJob, task: Task) -> Again | None:
-        if not await self._begin(live):
-            return Again(delay_seconds=STORE_PAUSE_SECONDS)
+        live.move(live.job.running(self._clock.seconds()))
         return await self._do(live, task)
 
     async def _do(self, live: LiveJob, task: Task) -> Again | None:
@@ -244,39 +246,40 @@ class Runner:
             raise Bug(f"job {live.job.id} is to be done without its locks")
         op = owner.op
         live.patience = None
-        progress = JobProgress(live, self._job_log, index, self._locks)
+        progress = JobProgress(live, self._job_log, index, self._locks, self._begin)
         try:
             outcome = await self._worker.run(op, progress, owner.plan)
             result = msgspec.to_builtins(outcome.result)
         except Exception:  # noqa: BLE001 - units may fail in any way
-            await self._stopped_short(live, Failure())
-            return None
+            return await self._stopped_short(live, Failure())
         task.leave_slot()
         return await self._done(live, outcome, result)
 
-    async def _begin(self, live: LiveJob) -> bool:
-        """Record that the opcode runs before it does: it must not run twice."""
-        now = self._clock.seconds()
-        before = live.job
-        running = before.running(now)
-        rows = job_rows(running.logged(live.last_line))
+    async def _begin(self, live: LiveJob) -> None:
+        """Record that the opcode runs: what it does now must not be done twice."""
         live.is_starting = True
         try:
+            rows = job_rows(live.job.logged(live.last_line))
             await self._store.write(rows, withdrawable=False)
-        except StateFault as error:
-            live.move(live.job.requeued())
-            live.hindrance = str(error)
-            return False
-        except CancelledError:
-            live.is_starting = False
-            if not live.job.is_final:
-                # The master stops: after all, nothing was done.
-                self.record_soon(live)
-            raise
         finally:
             live.is_starting = False
-        live.move(running if live.job is before else live.job.running(now))
-        return True
+        live.is_begun = True
+        if live.job.cancel_requested:
+            raise Cancelled(f"job {live.job.id} was canceled")
+
+    async def _put_off(self, live: LiveJob, why: BaseException | None) -> Again | None:
+        """Let a job that has not begun be queued again."""
+        if live.job.cancel_requested:
+            now = self._clock.seconds()
+            await self.end_quietly(live, lambda job: job.canceled(now))
+            return None
+        live.move(live.job.requeued())
+        if isinstance(why, StateFault):
+            live.hindrance = str(why)
+        else:
+            # The master stops, and a record that it runs may be on its way.
+            self.record_soon(live)
+        return Again(delay_seconds=STORE_PAUSE_SECONDS)
 
     async def _done(
         self, live: LiveJob, outcome: Outcome, result: object
@@ -297,6 +300,8 @@ class Runner:
             if isinstance(error, CancelledError):
                 # The master stops; the record is on its way all the same.
                 raise
+            if isinstance(error, StateFault) and not live.is_begun:
+                return await self._put_off(live, error)
             live.put_back(lines)
             fault = (
                 error if isinstance(error, GanetixError) else self._bug(live, Failure())
@@ -321,9 +326,12 @@ class Runner:
         live.show()
         return None
 
-    async def _stopped_short(self, live: LiveJob, failure: Failure) -> None:
+    async def _stopped_short(self, live: LiveJob, failure: Failure) -> Again | None:
         now, error = self._clock.seconds(), failure.value
-        if isinstance(error, CancelledError) and self._is_stopping:
+        is_stopped = isinstance(error, CancelledError) and self._is_stopping
+        if not live.is_begun and (is_stopped or isinstance(error, StateFault)):
+            return await self._put_off(live, error)
+        if is_stopped:
             await self.end_quietly(live, lambda job: job.interrupted(now, STOPPED))
         elif isinstance(error, Cancelled) and live.job.cancel_requested:
             await self.end_quietly(live, lambda job: job.canceled(now))
@@ -331,6 +339,7 @@ class Runner:
             await self._fail(live, error)
         else:
             await self._fail(live, self._bug(live, failure))
+        return None
 
     async def _fail(self, live: LiveJob, error: GanetixError) -> None:
         now, wire = self._clock.seconds(), error.to_wire()

@@ -42,6 +42,13 @@ class Progress(Protocol):
 
     job_id: int
 
+    def begun(self) -> Deferred[None]:
+        """Fires when it is recorded that the opcode runs, so that it will not twice.
+
+        Fails with ``StateFault`` if there can be no such record; the opcode is tried
+        again later then.
+        """
+
     def say(self, text: str) -> None:
         """Add a line to the job's log."""
 
@@ -74,4 +81,8 @@ class Worker(Protocol):
         """
 
     async def run(self, op: Opcode, progress: Progress, locks: LockPlan) -> Outcome:
-        """Do the opcode; all its locks, which are these, are held."""
+        """Do the opcode; all its locks, which are these, are held.
+
+        Nothing may be done that must not be done twice, nor anything that lasts, before
+        the opcode has ``begun``.
+        """

@@ -54,15 +54,26 @@ VERSION = "1.0"
 
 
 class RecordedProgress:
-    """A job's log, and its user's wish to cancel, as tests see them."""
+    """A job's log, and its user's wish to cancel, as tests see them.
+
+    ``recorded`` fires when it is recorded that the opcode runs; it has, unless the test
+    puts another in its place.
+    """
 
     def __init__(self, job_id: int = 1) -> None:
         self.job_id = job_id
         self.lines: list[str] = []
         self.warnings: list[str] = []
+        self.has_begun = False
+        self.recorded: Deferred[None] = succeed(None)
         self.cancel_after: int | None = None
         self.held: frozenset[str] = frozenset()
         self.on_hold: Callable[[], None] = lambda: None
+
+    def begun(self) -> Deferred[None]:
+        """Fires when the test has it recorded."""
+        self.has_begun = True
+        return self.recorded
 
     def say(self, text: str) -> None:
         """Note a line."""

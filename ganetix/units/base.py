@@ -213,6 +213,14 @@ class Context:
         return await self.services.rpc.call(node, method, request, self.progress.say)
 
 
+class BeginsLate:
+    """Mixin of units that need no record of their beginning, or see to it themselves.
+
+    Their only effect is the change with which they end: done again after a crash, they
+    harm nobody. One that lasts, or calls nodes, waits until it has ``begun`` before.
+    """
+
+
 class Unit(Protocol[Op, F, P]):
     """A logical unit: gather facts, decide on a plan, act on it."""
 

@@ -28,11 +28,11 @@ from ganetix.plan.group import (
     new_group,
     renamed,
 )
-from ganetix.units.base import Context
+from ganetix.units.base import BeginsLate, Context
 from ganetix.units.cluster_modify import say_promotions
 
 
-class GroupAdd:
+class GroupAdd(BeginsLate):
     """``OpGroupAdd``."""
 
     async def gather(self, op: OpGroupAdd, context: Context) -> tuple[Snapshot, str]:
@@ -51,7 +51,7 @@ class GroupAdd:
         )
 
 
-class GroupModify:
+class GroupModify(BeginsLate):
     """``OpGroupModify``."""
 
     async def gather(self, op: OpGroupModify, context: Context) -> Snapshot:
@@ -78,7 +78,7 @@ class GroupModify:
         )
 
 
-class GroupRename:
+class GroupRename(BeginsLate):
     """``OpGroupRename``."""
 
     async def gather(self, op: OpGroupRename, context: Context) -> Snapshot:
@@ -100,7 +100,7 @@ class GroupRename:
         )
 
 
-class GroupRemove:
+class GroupRemove(BeginsLate):
     """``OpGroupRemove``."""
 
     async def gather(self, op: OpGroupRemove, context: Context) -> Snapshot:
@@ -121,7 +121,7 @@ class GroupRemove:
         )
 
 
-class GroupAssignNodes:
+class GroupAssignNodes(BeginsLate):
     """``OpGroupAssignNodes``."""
 
     async def gather(self, op: OpGroupAssignNodes, context: Context) -> Snapshot:

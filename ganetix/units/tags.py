@@ -10,12 +10,12 @@ from ganetix.config.snapshot import Edits, Snapshot
 from ganetix.jobs.work import Outcome
 from ganetix.opcodes.tags import TagsChange
 from ganetix.plan.tags import tagged
-from ganetix.units.base import Context
+from ganetix.units.base import BeginsLate, Context
 
 T = TypeVar("T", bound=TagsChange)
 
 
-class TagsEdit(Generic[T]):
+class TagsEdit(BeginsLate, Generic[T]):
     """``OpTagsAdd`` and ``OpTagsRemove``, by what they come to."""
 
     def __init__(self, edits: Callable[[T, Snapshot], Edits]) -> None:

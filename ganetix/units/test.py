@@ -12,12 +12,12 @@ from ganetix.objects import Node
 from ganetix.objects.node_calls import Delay
 from ganetix.opcodes import OpTestDelay
 from ganetix.rpc.methods import DELAY, Nothing
-from ganetix.units.base import Context
+from ganetix.units.base import BeginsLate, Context
 
 SLICE_SECONDS = 0.5
 
 
-class TestDelay:
+class TestDelay(BeginsLate):
     """``OpTestDelay``: wait on the master, then on the nodes named."""
 
     async def gather(self, op: OpTestDelay, context: Context) -> tuple[Node, ...]:
@@ -32,6 +32,8 @@ class TestDelay:
         self, op: OpTestDelay, context: Context, plan: tuple[Node, ...]
     ) -> Outcome:
         """Wait in slices, so that it can be cancelled."""
+        if op.duration or plan:
+            await context.progress.begun()
         for number in range(op.log_lines):
             context.say(f"line {number + 1} of {op.log_lines}")
         if op.on_master:

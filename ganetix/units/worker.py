@@ -15,7 +15,7 @@ from ganetix.plan.lock_plan import LockPlan
 from ganetix.plan.locks_for import locks_for
 from ganetix.plan.reach import reach_of
 from ganetix.plan.tags import with_tags, without_tags
-from ganetix.units.base import Context, Services, Unit
+from ganetix.units.base import BeginsLate, Context, Services, Unit
 from ganetix.units.capacity import ClusterBalance, ClusterExport, ComputeCapacity
 from ganetix.units.cluster import ClusterDestroy
 from ganetix.units.cluster_modify import (
@@ -113,6 +113,8 @@ class LogicalUnits:
         op_name = ops.opcode_id(op)
         with WorkingOn(progress.job_id, op_name):
             context = Context(self._services_for(op_name, locks), progress)
+            if not isinstance(unit, BeginsLate):
+                await progress.begun()
             facts = await unit.gather(op, context)
             progress.check_cancelled()
             plan = unit.plan(op, facts)

@@ -65,12 +65,14 @@ class FakeWorker:
     """Does opcodes as the test wishes; ``started`` are the names in order.
 
     Opcodes in ``brief`` succeed at once, all others when the test ends them; those in
-    ``stubborn`` clean up for ever when they are cancelled.
+    ``late`` need no record of their beginning; those in ``stubborn`` clean up for ever
+    when they are cancelled.
     """
 
     def __init__(self) -> None:
         self.plans: dict[str, Plan] = {}
         self.brief: set[str] = set()
+        self.late: set[str] = set()
         self.stubborn: set[str] = set()
         self.started: list[str] = []
         self.runs: dict[str, Run] = {}
@@ -85,6 +87,8 @@ class FakeWorker:
     async def run(self, op: Opcode, progress: Progress, locks: LockPlan) -> Outcome:
         """Run until the test ends it."""
         name = _name(op)
+        if name not in self.late:
+            await progress.begun()
         self.started.append(name)
         if name in self.brief:
             return Outcome()

@@ -353,7 +353,7 @@ class RaceTests(SynchronousTestCase):
         self.turn()
         d = self.queue.cancel(job_id)
         self.turn()
-        self.assertEqual(self.status(job_id), "queued")
+        self.assertEqual(self.status(job_id), "canceling")
         self.held.release_all()
         self.turn()
         self.assertTrue(self.successResultOf(d)[0])

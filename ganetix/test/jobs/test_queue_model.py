@@ -17,6 +17,7 @@ from ganetix.jobs.model import Dependency, FinalStatus, Job, JobStatus
 from ganetix.jobs.rows import ARCHIVED, FINISHED, UNFINISHED, job_key, job_of
 from ganetix.jobs.values import SubmitRequest
 from ganetix.jobs.work import LockPlan
+from ganetix.opcodes import OpGroupAdd
 from ganetix.state.rows import Row, RowKey
 from ganetix.test.jobs.support import Master, creates, instance_locks, op
 from ganetix.testing.config import make_instance
@@ -55,6 +56,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.canceled: set[int] = set()
         self.priorities: dict[int, int | None] = {}
         self.starts: Counter[str] = Counter()
+        self.late: set[str] = set()
+        self.ended_well: set[str] = set()
         self.old: list[Master] = []
         self.count = 0
         self.now = 0.0
@@ -70,6 +73,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.held = HeldOffload()
         self.master = Master(self.clock, self.medium, self.held, slots=2)
         self.master.worker.plans.update(self.plans)
+        self.master.worker.late.update(self.late)
         starting = Deferred.fromCoroutine(self.master.start())
         self.held.release_all()
         assert starting.called and not isinstance(starting.result, Failure)
@@ -79,6 +83,7 @@ class QueueMachine(RuleBasedStateMachine):
         ops=st.lists(st.sampled_from(PLANS), min_size=1, max_size=3),
         priority=st.sampled_from([-10, 0, 10]),
         how=st.sampled_from(WAYS_TO_DEPEND),
+        is_late=st.booleans(),
         data=st.data(),
     )
     def submit(
@@ -86,6 +91,7 @@ class QueueMachine(RuleBasedStateMachine):
         ops: list[LockPlan],
         priority: int,
         how: tuple[Ends, Ends],
+        is_late: bool,
         data: st.DataObject,
     ) -> None:
         """Somebody submits a job, perhaps after others, and one that comes after it."""
@@ -94,10 +100,10 @@ class QueueMachine(RuleBasedStateMachine):
         if on_old is not None and self.accepted:
             old = data.draw(st.sampled_from(sorted(self.accepted)))
             depends = (Dependency(old, on_old),)
-        requests = [self.request(ops, priority, depends)]
+        requests = [self.request(ops, priority, depends, is_late)]
         if on_new is not None:
             depends = (*depends, Dependency(-1, on_new))
-            requests.append(self.request([{}], priority, depends))
+            requests.append(self.request([{}], priority, depends, not is_late))
 
         def taken(ids: tuple[int, ...]) -> None:
             self.accepted.update(ids)
@@ -108,13 +114,20 @@ class QueueMachine(RuleBasedStateMachine):
         _ = d.addCallbacks(taken, self.refused)
 
     def request(
-        self, ops: list[LockPlan], priority: int, depends: tuple[Dependency, ...]
+        self,
+        ops: list[LockPlan],
+        priority: int,
+        depends: tuple[Dependency, ...],
+        is_late: bool,
     ) -> SubmitRequest:
-        """A job with these locks."""
+        """A job with these locks; a late one's opcodes begin without a record."""
         self.count += 1
         names = [f"job{self.count}op{index}" for index in range(len(ops))]
         self.plans.update(zip(names, ops, strict=True))
         self.master.worker.plans.update(self.plans)
+        if is_late:
+            self.late.update(names)
+            self.master.worker.late.update(names)
         return SubmitRequest(
             ops=tuple(map(op, names)), priority=priority, depends=depends
         )
@@ -152,7 +165,7 @@ class QueueMachine(RuleBasedStateMachine):
         _ = d.addCallbacks(told, self.refused)
 
     @precondition(lambda self: self.master.worker.runs)
-    @rule(data=st.data(), how=st.sampled_from(["good", "bad", "say", "check"]))
+    @rule(data=st.data(), how=st.sampled_from(["good", "bad", "say", "check", "begin"]))
     def work(self, data: st.DataObject, how: str) -> None:
         """A unit gets on."""
         runs = self.master.worker.runs
@@ -163,6 +176,17 @@ class QueueMachine(RuleBasedStateMachine):
             self.master.worker.fail(name, HypervisorFault("no"))
         elif how == "say":
             runs[name].progress.say("something")
+        elif how == "begin":
+            worker = self.master.worker
+
+            def failed(failure: Failure) -> None:
+                error = failure.value
+                assert isinstance(error, Exception)
+                if name in worker.runs and not worker.runs[name].end.called:
+                    worker.fail(name, error)
+
+            begun = runs[name].progress.begun()
+            _ = begun.addCallbacks(lambda _: self.late.discard(name), failed)
         else:
             try:
                 runs[name].progress.check_cancelled()
@@ -202,11 +226,12 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def note_starts(self) -> None:
-        """No opcode begins twice, nor after its job was canceled."""
+        """No opcode begins twice that has begun for the record, or has ended."""
         started = self.master.worker.started
         for name in started[self.seen :]:
             self.starts[name] += 1
-            assert self.starts[name] == 1, name
+            assert self.starts[name] == 1 or name in self.late, name
+            assert name not in self.ended_well, name
         self.seen = len(started)
 
     @invariant()
@@ -240,6 +265,11 @@ class QueueMachine(RuleBasedStateMachine):
         """Nobody's final state changes."""
         for job_id in self.accepted:
             job = self.recorded(job_id)
+            self.ended_well.update(
+                run.op.name
+                for run in job.ops
+                if run.status == "success" and isinstance(run.op, OpGroupAdd)
+            )
             if job.is_final:
                 assert self.finals.setdefault(job_id, job.status) == job.status
             elif job_id in self.finals or not self.master.queue.is_active(job_id):

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix import opcodes as ops
+from ganetix.jobs.work import Outcome
 from ganetix.log import JsonObserver
 from ganetix.testing.sim import RecordedProgress, SimCluster
 from ganetix.units.worker import LogicalUnits
@@ -67,3 +68,51 @@ class LogTests(SynchronousTestCase):
                 ("after", None, None),
             ],
         )
+
+
+class BeginTests(SynchronousTestCase):
+    """What must be recorded before an opcode is done."""
+
+    def setUp(self) -> None:
+        self.sim = SimCluster(Path(self.mktemp()), nodes=1)
+        self.progress = RecordedProgress()
+
+    def run_op(self, op: ops.Opcode) -> Deferred[Outcome]:
+        """The opcode, being done."""
+        units = LogicalUnits(self.sim.services)
+        locks = units.locks_for(op, self.sim.snapshot)
+        return Deferred.fromCoroutine(units.run(op, self.progress, locks))
+
+    def test_nothing_before(self) -> None:
+        """No node hears of an opcode that has not begun."""
+        self.progress.recorded = Deferred()
+        running = self.run_op(ops.OpClusterVerify())
+        self.assertNoResult(running)
+        self.assertEqual(self.sim.rpc.calls, [])
+        self.progress.recorded.callback(None)
+        self.successResultOf(running)
+        self.assertNotEqual(self.sim.rpc.calls, [])
+
+    def test_delay_that_lasts(self) -> None:
+        """One that takes its time begins before."""
+        self.progress.recorded = Deferred()
+        running = self.run_op(ops.OpTestDelay(duration=5))
+        self.sim.clock.advance(5)
+        self.assertNoResult(running)
+        self.progress.recorded.callback(None)
+        for _ in range(10):
+            self.sim.clock.advance(0.5)
+        self.successResultOf(running)
+
+    def test_delay_on_nodes(self) -> None:
+        """One that calls nodes begins before."""
+        self.progress.recorded = Deferred()
+        _ = self.run_op(ops.OpTestDelay(duration=0, on_nodes=("node1",)))
+        self.assertEqual(self.sim.rpc.calls, [])
+
+    def test_change_of_configuration(self) -> None:
+        """What ends with its only effect needs no record before."""
+        change = ops.OpTagsAdd(kind="node", name="node1", tags=("x",))
+        for op in (change, ops.OpGroupAdd(name="g"), ops.OpTestDelay(duration=0)):
+            self.successResultOf(self.run_op(op))
+        self.assertFalse(self.progress.has_begun)

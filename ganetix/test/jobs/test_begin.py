@@ -1,0 +1,102 @@
+"""Tests for opcodes that work without a record of their beginning."""
+
+from twisted.internet.defer import Deferred
+
+from ganetix.test.jobs.support import Master, QueueTestCase
+
+
+class LateTests(QueueTestCase):
+    """A master whose worker needs no record before it does ``a``."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.worker.late.add("a")
+
+    def begin(self) -> int:
+        """A job that is at work on ``a``."""
+        job_id = self.enqueue("a")
+        self.turn()
+        return job_id
+
+    def after_crash(self, job_id: int) -> str:
+        """The status of a job as the next master finds it."""
+        master = Master(self.clock, dict(self.medium))
+        self.successResultOf(master.start())
+        return self.successResultOf(master.queue.job(job_id)).status
+
+    def test_one_record(self) -> None:
+        """From the queue to its end a job is written once."""
+        self.worker.brief.add("a")
+        job_id = self.enqueue("a")
+        before = self.master.store.revision
+        self.turn()
+        self.assertEqual(self.job(job_id).status, "success")
+        self.assertEqual(self.master.store.revision, before + 1)
+
+    def test_shown(self) -> None:
+        """Others see that it runs."""
+        self.assertEqual(self.job(self.begin()).status, "running")
+
+    def test_crash(self) -> None:
+        """What has not begun for the record is queued for the next master."""
+        job_id = self.begin()
+        self.assertEqual(self.after_crash(job_id), "queued")
+        self.successResultOf(self.worker.runs["a"].progress.begun())
+        self.assertEqual(self.after_crash(job_id), "error")
+
+    def test_crash_after_other_records(self) -> None:
+        """A record of its priority does not say that it runs."""
+        job_id = self.begin()
+        self.successResultOf(self.queue.change_priority(job_id, -10))
+        self.assertEqual(self.after_crash(job_id), "queued")
+
+    def test_end_cannot_be_written(self) -> None:
+        """It is tried again: nothing was done."""
+        job_id = self.begin()
+        self.master.engine.fault = "disk is full"
+        self.succeed("a")
+        self.assertEqual(self.job(job_id).status, "queued")
+        self.assertIn("disk is full", self.queue.why(job_id) or "")
+        self.master.engine.fault = None
+        self.turn(60)
+        self.succeed("a")
+        self.assertEqual(self.job(job_id).status, "success")
+        self.assertEqual(self.worker.started, ["a", "a"])
+
+    def test_cannot_begin(self) -> None:
+        """It is tried again if it is only now that it cannot begin."""
+        job_id = self.begin()
+        self.master.engine.fault = "disk is full"
+        begun = self.worker.runs["a"].progress.begun()
+        self.fail_op("a", self.failureResultOf(begun).value)
+        self.assertEqual(self.job(job_id).status, "queued")
+        self.master.engine.fault = None
+        self.turn(60)
+        self.assertEqual(self.worker.started, ["a", "a"])
+
+    def test_canceled_before_it_is_tried_again(self) -> None:
+        """A job that was asked to stop is not tried again."""
+        job_id = self.begin()
+        self.cancel(job_id)
+        self.master.engine.fault = "disk is full"
+        self.succeed("a")
+        self.master.engine.fault = None
+        self.turn(60)
+        self.assertEqual(self.job(job_id).status, "canceled")
+        self.assertEqual(self.worker.started, ["a"])
+
+    def test_stop(self) -> None:
+        """A master that stops leaves it queued for the next."""
+        job_id = self.begin()
+        stopped = Deferred.fromCoroutine(self.queue.stop())
+        self.turn()
+        self.successResultOf(stopped)
+        self.assertEqual(self.after_crash(job_id), "queued")
+
+    def test_each_opcode_begins(self) -> None:
+        """That one opcode had begun says nothing of the next."""
+        job_id = self.enqueue("b", "a")
+        self.turn()
+        self.succeed("b")
+        self.assertEqual(self.statuses(job_id), ["success", "running"])
+        self.assertEqual(self.after_crash(job_id), "queued")

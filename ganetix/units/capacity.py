@@ -27,7 +27,7 @@ from ganetix.plan.capacity.report import (
     with_overrides,
 )
 from ganetix.plan.capacity.requests import BUILTIN, Capacities, Capacity
-from ganetix.plan.capacity.view import bounded, request_of
+from ganetix.plan.capacity.view import request_of
 from ganetix.plan.params import capacity_params
 from ganetix.units.base import Context
 from ganetix.units.node_states import ask_each
@@ -185,7 +185,7 @@ async def _fits(
     cluster, params = await _view(context, plan, [uuid]), plan.params[uuid]
     counts = []
     for size in op.fits:
-        request = bounded(request_of(replace(params, max_inst_spec=size)), cluster)
+        request = request_of(replace(params, max_inst_spec=size))
         work = context.services.allocation.tiered(cluster, request)
         found = await context.progress.while_wanted(work)
         counts.append(_count(found, size))
@@ -205,7 +205,7 @@ async def _explained(
     if op.what_if and not changes and not op.explain:
         return ()
     cluster = await _view(context, plan, [uuid])
-    request = bounded(request_of(plan.params[uuid]), cluster)
+    request = request_of(plan.params[uuid])
     work = context.services.allocation.explained(cluster, request, changes)
     return await context.progress.while_wanted(work)
 
@@ -220,7 +220,7 @@ async def _computed(
     params = plan.params[uuid]
     cluster = await _view(context, plan, [uuid])
     allocation = context.services.allocation
-    work = allocation.tiered(cluster, bounded(request_of(params), cluster))
+    work = allocation.tiered(cluster, request_of(params))
     result = await context.progress.while_wanted(work)
     fits = await _fits(op, context, plan, uuid)
     return _report(plan, uuid, params, result, fits)

@@ -82,15 +82,17 @@ def way_out(
     if checked and (yield from filling.hopeless_steps()):
         return None
     for level in reversed(levels):
+        *others, main = level.order
         for size in level.sizes:
             some_fit = False
-            for mode in reversed(level.order):
+            for mode in (main, *reversed(others)):
                 found, fitted = yield from _sufficient(filling, size, mode)
                 if found is not None:
                     return found, level.limit
-                some_fit = some_fit or fitted
+                some_fit = some_fit or (fitted and mode != main)
             if not some_fit:
-                # A larger one that fails alike fits no better.
+                # A larger one that fails alike fits no better; with less of what the
+                # level is about it comes to sizes that were tried.
                 break
     return None
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Iterator, Mapping
 from operator import attrgetter
 
-from msgspec.structs import replace
-
 from ganetix.config.snapshot import Snapshot
 from ganetix.objects import (
     BackendParams,
@@ -19,7 +17,6 @@ from ganetix.objects import (
 from ganetix.objects.node_calls import NodeInfo
 from ganetix.plan.capacity.driven import driven
 from ganetix.plan.capacity.model import (
-    LOCAL,
     TEMPLATES,
     CapCluster,
     CapGroup,
@@ -33,7 +30,6 @@ from ganetix.plan.capacity.model import (
     TieredRequest,
 )
 from ganetix.plan.capacity.requests import Newcomer
-from ganetix.plan.capacity.size import STEPS, Quantity
 from ganetix.plan.params import BackendOf, backend_params, capacity_params, node_params
 
 SMALLEST = Spec(memory=1, vcpus=1)
@@ -72,31 +68,6 @@ def request_of(params: CapacityParams) -> TieredRequest:
         max_disk_usage=params.max_disk_usage,
         capacity_checks=params.capacity_checks,
     )
-
-
-def bounded(request: TieredRequest, cluster: CapCluster) -> TieredRequest:
-    """A request of the same answer that begins with no more than just too much.
-
-    Sizes beyond what any node has fail everywhere alike, until they have shrunk to
-    that; from absurd ones this would take for ever. The policies must let them pass, as
-    ``policy_of`` does.
-    """
-    memory = max((max(n.total_memory, n.free_memory) for n in cluster.nodes), default=0)
-    disk = max((max(n.total_disk, n.free_disk) for n in cluster.nodes), default=0)
-    has_disk = request.template in LOCAL
-
-    def shrunk(size: int, most: int, quantity: Quantity) -> int:
-        step = STEPS[quantity]
-        return size - max(0, size - most - 1) // step * step
-
-    def just_too_much(spec: Spec) -> Spec:
-        return replace(
-            spec,
-            memory=shrunk(spec.memory, memory, "memory"),
-            disk=shrunk(spec.disk, disk, "disk") if has_disk else spec.disk,
-        )
-
-    return replace(request, specs=tuple(map(just_too_much, request.specs)))
 
 
 def cap_cluster(

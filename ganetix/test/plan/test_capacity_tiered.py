@@ -95,6 +95,19 @@ class TieredTests(SynchronousTestCase):
                 self.assertTrue(result.tspecs, (template, spec))
         self.assertLess(time.process_time() - began, 60)
 
+    def test_absurd_beside_redundancy(self) -> None:
+        """Where N+1 is what fails, an absurd size ends as soon as a large one."""
+        cluster = make_cluster(1, free_memory=4000)
+        steps = []
+        found = []
+        for size in (20_000, 20_000 + 64 * 4**8):
+            spec = Spec(memory=size, disk=256 * (size // 64), vcpus=2)
+            request = a_request("plain", specs=(spec,))
+            steps.append(sum(1 for _ in tiered_steps(cluster, request)))
+            found.append(specs(tiered(cluster, request)))
+        self.assertLess(steps[1], 3 * steps[0])
+        self.assertEqual(found[0], found[1])
+
     def test_long_way_down(self) -> None:
         """A disk that is too large by far shrinks to what fits, in steps of 256 MiB."""
         spec = Spec(memory=4096, disk=1 << 30, vcpus=2)

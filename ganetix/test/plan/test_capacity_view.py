@@ -13,20 +13,8 @@ from ganetix.objects import (
 )
 from ganetix.objects.intent import InstanceIntent
 from ganetix.objects.node_calls import DiskSpace, NodeInfo
-from ganetix.plan.capacity.model import (
-    CapCluster,
-    CapGroup,
-    CapNode,
-    Spec,
-    TieredRequest,
-)
 from ganetix.plan.capacity.tiered import tiered
-from ganetix.plan.capacity.view import (
-    bounded,
-    cap_cluster,
-    policy_of,
-    request_of,
-)
+from ganetix.plan.capacity.view import cap_cluster, request_of
 from ganetix.testing.config import make_instance, make_node, make_snapshot, uuid_of
 
 
@@ -127,59 +115,3 @@ class ViewTests(SynchronousTestCase):
         first, *_rest = tiered(cluster, request_of(params)).tspecs
         # node1 has 13 GiB left and node2 13.7 GiB: three on each.
         self.assertEqual((first.memory, first.count), (4096, 6))
-
-
-class BoundedTests(SynchronousTestCase):
-    """Requests that begin with sizes which no node has."""
-
-    def cluster(self, *free: int) -> CapCluster:
-        """A group of nodes with so much memory free, of 8 GiB."""
-        policy = policy_of(CapacityParams())
-        return CapCluster(
-            groups=(CapGroup(uuid="g", name="g", policy=policy),),
-            nodes=tuple(
-                CapNode(
-                    name=f"n{number}",
-                    group="g",
-                    total_memory=8192,
-                    free_memory=mib,
-                    total_disk=10_000,
-                    free_disk=7000 + number,
-                    total_cpus=4,
-                )
-                for number, mib in enumerate(free)
-            ),
-            policy=policy,
-        )
-
-    def test_same_answer(self) -> None:
-        """What fits is the same, whatever the rest of the sizes is."""
-        for free, template, memory, disk in (
-            ((8000, 8000, 8000), "plain", 50_000, 90_001),
-            ((8000, 6000), "drbd", 9001, 60_017),
-            ((4000,), "plain", 20_000, 40_000),
-            ((8000, 100, 3000), "diskless", 31_337, 31_337),
-        ):
-            cluster = self.cluster(*free)
-            request = TieredRequest(
-                template=template,  # type: ignore[arg-type]
-                specs=(Spec(memory=memory, disk=disk, vcpus=2),),
-                spindle_use=0,
-            )
-            shorter = bounded(request, cluster)
-            self.assertLess(shorter.specs[0].memory, memory)
-            self.assertEqual(tiered(cluster, shorter), tiered(cluster, request))
-
-    def test_absurd(self) -> None:
-        """A petabyte begins with just more than there is."""
-        spec = Spec(memory=1 << 24, disk=1 << 30, vcpus=1)
-        request = TieredRequest(template="plain", specs=(spec,))
-        (begun,) = bounded(request, self.cluster(4000)).specs
-        self.assertTrue(8192 < begun.memory <= 8192 + 64)
-        self.assertTrue(10_000 < begun.disk <= 10_000 + 256)
-
-    def test_no_disk(self) -> None:
-        """A disk that takes nothing of the nodes stays as it is; so does what fits."""
-        spec = Spec(memory=512, disk=1 << 30, vcpus=1)
-        request = TieredRequest(template="file", specs=(spec,))
-        self.assertEqual(bounded(request, self.cluster(4000)), request)

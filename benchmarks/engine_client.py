@@ -23,6 +23,7 @@ from ganetix.paths import Paths
 BATCH = 100
 CONNECT_LIMIT_SECONDS = 60.0
 PLAIN = OpTestDelay(duration=0)
+BRIEF = OpTestDelay(duration=1e-6)
 RICH_LOG_LINES = 4
 Figures = dict[str, float]
 
@@ -32,11 +33,13 @@ def request(
 ) -> SubmitRequest:
     """A job of a kind, the ``number``-th of its batch.
 
-    A rich one locks six names of its own, the group and the node, and is done after
-    another job.
+    A plain one does nothing. A brief one lasts, if only a microsecond, so that it is
+    recorded that it runs. A rich one locks six names of its own, the group and the
+    node, and is done after another job.
     """
-    if kind == "plain":
-        return SubmitRequest(ops=(PLAIN,), priority=priority)
+    if kind != "rich":
+        op = {"plain": PLAIN, "brief": BRIEF}[kind]
+        return SubmitRequest(ops=(op,), priority=priority)
     names = [f"i{number}-{n}.{os.getpid()}" for n in range(6)]
     op = OpTestDelay(
         duration=0,

@@ -24,18 +24,7 @@ from ganetix.api.server import ApiFactory
 from ganetix.bootstrap.authorities import CertificateAuthorities
 from ganetix.cache.capacity import CapacityBook
 from ganetix.config.distribute import SsconfDistributor
-from ganetix.config.master_address import AddressKeeper
-from ganetix.config.replicate import (
-    Fence,
-    RpcLinks,
-    Secrets,
-    candidates_of,
-    not_master,
-    why_not_master,
-)
-from ganetix.config.snapshot import Snapshot
-from ganetix.config.store import ConfigStore
-from ganetix.errors import GanetixError, StateFault, WrongState
+from ganetix.errors import GanetixError, WrongState
 from ganetix.hypervisor.params import HV_PARAMETERS, effective_hvparams
 from ganetix.interfaces import IStateEngine
 from ganetix.jobs.archive import AutoArchive
@@ -46,20 +35,15 @@ from ganetix.locking.manager import LockManager
 from ganetix.log import LoggedService
 from ganetix.netutils.resolve import resolve_all
 from ganetix.node.files import LocalFiles
-from ganetix.node.replica import read_secrets, secrets_digest
 from ganetix.objects import Node, new_uuid
-from ganetix.objects.replica import Claim
 from ganetix.opcodes import AnyOpcode, OpNodeEnrol
 from ganetix.plan.crypto import accepted_certificates
 from ganetix.process import ProcessRunner
 from ganetix.query.service import QueryService
 from ganetix.rpc.client import NodeRpc, creators_of
-from ganetix.rpc.identity import peer_identity
 from ganetix.rpc.tls import LiveCredentials
 from ganetix.scheduler.scheduler import Scheduler
-from ganetix.state.replicate import Replicator
 from ganetix.state.sqlite import SqliteEngine
-from ganetix.state.store import StateStore
 from ganetix.tap.common import (
     NOT_MASTER_STATUS,
     STOP_WITHIN_SECONDS,
@@ -75,6 +59,7 @@ from ganetix.tap.common import (
 from ganetix.tap.destroyed import was_destroyed, wipe
 from ganetix.tap.enrolment import Enrolments
 from ganetix.tap.master_options import Options
+from ganetix.tap.mastership import Mastership, NotMaster, own_uuid
 from ganetix.units.base import Services
 from ganetix.units.recovery import Recovery
 from ganetix.units.worker import LogicalUnits
@@ -84,15 +69,8 @@ FILE_THREADS = 2
 WORKERS = 2
 URGENT_SLOTS = 16
 WIPE_AFTER_SECONDS = 1.0
-GREETING_SECONDS = 3.0
-FAREWELL_SECONDS = 0.5
-STAND_DOWN_AFTER_SECONDS = 0.1
 
 WrapEngine = Callable[[IStateEngine], IStateEngine]
-
-
-class NotMaster(WrongState):
-    """This node is not the cluster's master."""
 
 
 class MasterDaemon(LoggedService):
@@ -121,51 +99,38 @@ class MasterDaemon(LoggedService):
             wipe(paths)
             raise WrongState("the cluster that was here is destroyed; its files too")
         self._credentials = LiveCredentials(paths)
-        identity = peer_identity(self._credentials.current.certificate)
-        if identity is None:
-            raise StateFault(f"{paths.node_certificate} is no node's certificate")
-        if why := why_not_master(paths.state_db, identity.uuid):
-            raise NotMaster(why)
+        own = own_uuid(paths, self._credentials)
         make_missing(paths)
         self._pool = Pool(reactor, "state", 1)
         self._files = Pool(reactor, "files", FILE_THREADS)
         self._workers = WorkerPool(reactor, os.environ, WORKERS)
         self._runner = ProcessRunner(reactor)
-        engine = wrap_engine(SqliteEngine(paths.state_db, self._pool.offload))
         self._authorities = CertificateAuthorities(
             reactor,
             paths,
             self._files.offload,
             on_new_credentials=lambda: self._reload(),
-            share=lambda: Deferred.fromCoroutine(self._share()),
-            secrets=lambda: self._secrets().digest,
+            share=lambda: role.share(),
+            secrets=lambda: role.secrets().digest,
         )
         creators = creators_of(
             self._credentials,
-            lambda uuid: accepted_certificates(self._config.snapshot(), uuid),
+            lambda uuid: accepted_certificates(role.config.snapshot(), uuid),
         )
         self._rpc = NodeRpc(
             reactor,
             creators,
             self._is_wanted,
-            master_epoch=lambda: self._replicator.epoch,
-            on_stale=lambda node, error: self._replicator.refused(node.uuid, error),
+            master_epoch=lambda: role.replicator.epoch,
+            on_stale=lambda node, error: role.replicator.refused(node.uuid, error),
         )
-        self._fence = rpc = Fence(self._rpc)
-        self._links = RpcLinks(self._rpc, self._secrets)
-        self._replicator = Replicator(
-            reactor, identity.uuid, self._links, self._links.name_of, self._deposed
-        )
-        self._store = StateStore(engine, reactor, self._replicator)
-        self._config = ConfigStore(self._store, reactor)
-        self._address = AddressKeeper(
-            reactor, self._config, self._rpc, self._replicator.earlier_masters
-        )
-        self._distributor = SsconfDistributor(self._config, rpc, reactor)
+        engine = wrap_engine(SqliteEngine(paths.state_db, self._pool.offload))
+        self._role = role = Mastership(reactor, paths, own, self._rpc, engine)
+        self._distributor = SsconfDistributor(role.config, role.rpc, reactor)
         self._rpc.reachability.on_return(self._distributor.hasten)
         services = Services(
-            config=self._config,
-            rpc=rpc,
+            config=role.config,
+            rpc=role.rpc,
             clock=reactor,
             distribution=self._distributor,
             allocation=Allocators(
@@ -190,8 +155,8 @@ class MasterDaemon(LoggedService):
         self._scheduler = Scheduler(reactor, urgent_slots=URGENT_SLOTS)
         self._queue = JobQueue(
             reactor,
-            self._store,
-            self._config,
+            role.store,
+            role.config,
             LogicalUnits(services),
             LockManager(reactor),
             self._scheduler,
@@ -203,38 +168,36 @@ class MasterDaemon(LoggedService):
         self._recovery = Recovery(services, self._submit_own)
         enrolments = Enrolments(
             reactor,
-            self._config,
+            role.config,
             self._authorities,
             self._credentials,
             self._submit_enrolment,
         )
         self._door = Door(
             clock=reactor,
-            config=self._config,
-            store=self._store,
+            config=role.config,
+            store=role.store,
             queue=self._queue,
             queries=QueryService(
                 reactor,
-                self._config,
-                rpc,
+                role.config,
+                role.rpc,
                 self._queue,
                 {name: effective_hvparams(name) for name in HV_PARAMETERS},
             ),
-            rpc=rpc,
-            replicator=self._replicator,
+            rpc=role.rpc,
+            replicator=role.replicator,
             issue_token=enrolments.issue_token,
             enrol=enrolments.enrol,
-            stand_down=self._stand_down,
+            stand_down=role.stand_down,
             ca_expires=lambda: self._authorities.expires(
-                self._config.snapshot().cluster.ca_renewal
+                role.config.snapshot().cluster.ca_renewal
             ),
         )
         self._factory = ApiFactory(self._door)
         self._listener: IListeningPort | None = None
         self._starting: Deferred[None] | None = None
         self._is_destroyed = False
-        self._is_standing_down = False
-        self._why_deposed = ""
 
     def startService(self) -> None:
         """Load the state, go on with queued jobs, and listen."""
@@ -246,10 +209,8 @@ class MasterDaemon(LoggedService):
         _ = self._starting.addErrback(self._failed)
 
     async def _start(self) -> None:
-        await self._store.open()
-        await self._config.load()
-        await self._find_candidates()
-        follow_slots(self._config, self._scheduler)
+        await self._role.take_up()
+        follow_slots(self._role.config, self._scheduler)
         await self._queue.load()
         calm_collector()
         let_threads_in()
@@ -266,81 +227,25 @@ class MasterDaemon(LoggedService):
         self._distributor.start()
         self._recovery.start()
         self._archiving.start()
-        self._address.start()
-        snapshot = self._config.snapshot()
+        self._role.address.start()
         self._log.info(
             "ganetix-master {version}: cluster {cluster} at revision {revision}",
             version=ganetix.__version__,
-            cluster=snapshot.cluster.name,
-            revision=self._store.revision,
+            cluster=self._role.config.snapshot().cluster.name,
+            revision=self._role.store.revision,
         )
-
-    async def _find_candidates(self) -> None:
-        """Follow with the candidates; ``WrongState`` if one of them obeys another."""
-        snapshot = self._config.snapshot()
-        self._links.know(snapshot)
-        self._config.on_change(self._on_change)
-        self._replicator.start(candidates_of(snapshot))
-        await self._replicator.greet(GREETING_SECONDS)
-        if self._replicator.is_deposed:
-            raise WrongState(self._why_deposed)
-
-    def _on_change(self, old: Snapshot, new: Snapshot) -> None:
-        if old.nodes is not new.nodes:
-            self._links.know(new)
-            self._replicator.set_candidates(candidates_of(new))
-
-    def _secrets(self) -> Secrets:
-        files = read_secrets(self._paths)
-        return Secrets(files, secrets_digest(files))
-
-    async def _share(self) -> tuple[str, ...]:
-        """Bring the keys of the CA to all candidates; names of those without them."""
-        missing = []
-        for uuid in candidates_of(self._config.snapshot()):
-            try:
-                await self._links.status(uuid, self._replicator.claim)
-            except GanetixError:
-                missing.append(self._links.name_of(uuid))
-        return tuple(missing)
 
     def _reload(self) -> Deferred[None]:
         """Show the node's new certificate, or trust other CAs, from now on."""
         reloaded = self._credentials.reload(self._files.offload)
         return reloaded.addCallback(lambda _: self._rpc.renew_connections())
 
-    def _deposed(self, claim: Claim, why: str) -> None:
-        """Command nobody any more, and end as soon as those who wait are told."""
-        if claim.master:
-            name = self._links.name_of(claim.master)
-            self._why_deposed = not_master(name, claim.since)
-        else:
-            self._why_deposed = f"{why}: run 'gnt-cluster master-failover' there"
-        self._fence.close(self._why_deposed)
-        _ = Deferred.fromCoroutine(self._end_deposed())
-
-    async def _end_deposed(self) -> None:
-        await self._release_address()
-        end_with_failure(self._reactor, self._log, self._why_deposed, NOT_MASTER_STATUS)
-
-    async def _release_address(self) -> None:
-        down = self._address.give_up()
-        await down.addTimeout(FAREWELL_SECONDS, self._reactor)
-
-    def _stand_down(self, successor: str) -> None:
-        """End, as at every stop, and let the role's address go with it."""
-        if self._is_standing_down:
-            return
-        self._is_standing_down = True
-        self._log.info("{node} takes over: this master ends", node=successor)
-        self._reactor.callLater(STAND_DOWN_AFTER_SECONDS, self._reactor.stop)
-
     def _failed(self, failure: Failure) -> None:
         if failure.check(CancelledError):
             return
         if not failure.check(GanetixError):
             self._log.failure("start failed", failure)
-        if self._why_deposed:
+        if self._role.is_lost:
             return
         end_with_failure(self._reactor, self._log, failure.getErrorMessage())
 
@@ -356,15 +261,12 @@ class MasterDaemon(LoggedService):
         self._recovery.stop()
         await self._archiving.stop()
         self._distributor.stop()
-        self._address.stop()
+        self._role.address.stop()
         stopping = Deferred.fromCoroutine(self._queue.stop())
         if not await within(self._reactor, STOP_WITHIN_SECONDS, stopping):
             self._log.warn("stopping while jobs run")
         self._factory.hang_up()
-        await self._store.close()
-        if self._is_standing_down:
-            await self._release_address()
-        await self._replicator.stop()
+        await self._role.lay_down()
         await self._rpc.close()
         await self._workers.stop()
         await self._runner.close()
@@ -380,7 +282,7 @@ class MasterDaemon(LoggedService):
 
     def _is_wanted(self, node: Node) -> bool:
         """Whether a node is to be probed that could not be reached."""
-        snapshot = self._config.snapshot()
+        snapshot = self._role.config.snapshot()
         if node.uuid in snapshot.tokens:
             return True
         known = snapshot.nodes.get(node.uuid)

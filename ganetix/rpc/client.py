@@ -27,7 +27,7 @@ from ganetix.objects import Node, new_uuid
 from ganetix.rpc import wire
 from ganetix.rpc.connect import NodeEndpoint
 from ganetix.rpc.exchange import SILENCE_SECONDS, Exchange
-from ganetix.rpc.faults import ConnectionBroke, Silence, where
+from ganetix.rpc.faults import ConnectionBroke, NoSignOfLife, Silence, where
 from ganetix.rpc.kept import Kept
 from ganetix.rpc.methods import TIMEOUT_SECONDS, Method
 from ganetix.rpc.reachable import Reachability
@@ -157,10 +157,18 @@ class NodeRpc:
                     f" nothing came for {SILENCE_SECONDS:g} s",
                     node=node.uuid,
                 ) from None
-            except NodeUnreachable:
-                if exchange.cause is not None:
-                    self.reachability.note(node, exchange.cause)
-                raise
+            except NodeUnreachable as error:
+                if exchange.cause is None:
+                    raise
+                self.reachability.note(node, exchange.cause)
+                self._kept.discard(node, pool)
+                if method.idempotent or not isinstance(exchange.cause, NoSignOfLife):
+                    raise
+                raise NodeUnreachable(
+                    f"{error.message}; it is not known whether it will do"
+                    f" {method.name}",
+                    node=node.uuid,
+                ) from None
             except ConnectionBroke as broke:
                 epoch = exchange.epoch or self._epochs.get(node.uuid, "")
                 if not may_repeat or not (epoch or method.idempotent):

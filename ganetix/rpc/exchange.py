@@ -8,7 +8,6 @@ from typing import Generic, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import (
-    IConsumer,
     IDelayedCall,
     IProtocol,
     IProtocolFactory,
@@ -21,7 +20,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import URI, Agent, HTTPConnectionPool, ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
+from twisted.web.iweb import IAgentEndpointFactory, IResponse
 from zope.interface import implementer
 
 from ganetix.errors import GanetixError, RemoteFailure
@@ -32,6 +31,7 @@ from ganetix.rpc import wire
 from ganetix.rpc.connect import NodeEndpoint
 from ganetix.rpc.faults import Silence, connect_error_of, fault_of, where
 from ganetix.rpc.identity import node_dns_name
+from ganetix.rpc.outgoing import FirstSign, OneShotBody
 from ganetix.rpc.tls import NodeCreator
 
 R = TypeVar("R")
@@ -116,14 +116,14 @@ class Exchange(Generic[R]):
         agent = Agent.usingEndpointFactory(self._reactor, self, self._pool)
         # Never resolved: connections are made to the node's address.
         url = f"https://{node_dns_name(self._node.uuid)}{wire.PATH_PREFIX}{method}"
+        sign = FirstSign(self._clock, len(body))
         requested: Deferred[IResponse] = agent.request(
             b"POST",
             url.encode("ascii"),
             Headers({name: [value] for name, value in headers.items()}),
-            OneShotBody(body),
+            OneShotBody(body, sign.written),
         )
-        _ = requested.addTimeout(SILENCE_SECONDS, self._clock, _raise_silence)
-        response = await requested
+        response = await sign.of(requested)
         kinds = response.headers.getRawHeaders(b"Content-Type") or []
         reader = _AnswerReader(self._clock, parser, say)
         if kinds != [wire.CONTENT_TYPE]:
@@ -136,31 +136,6 @@ class Exchange(Generic[R]):
         self.epoch = epochs[0].decode("ascii", "replace")
         response.deliverBody(reader)
         await reader.done
-
-
-@implementer(IBodyProducer)
-class OneShotBody:
-    """A request body that is at hand as a whole."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self.length = len(data)
-
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        """Called by Twisted: write it."""
-        consumer.write(self._data)
-        done: Deferred[None] = Deferred()
-        done.callback(None)
-        return done
-
-    def pauseProducing(self) -> None:
-        """Called by Twisted; all is written by then."""
-
-    def resumeProducing(self) -> None:
-        """Called by Twisted; all is written by then."""
-
-    def stopProducing(self) -> None:
-        """Called by Twisted; all is written by then."""
 
 
 class _AnswerReader(Protocol, Generic[R]):
@@ -221,7 +196,3 @@ class _AnswerReader(Protocol, Generic[R]):
         self._silence = None
         self.hang_up()
         self.done.errback(Silence())
-
-
-def _raise_silence(result: object, seconds: float) -> None:
-    raise Silence

@@ -37,6 +37,10 @@ class HungUp(ConnectionRefusedError):
     """The other end took the connection, and ended it before TLS was in place."""
 
 
+class NoSignOfLife(TimeoutError):
+    """The other end took a request, and did not even show that it is alive."""
+
+
 def where(node: Node) -> str:
     """The node and its address, for messages."""
     ip = f"[{node.primary_ip}]" if ":" in node.primary_ip else node.primary_ip
@@ -101,6 +105,8 @@ def _tls_fault(error: SSL.Error, node: Node) -> Exception:
 
 def why_not_connected(error: ConnectError) -> str:
     """The reason in a few words."""
+    if isinstance(error, NoSignOfLife):
+        return "its daemon gives no sign of life"
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, HungUp):

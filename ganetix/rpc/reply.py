@@ -41,7 +41,7 @@ class Reply:
     def listen_to(self, source: RunningRequest, seen: int) -> None:
         """Send this request's answer, without the first ``seen`` progress lines."""
         self._source = source
-        self._wait()
+        self._wait(wire.FIRST_SIGN_SECONDS)
         source.attach(self, seen)
 
     def refuse(self, status: int, error: GanetixError) -> None:
@@ -55,7 +55,7 @@ class Reply:
             return
         self._write(data)
         if self._is_open:
-            self._wait()
+            self._wait(wire.KEEP_ALIVE_SECONDS)
 
     def ended(self, data: bytes) -> None:
         """The last line of the answer."""
@@ -95,11 +95,9 @@ class Reply:
                 channel: Any = self._request.channel
                 channel.transport.abortConnection()
 
-    def _wait(self) -> None:
+    def _wait(self, seconds: float) -> None:
         self._cancel_keep_alive()
-        self._keep_alive = self._clock.callLater(
-            wire.KEEP_ALIVE_SECONDS, self._show_life
-        )
+        self._keep_alive = self._clock.callLater(seconds, self._show_life)
 
     def _show_life(self) -> None:
         self._keep_alive = None

@@ -2,7 +2,8 @@
 
 A request is ``POST /rpc/METHOD`` with one JSON value. An answer is lines of JSON: any
 number of ``{"say": text}`` and empty lines (which only show that the node is alive),
-then exactly one ``{"result": value}`` or ``{"error": {code, message, detail}}``.
+then exactly one ``{"result": value}`` or ``{"error": {code, message, detail}}``. Within
+a second of the request there is something of the answer, be it an empty line.
 
 Whoever calls as the master says in a header in which epoch; it must be the newest that
 the node has heard of.
@@ -32,6 +33,7 @@ MEBIBYTE = 1024 * 1024
 MOST_REQUEST_BYTES = 64 * MEBIBYTE
 MOST_ANSWER_BYTES = 64 * MEBIBYTE
 MOST_SAY_CHARACTERS = 65536
+FIRST_SIGN_SECONDS = 1.0
 KEEP_ALIVE_SECONDS = 15.0
 
 _encoder = msgspec.json.Encoder()

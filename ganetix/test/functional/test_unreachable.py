@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -19,6 +19,7 @@ from ganetix.rpc.client import NodeRpc, creators_of
 from ganetix.rpc.fanout import Failed, Ok, ask_all
 from ganetix.rpc.methods import DELAY, DISK_LIST, NODE_INFO, Nothing
 from ganetix.rpc.server import Call
+from ganetix.rpc.wire import FIRST_SIGN_SECONDS
 from ganetix.test.functional.tls_nodes import TlsNode, error_of, node_at
 from ganetix.testing.pki import node_identity, node_uuid
 
@@ -77,6 +78,7 @@ class UnreachableTests(TestCase):
         self.rpc = NodeRpc(self.time, creators)
 
     async def tearDown(self) -> None:  # type: ignore[override]
+        self.served.thaw()
         await self.rpc.close()
         await self.served.stop()
 
@@ -101,12 +103,17 @@ class UnreachableTests(TestCase):
             await deferLater(reactor, 0.005)
             self.time.advance(seconds / 20)
 
-    async def _until_asked(self) -> None:
+    async def _until(self, happened: Sequence[object]) -> None:
         for _ in range(500):
-            if self.asked:
+            if happened:
                 return
             await deferLater(reactor, 0.01)
         self.fail("nothing came within 5 s")
+
+    async def _until_sign(self) -> None:
+        """The node was asked, and has shown since that it is alive."""
+        await self._until(self.asked)
+        await deferLater(reactor, FIRST_SIGN_SECONDS + 0.2)
 
     async def _lost(self, is_full: bool) -> None:
         node = self.mute(is_full)
@@ -126,6 +133,61 @@ class UnreachableTests(TestCase):
     async def test_frozen_daemon(self) -> None:
         """So does one whose kernel takes connections, and whose daemon does nothing."""
         await self._lost(is_full=False)
+
+    async def _freeze(self) -> None:
+        """The good node freezes, while connections to it are kept."""
+        await self.rpc.call(self.good, DISK_LIST, Nothing())
+        self.served.freeze()
+
+    async def test_frozen_while_connected(self) -> None:
+        """One that freezes with connections open fails after 5 s, then at once."""
+        await self._freeze()
+        called = self.rpc.call(self.good, DISK_LIST, Nothing())
+        await self._pass(4.8)
+        self.assertFalse(called.called)
+        await self._pass(0.4)
+        error = await error_of(called, NodeUnreachable)
+        self.assertIn("its daemon gives no sign of life", str(error))
+        at_once = self.rpc.call(self.good, DISK_LIST, Nothing())
+        failure = self.failureResultOf(at_once, NodeUnreachable)
+        self.assertIn("is not reachable since", failure.getErrorMessage())
+
+    async def test_frozen_before_a_change(self) -> None:
+        """Whoever asked for a change then learns that it may yet come about."""
+        await self._freeze()
+        called = self.rpc.call(self.good, DELAY, Delay(duration=0))
+        await self._pass(5.2)
+        error = await error_of(called, NodeUnreachable)
+        self.assertIn("not known whether it will do delay", str(error))
+
+    async def test_thawed(self) -> None:
+        """It is called again as soon as it answers a probe."""
+        returned: list[Node] = []
+        self.rpc.reachability.on_return(returned.append)
+        await self._freeze()
+        called = self.rpc.call(self.good, DISK_LIST, Nothing())
+        await self._pass(5.2)
+        await error_of(called, NodeUnreachable)
+        self.served.thaw()
+        await self._pass(3.0)
+        await self._until(returned)
+        await self.rpc.call(self.good, DISK_LIST, Nothing())
+
+    async def test_held_up_here(self) -> None:
+        """Time that passed at once here is not held against the node."""
+        await self.rpc.call(self.good, DISK_LIST, Nothing())
+        called = self.rpc.call(self.good, DISK_LIST, Nothing())
+        self.time.advance(30)
+        await called
+
+    async def test_long_work(self) -> None:
+        """What takes long is waited for: the daemon shows that it is alive."""
+        await self.rpc.call(self.good, DISK_LIST, Nothing())
+        called = self.rpc.call(self.good, DELAY, Delay(duration=8))
+        await self._until_sign()
+        await self._pass(8)
+        self.asked[0].callback(Nothing())
+        await called
 
     async def test_others(self) -> None:
         """What is asked of the other node is answered meanwhile."""
@@ -154,10 +216,7 @@ class UnreachableTests(TestCase):
         mute.close()
         await self.served.listen("127.0.0.1", mute.port)
         await self._pass(3.0)
-        for _ in range(200):
-            if returned:
-                break
-            await deferLater(reactor, 0.01)
+        await self._until(returned)
         self.assertEqual(returned, [node])
         await self.rpc.call(node, DISK_LIST, Nothing())
 
@@ -176,7 +235,7 @@ class UnreachableTests(TestCase):
     async def test_in_time(self) -> None:
         """A call that takes longer than its class allows fails, and says how long."""
         called = self.rpc.call(self.good, NODE_INFO, NodeInfoRequest())
-        await self._until_asked()
+        await self._until(self.asked)
         self.time.advance(9.9)
         self.assertNoResult(called)
         self.time.advance(0.2)
@@ -186,7 +245,8 @@ class UnreachableTests(TestCase):
     async def test_silence(self) -> None:
         """A call that may last for ever still fails when the node falls silent."""
         called = self.rpc.call(self.good, DELAY, Delay(duration=1e9))
-        await self._until_asked()
+        await self._until_sign()
         self.time.advance(60.1)
         failure = self.failureResultOf(called, NodeUnreachable)
         self.assertIn("silent", failure.getErrorMessage())
+        await deferLater(reactor, 0.05)

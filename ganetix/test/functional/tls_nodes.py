@@ -49,6 +49,22 @@ class TlsNode:
             for protocol in tuple(factory.protocols):
                 protocol.abortConnection()
 
+    def freeze(self) -> None:
+        """Read nothing more; the kernel goes on taking what is sent."""
+        for port in self.ports:
+            port.stopReading()  # type: ignore[attr-defined]
+        for factory in self.factories:
+            for protocol in tuple(factory.protocols):
+                protocol.transport.pauseProducing()
+
+    def thaw(self) -> None:
+        """Go on with what came in the meantime."""
+        for port in self.ports:
+            port.startReading()  # type: ignore[attr-defined]
+        for factory in self.factories:
+            for protocol in tuple(factory.protocols):
+                protocol.transport.resumeProducing()
+
     async def stop(self) -> None:
         """Stop listening."""
         while self.ports:

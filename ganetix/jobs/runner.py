@@ -303,10 +303,11 @@ class Runner:
             if isinstance(error, StateFault) and not live.is_begun:
                 return await self._put_off(live, error)
             live.put_back(lines)
-            fault = (
-                error if isinstance(error, GanetixError) else self._bug(live, Failure())
-            )
-            await self._fail(live, fault)
+            if isinstance(error, StateFault):
+                error = StateFault(f"this was done, but not recorded: {error}")
+            elif not isinstance(error, GanetixError):
+                error = self._bug(live, Failure())
+            await self._fail(live, error)
             return None
         finally:
             live.is_ending = False

@@ -452,6 +452,9 @@ class FaultTests(QueueTestCase):
         self.master.engine.fault = None
         self.turn(60)
         self.assertEqual(self.statuses(job_id), ["error", "error"])
+        error = self.job(job_id).ops[0].error
+        why = "this was done, but not recorded: disk is full"
+        self.assertEqual(error and error.message, why)
         self.restart()
         self.assertEqual(self.statuses(job_id), ["error", "error"])
 

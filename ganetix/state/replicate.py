@@ -7,7 +7,7 @@ up to where writers may be told, and what is recorded about who is in step.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -26,6 +26,7 @@ from ganetix.plan.replicas import (
     missing_majority,
     next_record,
 )
+from ganetix.state.replicas import Writer
 from ganetix.state.replicate_follower import Follower, Links
 from ganetix.state.replicate_log import RecentLog, journaled
 from ganetix.state.replicate_rows import (
@@ -41,7 +42,7 @@ from ganetix.state.replicate_rows import (
     promise_in,
     promise_row,
 )
-from ganetix.state.rows import Batch, Row
+from ganetix.state.rows import Batch
 
 FORGET_SECONDS = 10.0
 GREETING_PAUSE_SECONDS = 0.02
@@ -55,22 +56,6 @@ class CandidateState(Value, frozen=True, kw_only=True):
     is_member: bool
     is_in_step: bool
     problem: str = ""
-
-
-class Writer(Protocol):
-    """The store, as the replicator sees it."""
-
-    def confirm(self, revision: int) -> None:
-        """Writers up to this revision may be told."""
-
-    def record(self, rows: Sequence[Row]) -> None:
-        """Write rows as a group of their own, before all that waits."""
-
-    def go_on(self) -> None:
-        """Perhaps writing may go on; see ``obstacle``."""
-
-    def give_up(self, why: str) -> None:
-        """Nothing is ever confirmed again."""
 
 
 class Replicator:

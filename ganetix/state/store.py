@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -16,18 +16,15 @@ from ganetix.flow.event import Event
 from ganetix.flow.shield import shielded
 from ganetix.interfaces import IStateEngine
 from ganetix.objects.base import Value
+from ganetix.state.medium import Medium
+from ganetix.state.replicas import Alone, Replicas
 from ganetix.state.rows import Batch, Row, RowKey
 
 T = TypeVar("T")
 
-SLOW_SECONDS = 1.0
 GROUP_LIMIT = 1000
 TELLING_SECONDS = 0.002
 """How long writers are told before more is written, and the reactor has its turn."""
-
-PROBE_SECONDS = 5.0
-"""How long after a fault the medium is tried by itself, if nobody writes before."""
-
 
 PATIENCE_SECONDS = 10.0
 """How long a batch waits to be written while something stands in the way."""
@@ -45,50 +42,6 @@ class _Waiting(Value, frozen=True, kw_only=True):
     batch: Batch
     told: Deferred[int]
     since: float
-
-
-class Replicas(Protocol):
-    """Who else must have a batch; see ``ganetix.state.replicate.Replicator``."""
-
-    @property
-    def obstacle(self) -> str | None:
-        """Why nothing may be written now; None if it may."""
-
-    def attach(self, writer: StateStore) -> None:
-        """Serve this store."""
-
-    async def open(self, engine: IStateEngine, revision: int) -> int:
-        """Find out where the store stands; its last revision."""
-
-    def prepared(self, batches: Sequence[Batch], last: int) -> Sequence[Batch]:
-        """What is to be written for these batches, up to revision ``last``."""
-
-    def written(self, last: int, is_record: bool) -> None:
-        """What was prepared is durable here: ``confirm`` it when it is elsewhere."""
-
-    def not_written(self, is_record: bool) -> None:
-        """What was prepared is not in the store."""
-
-
-class _Alone:
-    """No replicas: what is durable here is confirmed."""
-
-    obstacle: str | None = None
-
-    def attach(self, writer: StateStore) -> None:
-        self._writer = writer
-
-    async def open(self, engine: IStateEngine, revision: int) -> int:
-        return revision
-
-    def prepared(self, batches: Sequence[Batch], last: int) -> Sequence[Batch]:
-        return batches
-
-    def written(self, last: int, is_record: bool) -> None:
-        self._writer.confirm(last)
-
-    def not_written(self, is_record: bool) -> None:
-        pass
 
 
 class StateStore:
@@ -112,7 +65,7 @@ class StateStore:
     ) -> None:
         self._engine = engine
         self._clock = clock
-        self._replicas: Replicas = replicas or _Alone()
+        self._replicas: Replicas = replicas or Alone()
         self._replicas.attach(self)
         self._written_to = 0
         self._records: list[Batch] = []
@@ -129,8 +82,7 @@ class StateStore:
         self._idle.set()
         self._is_open = False
         self._revision = 0
-        self._fault: str | None = None
-        self._probe: IDelayedCall | None = None
+        self._medium = Medium(clock, self._try_medium)
 
     @property
     def revision(self) -> int:
@@ -140,7 +92,7 @@ class StateStore:
     @property
     def fault(self) -> str | None:
         """What keeps the store from writing, as far as is known; None if nothing."""
-        return self._fault or self._replicas.obstacle
+        return self._medium.fault or self._replicas.obstacle
 
     async def open(self) -> None:
         """Open or create the store; ``StateFault`` says what keeps it shut."""
@@ -205,10 +157,9 @@ class StateStore:
         if not self._is_open:
             return
         self._is_open = False
-        for call in (self._probe, self._patience):
-            if call is not None and call.active():
-                call.cancel()
-        self._probe = None
+        self._medium.close()
+        if self._patience is not None and self._patience.active():
+            self._patience.cancel()
         if self._replicas.obstacle is not None:
             self._refuse(self._pending, StateFault("the state store was closed"))
         closing = self._clock.callLater(CLOSE_SECONDS, self._not_confirmed)
@@ -334,7 +285,7 @@ class StateStore:
         )
 
     def _written(self, last: int, group: Sequence[_Waiting], began: float) -> None:
-        self._note_success(self._clock.seconds() - began, len(group))
+        self._medium.wrote(len(group), self._clock.seconds() - began)
         self._written_to = last
         first = last - len(group) + 1
         self._unconfirmed.extend((first + n, w.told) for n, w in enumerate(group))
@@ -347,7 +298,7 @@ class StateStore:
         if not isinstance(error, StateFault):
             self._log.failure("state engine failed in an unexpected way", failure)
             error = StateFault(f"state store: {error}")
-        self._note_fault(error)
+        self._medium.failed(error)
         self._has_failed = True
         self._untold.extend(
             (w.told, StateFault(error.message, **error.detail)) for w in group
@@ -378,29 +329,9 @@ class StateStore:
         self._call = None
         self._go_on()
 
-    def _note_success(self, seconds: float, batches: int) -> None:
-        if self._fault is not None:
-            self._log.info("state store writes again")
-            self._fault = None
-        if seconds > SLOW_SECONDS:
-            self._log.warn(
-                "state store took {seconds:.1f} s to write {batches} batches",
-                seconds=seconds,
-                batches=batches,
-            )
-
-    def _note_fault(self, error: StateFault) -> None:
-        if self._fault is None:
-            self._log.error("cannot write: {fault}", fault=error.message)
-        self._fault = error.message
-        if self._probe is None and self._is_open:
-            self._probe = self._clock.callLater(PROBE_SECONDS, self._try_medium)
-
     def _try_medium(self) -> None:
-        self._probe = None
-        if self._fault is not None:
-            # An empty batch is written, too; if it fails, this comes again.
-            _ = self.write(()).addErrback(lambda failure: failure.trap(StateFault))
+        # An empty batch is written, too; if it fails, this comes again.
+        _ = self.write(()).addErrback(lambda failure: failure.trap(StateFault))
 
     def _withdraw(self, told: Deferred[int]) -> None:
         self._pending = [w for w in self._pending if w.told is not told]

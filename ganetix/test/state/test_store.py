@@ -11,8 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.errors import StateFault
 from ganetix.flow.outbox import SLICE_SECONDS
+from ganetix.state.medium import PROBE_SECONDS
 from ganetix.state.rows import Row, RowKey
-from ganetix.state.store import PROBE_SECONDS, StateStore
+from ganetix.state.store import StateStore
 from ganetix.testing.state import (
     CrashingEngine,
     FailingEngine,

@@ -12,6 +12,7 @@ from ganetix.objects import GuestInfo, Node
 from ganetix.objects.base import Value
 from ganetix.objects.node_calls import NodeInfo, NodeVerify
 from ganetix.opcodes import OpNodeModify
+from ganetix.opcodes.parameters import full_name
 from ganetix.plan.candidates import balance, promoted
 from ganetix.plan.group import check_splits, splits_of
 from ganetix.plan.node import placed
@@ -183,7 +184,7 @@ def _value_lines(before: Node, after: Node) -> list[str]:
 def _values(node: Node) -> dict[str, object]:
     return {
         **{name: getattr(node, name) for name in _VALUES},
-        **{f"nd/{name}": value for name, value in node.ndparams.items()},
+        **{full_name("nd", name): value for name, value in node.ndparams.items()},
     }
 
 

@@ -189,13 +189,13 @@ class ModifyTests(SynchronousTestCase):
             pool(2, ONE, two),
             vm_capable=False,
             port=1812,
-            ndparams={"cpu_speed": None, "reserved_cpus": 1},
+            ndparams={"cpu_speed": None, "reserved_memory_mib": 2048},
         )
         self.assertEqual(
             change.lines,
             (
                 "nd/cpu_speed: 2.0 -> default",
-                "nd/reserved_cpus: default -> 1",
+                "nd/reserved_memory: default -> 2048",
                 "port: 1811 -> 1812",
                 "vm_capable: yes -> no",
             ),

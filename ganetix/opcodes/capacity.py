@@ -36,7 +36,8 @@ class OpEvacuationPlan(Opcode, frozen=True, kw_only=True):
 
     They go to other nodes of their groups, or all to ``group``. Nothing is moved: the
     answer has the moves, and the instances that stay with the reason. ``left_nodes``
-    are nodes to which none goes, beside those that have any of them. ``iallocator``
+    are nodes to which none goes, beside those that have any of them; who is in
+    ``group`` already stays, if not on one of these. ``iallocator``
     null or ``.`` is the cluster's default one.
     """
 

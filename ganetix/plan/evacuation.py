@@ -74,6 +74,7 @@ def with_closed(
 def those_that_stay(op: OpEvacuationPlan, snapshot: Snapshot) -> tuple[NotPlaced, ...]:
     """Instances about which no allocator needs to be asked, and why."""
     target = None if op.group is None else snapshot.group(op.group)
+    left = {snapshot.node(name).uuid for name in op.left_nodes}
     found = []
     for name in op.instances:
         instance = snapshot.instance(name)
@@ -83,7 +84,7 @@ def those_that_stay(op: OpEvacuationPlan, snapshot: Snapshot) -> tuple[NotPlaced
             found.append(NotPlaced(instance=name, reason=error.message))
             continue
         home = snapshot.nodes[instance.primary_node]
-        if target is not None and home.group == target.uuid:
+        if home.uuid not in left and target and home.group == target.uuid:
             reason = f"it is in group {target.name} already"
             found.append(NotPlaced(instance=name, reason=reason))
     return tuple(found)

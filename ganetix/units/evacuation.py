@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from msgspec import to_builtins
 
 from ganetix.config.snapshot import Snapshot
@@ -83,36 +85,52 @@ async def _asked(
 ) -> tuple[tuple[MovedInstance, ...], tuple[NotPlaced, ...]]:
     """Who goes where, and who finds no place."""
     snapshot = facts.snapshot
-    request: AnyRequest = NodeEvacuate(instances=tuple(names), mode="primary-only")
-    if op.group is not None:
-        group = snapshot.group(op.group).uuid
-        request = ChangeGroup(instances=tuple(names), target_groups=(group,))
     name = allocator_name(op.iallocator, snapshot)
     groups = groups_of(op, snapshot)
     cluster = await described(context, snapshot, facts.infos, groups)
     cluster = with_closed(cluster, op, snapshot)
-    answer = await ask(context, name, cluster, request)
-    if answer.result is None:
-        raise NoResources(f"allocator {name} found no places: {answer.info}")
-    if not isinstance(answer.result, Moves):
-        raise RemoteFailure(f"allocator {name} answered another question")
-    moves = tuple(
-        MovedInstance(
-            instance=moved.instance,
-            source=_home(moved.instance, snapshot),
-            target=moved.nodes[0],
+    moves: list[MovedInstance] = []
+    failed: list[NotPlaced] = []
+    for request in _requests(op, snapshot, names):
+        answer = await ask(context, name, cluster, request)
+        if answer.result is None:
+            raise NoResources(f"allocator {name} found no places: {answer.info}")
+        if not isinstance(answer.result, Moves):
+            raise RemoteFailure(f"allocator {name} answered another question")
+        moves += (
+            MovedInstance(
+                instance=moved.instance,
+                source=_home(moved.instance, snapshot).name,
+                target=moved.nodes[0],
+            )
+            for moved in answer.result.moved
         )
-        for moved in answer.result.moved
-    )
-    others: list[MovedInstance | NotPlaced] = [*answer.result.failed]
+        failed += answer.result.failed
+    others: list[MovedInstance | NotPlaced] = [*failed]
     if name == BUILTIN:
         rest = Rest(op, snapshot, moves, states_of(facts.infos, "diskless"))
-        others = [rest.place(each) for each in answer.result.failed]
+        others = [rest.place(each) for each in failed]
     return (
         (*moves, *(each for each in others if isinstance(each, MovedInstance))),
         tuple(each for each in others if isinstance(each, NotPlaced)),
     )
 
 
-def _home(instance: str, snapshot: Snapshot) -> str:
-    return snapshot.nodes[snapshot.instance(instance).primary_node].name
+def _requests(
+    op: OpEvacuationPlan, snapshot: Snapshot, names: Iterable[str]
+) -> Iterator[AnyRequest]:
+    """One question for those that stay in their group, one for those that change it."""
+    group = None if op.group is None else snapshot.group(op.group).uuid
+    staying: list[str] = []
+    changing: list[str] = []
+    for name in names:
+        is_home = group is None or _home(name, snapshot).group == group
+        (staying if is_home else changing).append(name)
+    if staying:
+        yield NodeEvacuate(instances=tuple(staying), mode="primary-only")
+    if group is not None and changing:
+        yield ChangeGroup(instances=tuple(changing), target_groups=(group,))
+
+
+def _home(instance: str, snapshot: Snapshot) -> Node:
+    return snapshot.nodes[snapshot.instance(instance).primary_node]

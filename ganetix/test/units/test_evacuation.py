@@ -98,6 +98,19 @@ class EvacuationTests(SynchronousTestCase):
             request, ChangeGroup(instances=("web1",), target_groups=(rack2,))
         )
 
+    def test_to_their_own_group(self) -> None:
+        """Those that leave a node of the group that is named go on within it."""
+        self.split()
+        self.sim.run(replace(CREATE, name="web5", node="node3"))
+        op = replace(self.op, instances=("web1", "web5"), group="default")
+        plan = self.planned(replace(op, left_nodes=("node1", "node3")))
+        self.assertEqual([move.target for move in plan.moves], ["node2"] * 2)
+        first, second = (request for _, request in self.sim.allocation.asked)
+        self.assertEqual(first, NodeEvacuate(instances=("web1",), mode="primary-only"))
+        self.assertIsInstance(second, ChangeGroup)
+        (stay,) = self.planned(op).stays
+        self.assertEqual(stay.reason, "it is in group default already")
+
     def test_against_the_rules(self) -> None:
         """If an allocator refuses nodes that have room, the roomiest is taken."""
         self.split()

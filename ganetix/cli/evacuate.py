@@ -137,12 +137,12 @@ def _add_how(parser: Parser) -> None:
 
 async def evacuate_nodes(session: Session, options: Options) -> int:
     """Move whatever is there."""
+    homes = await _instances_of(session, options)
     if options.secondary_only:
         session.streams.note(
             f"{session.program}: no instance has a secondary node; nothing to do"
         )
         return 0
-    homes = await _instances_of(session, options)
     return await _migrate(session, options, homes, allow_failover=True)
 
 
@@ -210,6 +210,10 @@ async def _instances_of(session: Session, options: Options) -> dict[str, str]:
         raise UsageError("-I: a node is named already; give one of both")
     if target in options.names:
         raise UsageError(f"-n: node {target} is one that the instances are to leave")
+    if target is not None:
+        await session.query(
+            QueryRequest(kind="node", fields=("name",), names=(target,))
+        )
     names = tuple(dict.fromkeys(options.names))
     request = QueryRequest(kind="node", fields=("name", "pinst_list"), names=names)
     return {

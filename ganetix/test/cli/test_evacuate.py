@@ -21,8 +21,10 @@ class EvacuateTests(QueriedTestCase):
         def nodes(request: QueryRequest) -> QueryResult:
             if "node9" in request.names:
                 raise NotFound("there is no node 'node9'")
-            lists = {"node2": ["web1", "web2"], "node3": []}
-            return table("name pinst_list", *((n, lists[n]) for n in request.names))
+            lists = {"node2": ["web1", "web2"]}
+            return table(
+                "name pinst_list", *((n, lists.get(n, [])) for n in request.names)
+            )
 
         self.answers["node"] = nodes
         self.answers["instance"] = lambda request: table(
@@ -131,8 +133,9 @@ class EvacuateTests(QueriedTestCase):
 
     async def test_bad_names(self) -> None:
         """An unknown node, or a target that is to be left, submits nothing."""
-        self.assertEqual(await self.run_line("gnt-node evacuate -f node9"), 1)
-        self.assertIn("no node 'node9'", self.err)
+        for wrong in ("-f node9", "-s node9", "--dry-run -n node9 node2"):
+            self.assertEqual(await self.run_line(f"gnt-node evacuate {wrong}"), 1)
+            self.assertIn("no node 'node9'", self.err)
         for wrong in ("-n node2", "-n node5 -I hail"):
             line = f"gnt-node evacuate -f {wrong} node2"
             self.assertEqual(await self.run_line(line), 2)

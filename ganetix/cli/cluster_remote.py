@@ -33,9 +33,9 @@ def add_command(made: Program) -> None:
         run_command,
         "run a shell command on nodes",
         "Runs on all nodes that are not offline, through their daemons; no SSH is"
-        " needed. Output comes as it is written, each line behind its node's name;"
-        " what went wrong goes to standard error. The exit status is the highest of"
-        " all nodes', 255 for a node that could not be asked.",
+        " needed. It runs in / with umask 022. Output comes as it is written, each"
+        " line behind its node's name; what went wrong goes to standard error. The exit"
+        " status is the highest of all nodes', 255 for a node that could not be asked.",
         examples=[
             "command uptime",
             "command -g rack2 apt-get -q update",

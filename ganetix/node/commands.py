@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ganetix.node.calls import handler, while_attended
 from ganetix.objects.remote import MOST_LINES, CommandEnded, CommandRun
-from ganetix.process import Runner, search_path
+from ganetix.process import USUAL_UMASK, Runner, search_path
 from ganetix.rpc.methods import COMMAND_RUN
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class CommandCalls:
             cwd="/",
             check=False,
             max_output=1,
+            umask=USUAL_UMASK,
         )
         ended = await while_attended(call, running)
         status = ended.status if ended.status >= 0 else 128 - ended.status

@@ -18,6 +18,7 @@ from ganetix.node.os_definition import (
     find_definition,
 )
 from ganetix.node.os_environment import base_environment, guest_environment
+from ganetix.process import USUAL_UMASK
 
 if TYPE_CHECKING:
     from ganetix.objects import GuestSpec
@@ -100,6 +101,7 @@ class OsProvider:
             timeout_seconds=VERIFY_SECONDS,
             on_line=said.append,
             check=False,
+            umask=USUAL_UMASK,
         )
         if result.status:
             reason = _quoted(said) or f"status {result.status}"
@@ -139,6 +141,7 @@ class OsProvider:
                 timeout_seconds=self._script_seconds,
                 on_line=tell,
                 check=False,
+                umask=USUAL_UMASK,
             )
         except CommandFailed as error:
             raise CommandFailed(

@@ -97,6 +97,7 @@ class SimRunner:
         cwd: str | None = None,
         check: bool = True,
         max_output: int = 1 << 20,
+        umask: int | None = None,
     ) -> Deferred[ProcessResult]:
         """See ``Runner``."""
         if self._refuses:

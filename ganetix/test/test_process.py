@@ -74,6 +74,25 @@ class ProcessRunnerTests(TestCase):
         result = await self.runner.run(["pwd"], cwd="/usr/bin", timeout_seconds=10)
         self.assertEqual(result.stdout.strip(), b"/usr/bin")
 
+    async def test_umask(self) -> None:
+        """The command has the umask that it is told, or our own; arguments stay."""
+        self.addCleanup(os.umask, os.umask(0o077))
+        asked = ["sh", "-c", 'umask; echo "$@"', "sh", "a  b", "$c"]
+        told = await self.runner.run(asked, umask=0o022, timeout_seconds=10)
+        self.assertEqual(told.stdout, b"0022\na  b $c\n")
+        own = await self.runner.run(["sh", "-c", "umask"], timeout_seconds=10)
+        self.assertEqual(own.stdout, b"0077\n")
+
+    async def test_umask_in_own_session(self) -> None:
+        """What sets the umask is replaced by the command, which leads its session."""
+        result = await self.runner.run(
+            ["sh", "-c", "echo $$; cut -d' ' -f6 /proc/$$/stat"],
+            umask=0o022,
+            timeout_seconds=10,
+        )
+        pid, session = result.stdout.split()
+        self.assertEqual(pid, session)
+
     async def test_own_session(self) -> None:
         """The command leads a session of its own."""
         result = await self.runner.run(

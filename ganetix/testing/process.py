@@ -21,6 +21,7 @@ class FakeCall:
     stdin: bytes
     cwd: str | None
     timeout_seconds: float
+    umask: int | None = None
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,12 @@ class FakeRunner:
         cwd: str | None = None,
         check: bool = True,
         max_output: int = 1 << 20,
+        umask: int | None = None,
     ) -> Deferred[ProcessResult]:
         """Answer as scripted; fails with ``AssertionError`` if nothing was."""
-        self.calls.append(FakeCall(tuple(argv), env, stdin, cwd, timeout_seconds))
+        self.calls.append(
+            FakeCall(tuple(argv), env, stdin, cwd, timeout_seconds, umask)
+        )
         script = self._script_for(argv)
         if script is None:
             return fail(AssertionError(f"no answer scripted for {list(argv)}"))

@@ -19,6 +19,12 @@ class CommandTests(NodeCase):
         self.assertEqual(attempt.lines, ["a", "b"])
         self.assertEqual(self.runner.calls[0].timeout_seconds, 5)
 
+    def test_umask(self) -> None:
+        """Others can read what a command makes, as from an administrator's shell."""
+        self.runner.on("sh")
+        self.ask(COMMAND_RUN, CommandRun(command="touch /x", timeout_seconds=5))
+        self.assertEqual(self.runner.calls[0].umask, 0o022)
+
     def test_signal(self) -> None:
         """A command that a signal ended has the status that shells give it."""
         self.runner.on("sh", status=-9)

@@ -133,11 +133,12 @@ class ProviderTests(DefinitionCase):
         self.assertTrue(verifyObject(IOsProvider, self.provider))
 
     def test_create(self) -> None:
-        """The script runs in its directory with the environment and the deadline."""
+        """The script runs in its directory, with environment, deadline and umask."""
         call = self.create()
         self.assertEqual(call.argv, (str(self.path / "create"),))
         self.assertEqual((call.cwd, call.timeout_seconds), (str(self.path), 99.0))
         self.assertEqual(call.env, guest_environment(GUEST, PATHS, "node1"))
+        self.assertEqual(call.umask, 0o022)
 
     def test_reinstall(self) -> None:
         """A reinstallation is told from a first installation."""

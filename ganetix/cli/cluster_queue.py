@@ -20,7 +20,8 @@ def add_queue(made: Program) -> None:
         control_queue,
         "stop and start taking jobs, or show the job queue",
         "drain lets no new jobs in, until undrain; jobs that are there go on, and the"
-        " master still cleans up after itself. It holds over restarts of the master.",
+        " master still cleans up after itself. It holds over restarts of the master."
+        " To drain again with another reason changes the reason; without one it stays.",
         examples=["queue info", "queue drain --reason upgrade", "queue undrain"],
     )
     queue.add_argument(
@@ -51,6 +52,8 @@ async def control_queue(session: Session, options: Options) -> None:
     if options.json:
         print_json(session.streams, msgspec.to_builtins(info))
         return
+    if options.action == "drain" and info.drain and info.drain.reason != options.reason:
+        session.streams.note("it was drained before: the earlier reason stays")
     state = "takes jobs" if info.drain is None else drain_text(info.drain)
     session.streams.out(printable(f"Queue: {state}"))
     session.streams.out(

@@ -37,9 +37,12 @@ class DrainSwitch:
                 self.drain = Drain(since=self._clock.seconds())
 
     async def on(self, reason: str) -> Drain:
-        """Take no more jobs; one who asks again may give another reason."""
-        since = self._clock.seconds() if self.drain is None else self.drain.since
-        drain = Drain(since=since, reason=reason)
+        """Take no more jobs; one who asks again may give another reason.
+
+        An earlier reason stays if there is no new one.
+        """
+        before = self.drain or Drain(since=self._clock.seconds())
+        drain = Drain(since=before.since, reason=reason or before.reason)
         await self._store.write([Row(*DRAIN, _encoder.encode(drain))])
         self.drain = drain
         return drain

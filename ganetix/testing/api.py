@@ -231,6 +231,8 @@ class FakeMaster:
 
     def drain(self, is_drained: bool, reason: str) -> Deferred[QueueInfo]:
         """Take no more jobs, or take them again; how the queue is then."""
+        if is_drained and not reason and self.queue.drain:
+            reason = self.queue.drain.reason
         drain = Drain(since=self.now, reason=reason) if is_drained else None
         self.queue = replace(self.queue, drain=drain)
         return succeed(self.queue)

@@ -181,6 +181,21 @@ class DrainTests(QueueTestCase):
         self.assertIsNone(self.queue.info().drain)
         self.submit("a")
 
+    def test_again(self) -> None:
+        """Drained again it keeps its time, and its reason until there is another."""
+        since = self.clock.seconds()
+        self.successResultOf(self.queue.drain("x"))
+        self.clock.advance(5)
+        self.successResultOf(self.queue.drain())
+        self.assertEqual(self.queue.info().drain, Drain(since=since, reason="x"))
+        self.successResultOf(self.queue.drain("y"))
+        self.assertEqual(self.queue.info().drain, Drain(since=since, reason="y"))
+        self.successResultOf(self.queue.undrain())
+        self.successResultOf(self.queue.drain())
+        self.assertEqual(
+            self.queue.info().drain, Drain(since=self.clock.seconds(), reason="")
+        )
+
     def test_store_fails(self) -> None:
         """What is not durable does not count."""
         self.master.engine.fault = "disk is full"

@@ -21,11 +21,10 @@ from ganetix.state import sqlite
 from ganetix.state.rows import Batch, Row, RowKey
 from ganetix.state.sqlite import SqliteEngine
 from ganetix.state.sqlite_replica import SqliteReplica, peek
-from ganetix.testing.state import (
-    MemoryEngine,
+from ganetix.testing.state import MemoryEngine, put
+from ganetix.testing.state_contract import (
     make_ireplicaengine_tests,
     make_istateengine_tests,
-    put,
 )
 
 

@@ -17,7 +17,8 @@ from ganetix.rpc.methods import REPLICA_APPEND
 from ganetix.state.replicate_log import RecentLog
 from ganetix.state.replicate_rows import members_in
 from ganetix.state.rows import Row
-from ganetix.testing.replicas import SimCandidate, SimMasterStore, SimReplicas
+from ganetix.testing.candidate import SimCandidate
+from ganetix.testing.replicas import SimMasterStore, SimReplicas
 
 
 class ReplicationCase(SynchronousTestCase):

@@ -179,6 +179,12 @@ class StaleEpoch(ClusterFault):
     code = "STALE_EPOCH"
 
 
+class VersionMismatch(ClusterFault):
+    """A peer speaks another version of the node RPC; nothing was done."""
+
+    code = "VERSION_MISMATCH"
+
+
 class ConfigConflict(ClusterFault):
     """An object changed since it was read; try again."""
 

@@ -11,7 +11,6 @@ from twisted.internet.interfaces import IReactorTCP, IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 from zope.interface import implementer
 
-import ganetix
 from ganetix.errors import (
     BadParameter,
     Bug,
@@ -26,6 +25,7 @@ from ganetix.interfaces import INodeRpc, Say
 from ganetix.objects import Node, new_uuid
 from ganetix.rpc import wire
 from ganetix.rpc.connect import NodeEndpoint
+from ganetix.rpc.dialect import Dialect
 from ganetix.rpc.exchange import SILENCE_SECONDS, Exchange
 from ganetix.rpc.faults import ConnectionBroke, NoSignOfLife, Silence, where
 from ganetix.rpc.kept import Kept
@@ -66,6 +66,7 @@ class NodeRpc:
     :param is_wanted: whether a node that cannot be reached is still to be probed
     :param master_epoch: the epoch in which this node commands; 0 if it does not
     :param on_stale: told of a node that obeys another master
+    :param dialect: what this node speaks; that of this version if it is not given
     """
 
     def __init__(
@@ -76,12 +77,14 @@ class NodeRpc:
         *,
         master_epoch: Callable[[], int] = lambda: 0,
         on_stale: Callable[[Node, StaleEpoch], None] = lambda node, error: None,
+        dialect: Dialect | None = None,
     ) -> None:
         self._reactor = reactor
         self._clock = IReactorTime(reactor)
         self._creator_for = creator_for
         self._master_epoch = master_epoch
         self._on_stale = on_stale
+        self._dialect = dialect or Dialect()
         self._kept = Kept(reactor)
         self._gate = Gate(self._clock, HANDSHAKES_AT_ONCE, SLOW_HANDSHAKE_SECONDS)
         self._epochs: dict[str, str] = {}
@@ -136,14 +139,19 @@ class NodeRpc:
         headers = {
             b"Content-Type": b"application/json",
             wire.REQUEST_ID_HEADER: request_id.encode(),
-            wire.VERSION_HEADER: ganetix.__version__.encode(),
+            wire.VERSION_HEADER: self._dialect.header,
         }
         if master_epoch := self._master_epoch():
             headers[wire.MASTER_EPOCH_HEADER] = b"%d" % master_epoch
         while True:
             pool = self._kept.of(node)
             exchange: Exchange[R] = Exchange(
-                self._reactor, pool, node, self._creator_for, self._gate
+                self._reactor,
+                pool,
+                node,
+                self._creator_for,
+                self._gate,
+                self._dialect,
             )
             try:
                 await exchange.run(method.name, headers, body, parser, say)

@@ -29,6 +29,7 @@ from ganetix.interfaces import Say
 from ganetix.objects import Node
 from ganetix.rpc import wire
 from ganetix.rpc.connect import NodeEndpoint
+from ganetix.rpc.dialect import Dialect
 from ganetix.rpc.faults import Silence, connect_error_of, fault_of, where
 from ganetix.rpc.identity import node_dns_name
 from ganetix.rpc.outgoing import FirstSign, OneShotBody
@@ -54,6 +55,7 @@ class Exchange(Generic[R]):
         node: Node,
         creator_for: Callable[[str], NodeCreator],
         gate: Gate,
+        dialect: Dialect,
     ) -> None:
         self._reactor = reactor
         self._clock = IReactorTime(reactor)
@@ -61,6 +63,7 @@ class Exchange(Generic[R]):
         self._node = node
         self._creator_for = creator_for
         self._gate = gate
+        self._dialect = dialect
         self._creator: NodeCreator | None = None
         self.cause: ConnectError | None = None
         self.epoch = ""
@@ -124,18 +127,34 @@ class Exchange(Generic[R]):
             OneShotBody(body, sign.written),
         )
         response = await sign.of(requested)
-        kinds = response.headers.getRawHeaders(b"Content-Type") or []
+        try:
+            self._check(response)
+        except GanetixError:
+            response.deliverBody(_HangUp())
+            raise
         reader = _AnswerReader(self._clock, parser, say)
-        if kinds != [wire.CONTENT_TYPE]:
-            response.deliverBody(reader)
-            reader.hang_up()
-            raise RemoteFailure(
-                f"it does not speak ganetix's RPC (HTTP status {response.code})"
-            )
         epochs = response.headers.getRawHeaders(wire.EPOCH_HEADER) or [b""]
         self.epoch = epochs[0].decode("ascii", "replace")
         response.deliverBody(reader)
         await reader.done
+
+    def _check(self, response: IResponse) -> None:
+        """Fails if this is not the beginning of an answer that we understand."""
+        kinds = response.headers.getRawHeaders(b"Content-Type") or []
+        if kinds != [wire.CONTENT_TYPE]:
+            raise RemoteFailure(
+                f"it does not speak ganetix's RPC (HTTP status {response.code})"
+            )
+        (spoken, *_) = response.headers.getRawHeaders(wire.VERSION_HEADER) or [b""]
+        self._dialect.check_node(spoken, self._node)
+
+
+class _HangUp(Protocol):
+    """Closes a response's connection without reading it."""
+
+    def connectionMade(self) -> None:
+        if self.transport is not None:
+            self.transport.loseConnection()
 
 
 class _AnswerReader(Protocol, Generic[R]):

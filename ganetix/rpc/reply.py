@@ -8,9 +8,9 @@ from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTim
 from twisted.web.server import Request
 from zope.interface import implementer
 
-import ganetix
 from ganetix.errors import GanetixError
 from ganetix.rpc import wire
+from ganetix.rpc.dialect import Dialect
 from ganetix.rpc.requests import RunningRequest
 
 MOST_BACKLOG_BYTES = 8 * 1024 * 1024
@@ -24,7 +24,9 @@ class Reply:
     request to hear the rest.
     """
 
-    def __init__(self, request: Request, clock: IReactorTime, epoch: str) -> None:
+    def __init__(
+        self, request: Request, clock: IReactorTime, epoch: str, dialect: Dialect
+    ) -> None:
         self._request = request
         self._clock = clock
         self._source: RunningRequest | None = None
@@ -34,7 +36,7 @@ class Reply:
         self._backlog = 0
         self._keep_alive: IDelayedCall | None = None
         request.setHeader(b"Content-Type", wire.CONTENT_TYPE)
-        request.setHeader(wire.VERSION_HEADER, ganetix.__version__.encode())
+        request.setHeader(wire.VERSION_HEADER, dialect.header)
         request.setHeader(wire.EPOCH_HEADER, epoch.encode())
         _ = request.notifyFinish().addBoth(self._closed)
 

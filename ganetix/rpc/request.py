@@ -35,8 +35,14 @@ class RpcRequest(Request):
             body = wire.error_line(self._refused)
             channel.transport.write(
                 b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"
-                b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n%b"
-                % (wire.CONTENT_TYPE, len(body), body)
+                b"Content-Type: %b\r\n%b: %b\r\nContent-Length: %d\r\n\r\n%b"
+                % (
+                    wire.CONTENT_TYPE,
+                    wire.VERSION_HEADER,
+                    channel.site.rpc.dialect.header,
+                    len(body),
+                    body,
+                )
             )
             channel.loseConnection()
 

@@ -23,11 +23,13 @@ from ganetix.errors import (
     NotFound,
     StaleEpoch,
     Unavailable,
+    VersionMismatch,
 )
 from ganetix.objects import new_uuid
 from ganetix.objects.replica import Claim
 from ganetix.rpc import wire
 from ganetix.rpc.admission import Allegiance, Candidates, admit
+from ganetix.rpc.dialect import Dialect
 from ganetix.rpc.identity import PeerIdentity
 from ganetix.rpc.methods import METHODS, Method
 from ganetix.rpc.reply import Reply
@@ -41,6 +43,8 @@ IDLE_SECONDS = 90.0
 _REQUEST_ID = re.compile(r"[0-9A-Za-z-]{8,64}")
 _COUNT = re.compile(r"[0-9]{1,18}")
 
+
+_LOGGED = (AuthenticationFailed, StaleEpoch, VersionMismatch)
 
 _log = Logger()
 
@@ -79,6 +83,7 @@ class RpcResource(Resource):
     :param handlers: what this node does, by method name
     :param candidates: asked anew for every call
     :param allegiance: whom this node obeys, of those who say that they are master
+    :param dialect: what this node speaks; that of this version if it is not given
     """
 
     isLeaf = True
@@ -90,9 +95,11 @@ class RpcResource(Resource):
         candidates: Candidates,
         memory: RequestMemory | None = None,
         allegiance: Allegiance | None = None,
+        dialect: Dialect | None = None,
     ) -> None:
         Resource.__init__(self)
         self._allegiance = allegiance or Allegiance()
+        self.dialect = dialect or Dialect()
         self._clock = clock
         self._handlers = handlers
         self._candidates = candidates
@@ -120,11 +127,11 @@ class RpcResource(Resource):
 
     def render(self, request: Request) -> int:
         """Called by Twisted with a request that is complete."""
-        reply = Reply(request, self._clock, self._epoch)
+        reply = Reply(request, self._clock, self._epoch, self.dialect)
         try:
             self._dispatch(request, reply)
         except GanetixError as error:
-            if isinstance(error, AuthenticationFailed | StaleEpoch):
+            if isinstance(error, _LOGGED):
                 _log.warn(
                     "call of {rpc} from {address} refused: {reason}",
                     rpc=_method_name(request),
@@ -173,6 +180,7 @@ class RpcResource(Resource):
                 # Whoever was master may be no candidate now, and should hear why.
                 self._allegiance.check(claim)
             raise
+        self.dialect.check_caller(request.getHeader(wire.VERSION_HEADER))
         if claim is not None:
             self._allegiance.obey(claim)
         elif epoch:

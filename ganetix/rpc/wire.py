@@ -6,7 +6,7 @@ then exactly one ``{"result": value}`` or ``{"error": {code, message, detail}}``
 a second of the request there is something of the answer, be it an empty line.
 
 Whoever calls as the master says in a header in which epoch; it must be the newest that
-the node has heard of.
+the node has heard of. Both ends say what they speak: see ``dialect``.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from ganetix.config.replicate import candidates_of
 from ganetix.config.snapshot import Snapshot
 from ganetix.config.ssconf import ssconf_files
-from ganetix.errors import GanetixError
+from ganetix.errors import GanetixError, VersionMismatch
 from ganetix.flow.pool import for_each
 from ganetix.flow.settle import settle
 from ganetix.jobs.work import Outcome
@@ -73,6 +73,7 @@ class ClusterVerify:
             heard=Heard(
                 reports=questions.reports,
                 failures=questions.failures,
+                strangers=questions.strangers,
                 replicas=questions.replicas,
                 resolved=questions.resolved,
                 cut_short=_cut_short(context, newest) & snapshot.intents.keys(),
@@ -118,6 +119,7 @@ class _Questions:
         self._nodes = nodes
         self.reports: dict[str, NodeVerify] = {}
         self.failures: dict[str, str] = {}
+        self.strangers: dict[str, str] = {}
         self.replicas: dict[str, ReplicaStatus | str] = {}
         self.resolved: dict[str, tuple[str, ...]] = {}
 
@@ -142,6 +144,8 @@ class _Questions:
             self.reports[node.uuid] = await self._context.call(
                 node, NODE_VERIFY, request
             )
+        except VersionMismatch as error:
+            self.strangers[node.uuid] = str(error)
         except GanetixError as error:
             self.failures[node.uuid] = str(error)
 

@@ -12,6 +12,7 @@ from twisted.trial.unittest import TestCase
 from twisted.web.pages import notFound
 from twisted.web.server import Site
 
+from ganetix import __version__
 from ganetix.errors import (
     AuthenticationFailed,
     BadParameter,
@@ -19,6 +20,7 @@ from ganetix.errors import (
     NodeUnreachable,
     RemoteFailure,
     StaleEpoch,
+    VersionMismatch,
 )
 from ganetix.netutils.bind import listen_endpoint
 from ganetix.netutils.probe import probe
@@ -27,6 +29,7 @@ from ganetix.objects.guest_calls import GuestPurge, Purged
 from ganetix.objects.node_calls import Delay, DiskList
 from ganetix.objects.replica import Claim, obeyed
 from ganetix.rpc.client import NodeRpc, creators_of
+from ganetix.rpc.dialect import PROTOCOL, Dialect
 from ganetix.rpc.methods import DELAY, DISK_LIST, GUEST_PURGE, Nothing
 from ganetix.rpc.server import Call
 from ganetix.rpc.tls import tls_factory
@@ -221,6 +224,31 @@ class CallTests(TestCase):
         await self.client.call(self.node, GUEST_PURGE, PURGE)
         for each in masters:
             await each.close()
+
+    async def test_other_version(self) -> None:
+        """Nodes of another node RPC are not called; the line says which to upgrade."""
+        said = "and speaks node RPC"
+        for protocol, late in ((PROTOCOL - 1, "node1.example"), (99, "this node")):
+            self.served.resource.dialect = Dialect(protocol, "0.0.9")
+            called = self.client.call(self.node, DELAY, NOW)
+            error = await error_of(called, VersionMismatch)
+            self.assertIn(f"runs ganetix 0.0.9 {said} {protocol}", error.message)
+            self.assertIn(f"this node runs ganetix {__version__}", error.message)
+            self.assertTrue(error.message.endswith(late), error.message)
+            self.assertEqual(error.detail["node"], self.node.uuid)
+        self.assertEqual(self.started, [])
+        await deferLater(reactor, 0.05)
+
+    async def test_node_of_before(self) -> None:
+        """What a node answers that does not tell what it speaks is not believed."""
+        dialect = Dialect(0, "")
+        dialect.check_caller = lambda header: None  # type: ignore[method-assign]
+        dialect.header = b"0.0.9"
+        self.served.resource.dialect = dialect
+        called = self.client.call(self.node, GUEST_PURGE, PURGE)
+        error = await error_of(called, VersionMismatch)
+        self.assertIn("runs ganetix 0.0.9 and speaks node RPC 0", error.message)
+        await deferLater(reactor, 0.05)
 
     async def test_ipv6(self) -> None:
         """Nodes with IPv6 addresses are called alike."""

@@ -148,6 +148,13 @@ class VerifyTests(VerifyCase):
         self.assertEqual((finding.code, finding.name), ("ENODERPC", "node1"))
         self.assertIn("connection refused", finding.message)
 
+    def test_other_node_rpc(self) -> None:
+        """A node that speaks another node RPC is one finding, about its version."""
+        heard = Heard(strangers={NODE.uuid: "upgrade node node1"})
+        (finding,) = self.verified(make_snapshot(NODE), heard)
+        self.assertEqual(finding.code, "ENODEVERSION")
+        self.assertEqual(finding.message, "upgrade node node1")
+
     def test_too_few_candidates(self) -> None:
         """A group that lacks candidates of its minimum is a warning."""
         snapshot = make_snapshot(NODE)

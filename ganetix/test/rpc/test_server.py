@@ -10,11 +10,13 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from ganetix import __version__
 from ganetix.objects.node_calls import Delay
 from ganetix.objects.replica import Claim
 from ganetix.rpc import wire
 from ganetix.rpc.admission import Allegiance
-from ganetix.rpc.methods import DELAY, DISK_LIST, Nothing
+from ganetix.rpc.dialect import PROTOCOL, Dialect
+from ganetix.rpc.methods import DELAY, DISK_LIST, ENROL, Nothing
 from ganetix.rpc.reply import MOST_BACKLOG_BYTES
 from ganetix.rpc.request import MOST_STRANGER_BYTES
 from ganetix.rpc.server import Call, RpcResource, RpcSite
@@ -70,6 +72,8 @@ class Connection:
             f"{verb} /rpc/{method} HTTP/1.1\r\nHost: node\r\n"
             f"X-Ganetix-Request-Id: {request_id}\r\n{headers}"
         )
+        if "X-Ganetix-Version" not in headers:
+            head += f"X-Ganetix-Version: {Dialect().header.decode()}\r\n"
         if "Content-Length" not in headers and "Transfer-Encoding" not in headers:
             head += f"Content-Length: {len(body)}\r\n"
         self.protocol.dataReceived(head.encode() + b"\r\n" + body)
@@ -170,6 +174,36 @@ class ServerTests(SynchronousTestCase):
         self.assertEqual(
             [call for call in self.clock.getDelayedCalls() if call.getTime() < 60], []
         )
+
+    def test_other_version(self) -> None:
+        """A caller of another node RPC is refused before anything is done, and told
+        which end to upgrade; another version of ganetix alone is no reason."""
+        own = f"this node runs ganetix {__version__} and speaks node RPC {PROTOCOL}"
+        for told, caller, late in (
+            ("0.0.9", "runs ganetix 0.0.9 and speaks node RPC 0", "the caller"),
+            ("x" * 99, "runs ganetix (unknown) and speaks node RPC 0", "the caller"),
+            ("99 7.5", "runs ganetix 7.5 and speaks node RPC 99", "this node"),
+        ):
+            client = self._connect()
+            client.post(headers=f"X-Ganetix-Version: {told}\r\n")
+            line = f"VERSION_MISMATCH: the caller {caller}, {own}: upgrade {late}"
+            self.assertEqual(self._error(client), line)
+        self.assertEqual(self.calls, [])
+        client = self._connect()
+        client.post(headers=f"X-Ganetix-Version: {PROTOCOL} 9.9\r\n")
+        self.assertEqual(len(self.calls), 1)
+
+    def test_newcomer_of_other_version(self) -> None:
+        """A node that would join with another version hears the same."""
+        client = self._connect(join_identity(7))
+        client.post(ENROL.name, headers="X-Ganetix-Version: 99 7.5\r\n")
+        self.assertIn("VERSION_MISMATCH: the caller runs", self._error(client))
+
+    def test_stranger_of_other_version(self) -> None:
+        """Whoever may not call learns nothing of versions."""
+        client = self._connect(node_identity(9))
+        client.post(headers="X-Ganetix-Version: 99 7.5\r\n")
+        self.assertIn("AUTHENTICATION_FAILED", self._error(client))
 
     def test_refusals(self) -> None:
         """What is not a good call gets its status and one clear line."""

@@ -18,12 +18,20 @@ from ganetix.errors import (
     NodeUnreachable,
     Refused,
     StateFault,
+    VersionMismatch,
     WrongState,
 )
 from ganetix.objects import JoinToken
 from ganetix.objects.guest_calls import Purged
 from ganetix.objects.intent import InstanceIntent
-from ganetix.rpc.methods import DELAY, GUEST_LIST, GUEST_PURGE, NODE_LEAVE, Method
+from ganetix.rpc.methods import (
+    DELAY,
+    GUEST_LIST,
+    GUEST_PURGE,
+    NODE_LEAVE,
+    NODE_VERIFY,
+    Method,
+)
 from ganetix.rpc.server import Call
 from ganetix.testing.config import make_instance, make_node
 from ganetix.testing.sim import RecordedProgress, SimCluster
@@ -180,6 +188,13 @@ class ClusterTests(SimTests):
         self.assertNotIn(node2.uuid, asked)
         outcome = self.sim.run(ops.OpClusterVerify(group="gold"))
         self.assertIn("ENODERPC", str(outcome.result))
+
+    def test_verify_of_other_version(self) -> None:
+        """A node of another node RPC is told as one of another version."""
+        self.sim.rpc.fail(NODE_VERIFY, VersionMismatch("upgrade node node2"))
+        outcome = self.sim.run(ops.OpClusterVerify())
+        self.assertIn("ENODEVERSION", str(outcome.result))
+        self.assertNotIn("ENODERPC", str(outcome.result))
 
     def test_verify_repairs(self) -> None:
         """``repair`` clears what was cut short, not what a job works on."""

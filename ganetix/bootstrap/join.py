@@ -87,7 +87,10 @@ def usable_token(
     token = decode(token_text)
     for path in (paths.node_certificate, paths.ca_key, paths.state_db):
         if path.exists():
-            raise WrongState(f"this host belongs to a cluster already: {path} is there")
+            raise WrongState(
+                f"this host belongs to a cluster already: {path} is there; if that"
+                f" cluster is no more, or has removed it, move {paths.lib} away first"
+            )
     if now >= token.expires:
         expired = datetime.fromtimestamp(token.expires, UTC)
         raise NotAllowed(

@@ -70,7 +70,8 @@ def _token(session: Session, options: Options) -> str:
             with open(options.token_file, encoding="utf-8") as file:
                 text = file.read()
         except OSError as error:
-            raise UsageError(f"--token-file: {error}") from error
+            reason = f"{options.token_file}: {error.strerror}"
+            raise UsageError(f"--token-file: {reason}") from error
     elif given == STDIN:
         text = session.streams.stdin.readline()
     elif given:

@@ -70,6 +70,9 @@ class UsableTokenTests(SynchronousTestCase):
         ):
             path.touch()
             self.assertIn(str(path), self._refused(WrongState))
+            self.assertIn(
+                f"move {self.paths.lib} away first", self._refused(WrongState)
+            )
             path.unlink()
 
     def test_expired(self) -> None:

@@ -36,6 +36,12 @@ class JoinTests(CommandTestCase):
             refusal = await self._refused(replace(TOKEN, expires=later, bind_ip=ip))
             self.assertIn(f"{ip}, which is not an address of this host", refusal)
 
+    async def test_no_token_file(self) -> None:
+        """A file that cannot be read is named, without the number of the error."""
+        line = "ganetix-node join --token-file /nowhere"
+        self.assertEqual(await self.run_line(line), 2)
+        self.assertIn("--token-file: /nowhere: No such file or directory\n", self.err)
+
     def test_start_command(self) -> None:
         """A daemon beside others is told the token's address, of either version."""
         six = replace(TOKEN, bind_ip="fd00::7", bind_port=1812)

@@ -6,17 +6,13 @@ any. ``--seed N --show`` prints the moves for one cluster.
 
 from __future__ import annotations
 
-import argparse
-import json
 import re
-import resource
-import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 
-from allocator_compare import Case
+from allocator_cases import Case
+from htools import comparison_options, print_summary, run_on
 
 from ganetix.allocators.htools_text import write_text
 from ganetix.plan.allocate.balance import BalancePlan, balance
@@ -29,19 +25,10 @@ SAME = 1e-6
 
 def ask_hbal(cluster: CapCluster, seconds: float) -> tuple[float | None, int, float]:
     """The final score (None: it did not end or failed), its moves and CPU time."""
-    with tempfile.NamedTemporaryFile("w", suffix=".data") as file:
-        file.write(write_text(cluster))
-        file.flush()
-        command = ["hbal", "-t", file.name]
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=seconds, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return None, 0, seconds
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    done = run_on(write_text(cluster), ["hbal", "-t"], seconds)
+    if done is None:
+        return None, 0, seconds
+    cpu = done.cpu_seconds
     improved = re.search(r"improved from (\S+) to (\S+)", done.stdout)
     if improved:
         moves = re.search(r"Solution length=(\d+)", done.stdout)
@@ -63,13 +50,7 @@ def ours(cluster: CapCluster) -> tuple[BalancePlan, float]:
 
 def main() -> int:
     """Compare groups of random clusters until ``--count`` have been balanced."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=1, help="how many groups")
-    parser.add_argument("--seed", type=int, default=1, help="the first seed")
-    parser.add_argument("--seconds", type=float, default=20, help="limit for hbal")
-    parser.add_argument("--show", action="store_true", help="print our moves")
-    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
-    options = parser.parse_args()
+    options = comparison_options(__doc__, "groups", "our moves", 20)
     verdicts: Counter[str] = Counter()
     gained = {"hbal": 0.0, "ganetix": 0.0}
     moved = {"hbal": 0, "ganetix": 0}
@@ -116,11 +97,7 @@ def main() -> int:
         "moves": moved,
         "cpu_s": {name: round(value, 2) for name, value in cpu.items()},
     }
-    if options.json:
-        print(json.dumps(summary))
-    else:
-        for name, value in summary.items():
-            print(f"{name}: {value}")
+    print_summary(summary, options.json)
     return 1 if verdicts["WORSE"] else 0
 
 

@@ -14,16 +14,15 @@ import argparse
 import json
 import random
 import re
-import resource
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 from clusters import OPEN
+from htools import children_cpu_seconds, run_on
 
 from ganetix.allocators.htools_text import write_text
 from ganetix.plan.capacity.model import (
@@ -155,34 +154,29 @@ def theirs(
     case: Case, cluster: CapCluster, seconds: float
 ) -> tuple[float | None, str | None]:
     """CPU seconds of an hspace process and what it says; None if it did not end."""
-    with tempfile.NamedTemporaryFile("w", suffix=".data") as file:
-        file.write(write_text(cluster))
-        file.flush()
-        command = ["hspace", "-t", file.name, "--machine-readable", "--spindle-use=0"]
-        command += ["--disk-template", case.template]
-        command += ["--tiered-alloc", "102400m,8192m,4"]
-        command += ["--standard-alloc", "1000000g,1000g,1"]
-        command += [] if case.checked else ["--no-capacity-checks"]
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=seconds, check=True
-            )
-        except (subprocess.TimeoutExpired, FileNotFoundError):
-            return None, None
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    command = ["hspace", "--machine-readable", "--spindle-use=0"]
+    command += ["--disk-template", case.template]
+    command += ["--tiered-alloc", "102400m,8192m,4"]
+    command += ["--standard-alloc", "1000000g,1000g,1"]
+    command += [] if case.checked else ["--no-capacity-checks"]
+    try:
+        done = run_on(write_text(cluster), [*command, "-t"], seconds)
+    except FileNotFoundError:
+        return None, None
+    if done is None:
+        return None, None
+    if done.status:
+        raise RuntimeError(f"hspace: {done.stderr.strip()}")
     found = re.search(r"^HTS_TSPEC='?(.*?)'?$", done.stdout, re.MULTILINE)
-    return cpu, found[1] if found else ""
+    return done.cpu_seconds, found[1] if found else ""
 
 
 def process_start() -> float:
     """CPU seconds of a process that only imports what computes capacities."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = children_cpu_seconds()
     code = "import ganetix.plan.capacity.tiered"
     subprocess.run([sys.executable, "-c", code], check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return children_cpu_seconds() - before
 
 
 def measured(

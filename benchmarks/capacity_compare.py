@@ -6,17 +6,13 @@ Prints a line for each seed that differs and a summary; exit status 1 if any doe
 
 from __future__ import annotations
 
-import argparse
-import json
 import re
-import resource
-import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 
 from clusters import ClusterCase
+from htools import comparison_options, print_summary, run_on
 
 from ganetix.allocators.htools_text import write_text
 from ganetix.plan.capacity.model import (
@@ -56,25 +52,15 @@ def hspace_options(request: TieredRequest, spec: Spec | None) -> list[str]:
 
 def ask_hspace(case: ClusterCase, seconds: float) -> tuple[str | None, str, float]:
     """What hspace says fits (None: it did not end), its complaint, and its CPU time."""
-    with tempfile.NamedTemporaryFile("w", suffix=".data") as file:
-        file.write(write_text(case.cluster))
-        file.flush()
-        spec = case.request.specs[0] if case.request.specs else None
-        command = [HSPACE, "-t", file.name, "--machine-readable"]
-        command += hspace_options(case.request, spec)
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=seconds, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return None, "", seconds
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    spec = case.request.specs[0] if case.request.specs else None
+    command = [HSPACE, "--machine-readable", *hspace_options(case.request, spec), "-t"]
+    done = run_on(write_text(case.cluster), command, seconds)
+    if done is None:
+        return None, "", seconds
     found = re.search(r"^HTS_TSPEC='?(.*?)'?$", done.stdout, re.MULTILINE)
-    if done.returncode or found is None:
-        return "", done.stderr.strip() or done.stdout.strip(), cpu
-    return found[1], "", cpu
+    if done.status or found is None:
+        return "", done.stderr.strip() or done.stdout.strip(), done.cpu_seconds
+    return found[1], "", done.cpu_seconds
 
 
 def ask_ganetix(case: ClusterCase, seconds: float) -> tuple[TieredResult | None, float]:
@@ -127,13 +113,7 @@ def compare(seed: int, seconds: float, show: bool) -> tuple[str, str, float, flo
 
 def main() -> int:
     """Compare ``--count`` seeds from ``--seed`` on."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=1, help="how many clusters")
-    parser.add_argument("--seed", type=int, default=1, help="the first seed")
-    parser.add_argument("--seconds", type=float, default=10, help="limit of each run")
-    parser.add_argument("--show", action="store_true", help="print cluster and answers")
-    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
-    options = parser.parse_args()
+    options = comparison_options(__doc__, "clusters", "cluster and answers", 10)
     verdicts: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
     slow: list[tuple[int, str, float, float]] = []
@@ -158,11 +138,7 @@ def main() -> int:
         "ganetix_cpu_s": round(ours, 2),
         "slower_than_hspace": slow,
     }
-    if options.json:
-        print(json.dumps(summary))
-    else:
-        for name, value in summary.items():
-            print(f"{name}: {value}")
+    print_summary(summary, options.json)
     return 1 if verdicts["DIFFERENT"] else 0
 
 

@@ -82,7 +82,7 @@ def run_at_once(program: str, options: Options, streams: Streams) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001 - printed: users see no traceback
-        return report(program, error, streams)
+        return report(program, error, streams, options.by_option)
     finally:
         coroutine.close()
         session.close()

@@ -107,12 +107,14 @@ def _add_behaviour(modify: Parser) -> None:
     )
     group.add_argument(
         "--cache-time",
+        dest="cache_seconds",
         metavar="DURATION",
         type=duration,
         help="the longest life of cached state, 1s to 1d",
     )
     group.add_argument(
         "--watcher-interval",
+        dest="watcher_seconds",
         metavar="DURATION",
         type=duration,
         help="the pause between two rounds of repair, 10s to 5m",
@@ -129,6 +131,7 @@ def add_serial_option(parser: Parser) -> None:
     """``--expect-serial``: for those who decide on what they have read."""
     parser.add_argument(
         "--expect-serial",
+        dest="expected_serial",
         metavar="N",
         type=int,
         help="change nothing if the serial number is not this one, as 'info' showed"
@@ -190,10 +193,10 @@ def modify_request(options: Options) -> OpClusterModify:
         "master_netmask": _netmask(options.master_netmask),
         "ipv6_secondary": _flag("--ipv6-secondary", options.ipv6_secondary),
         "remote_commands": _flag("--remote-commands", options.remote_commands),
-        "cache_seconds": _seconds("--cache-time", options.cache_time),
-        "watcher_seconds": _seconds("--watcher-interval", options.watcher_interval),
+        "cache_seconds": _seconds("--cache-time", options.cache_seconds),
+        "watcher_seconds": _seconds("--watcher-interval", options.watcher_seconds),
         "max_running_jobs": options.max_running_jobs,
-        "expected_serial": options.expect_serial,
+        "expected_serial": options.expected_serial,
     }
     return OpClusterModify(**given, **settings_of(options))
 

@@ -198,7 +198,7 @@ def modify_request(options: Options) -> OpGroupModify:
         name=options.name,
         alloc_policy=options.alloc_policy,
         min_candidates=options.min_candidates,
-        expected_serial=options.expect_serial,
+        expected_serial=options.expected_serial,
         **settings_of(options),
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from ganetix.cli.errors import (
@@ -89,8 +89,16 @@ def _run(program: str, arguments: Sequence[str], streams: Streams) -> int:
     return run_in_reactor(program, options, streams)
 
 
-def report(program: str, error: BaseException, streams: Streams) -> int:
-    """Print what went wrong in one line; the exit status it means."""
+def report(
+    program: str,
+    error: BaseException,
+    streams: Streams,
+    by_option: Callable[[str], str] = str,
+) -> int:
+    """Print what went wrong in one line; the exit status it means.
+
+    :param by_option: puts the name of an option for that of what it sets
+    """
     from ganetix.errors import GanetixError
 
     match error:
@@ -99,11 +107,11 @@ def report(program: str, error: BaseException, streams: Streams) -> int:
             streams.note(f"{program}: error: {place}permission denied (are you root?)")
             return EXIT_FAILED
         case UsageError():
-            streams.note(f"{program}: error: {one_line(str(error))}")
+            streams.note(f"{program}: error: {one_line(by_option(str(error)))}")
             return EXIT_USAGE
         case Failure() | GanetixError():
             if str(error):
-                streams.note(f"{program}: error: {one_line(str(error))}")
+                streams.note(f"{program}: error: {one_line(by_option(str(error)))}")
             return EXIT_FAILED
         case OSError(strerror=str(reason)):
             place = f"{error.filename}: " if error.filename else ""

@@ -63,6 +63,7 @@ def add_modify_commands(made: Program) -> None:
     add_group_option(modify, "the node group that it moves to, instances included")
     modify.add_argument(
         "--node-parameters",
+        dest="ndparams",
         metavar="KEY=VALUE,…",
         default="",
         help="reserved_memory=SIZE, reserved_cpus=N, spindle_count=N,"
@@ -124,9 +125,9 @@ def _request(options: Options) -> OpNodeModify:
         secondary_ip=options.secondary_ip,
         port=options.port,
         group=options.node_group,
-        ndparams=given_pairs("--node-parameters", options.node_parameters, NODE),
+        ndparams=given_pairs("--node-parameters", options.ndparams, NODE),
         auto_promote=options.auto_promote,
         force=options.force,
-        expected_serial=options.expect_serial,
+        expected_serial=options.expected_serial,
         **flags,
     )

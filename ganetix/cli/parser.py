@@ -6,6 +6,7 @@ Imports nothing heavy: ``--help`` and shell completion must be quick.
 from __future__ import annotations
 
 import argparse
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -21,6 +22,8 @@ T = TypeVar("T")
 Options = argparse.Namespace
 FINAL_STATUSES = ("success", "error", "canceled")
 PRIORITIES = {"low": 10, "normal": 0, "high": -10}
+_FIELD = re.compile(r"[a-z][a-z0-9_]*")
+_OF_JOB = re.compile(r"job [0-9]+: ")
 _PLAIN_TYPES: dict[Any, str] = {int: "a whole number", float: "a number"}
 
 
@@ -35,6 +38,28 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(
             f"{message.removeprefix('argument ')} (see '{self.prog} --help')"
         )
+
+    def by_option(self, message: str) -> str:
+        """A message about a field of a request, by the option that sets the field.
+
+        These have the field's name as ``dest``. ``capacity: max_cpu_ratio: …`` is
+        ``--max-cpu-ratio: …`` then.
+        """
+        job = _OF_JOB.match(message)
+        start = job.end() if job else 0
+        options = {
+            action.dest: action.option_strings[0]
+            for action in self._actions
+            if action.option_strings
+        }
+        fields = message[start:].split(": ")[:-1]
+        for number, field in enumerate(fields):
+            if not _FIELD.fullmatch(field):
+                break
+            if field in options:
+                rest = message[start:].split(": ", number + 1)[-1]
+                return f"{message[:start]}{options[field]}: {rest}"
+        return message
 
     def _get_value(self, action: argparse.Action, text: str) -> Any:
         kind = _PLAIN_TYPES.get(action.type)
@@ -114,7 +139,9 @@ class Program:
             formatter_class=_Layout,
             allow_abbrev=False,
         )
-        made.set_defaults(run=run, needs_reactor=True, dials_nodes=False)
+        made.set_defaults(
+            run=run, needs_reactor=True, dials_nodes=False, by_option=made.by_option
+        )
         _add_root(made)
         return made
 
@@ -139,7 +166,9 @@ class Tool:
             allow_abbrev=False,
         )
         self.parser.add_argument("--version", action="version", version=_version())
-        self.parser.set_defaults(run=run, needs_reactor=False)
+        self.parser.set_defaults(
+            run=run, needs_reactor=False, by_option=self.parser.by_option
+        )
 
 
 def completes(action: argparse.Action, kind: str) -> argparse.Action:

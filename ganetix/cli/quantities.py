@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 _MIB_PER = {"": 1.0, "m": 1.0, "g": 1024.0, "t": 1024.0 * 1024.0}
@@ -15,7 +16,7 @@ def parse_mib(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not a size: write 512, 512M, 4G, 1.5G or 1T")
-    mib = float(match[1]) * _MIB_PER[match[2].lower()]
+    mib = _finite(text, float(match[1]) * _MIB_PER[match[2].lower()])
     if mib != int(mib):
         raise ValueError(f"{text!r} is not a whole number of MiB")
     return int(mib)
@@ -26,7 +27,13 @@ def parse_seconds(text: str) -> float:
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not a duration: write 90, 30s, 5m, 1h or 2d")
-    return float(match[1]) * _SECONDS_PER[match[2].lower()]
+    return _finite(text, float(match[1]) * _SECONDS_PER[match[2].lower()])
+
+
+def _finite(text: str, amount: float) -> float:
+    if math.isinf(amount):
+        raise ValueError(f"a number of {len(text)} digits is too large")
+    return amount
 
 
 def show_mib(mib: float, unit: str = "h") -> str:

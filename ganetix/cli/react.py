@@ -26,7 +26,7 @@ async def run_command(session: Session, options: Options) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001 - printed: users see no traceback
-        return report(session.program, error, session.streams)
+        return report(session.program, error, session.streams, options.by_option)
     finally:
         session.close()
     return status or 0

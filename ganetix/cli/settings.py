@@ -21,6 +21,8 @@ _NUMBERS = {"count": "a whole number", "number": "a number"}
 def add_setting_options(parser: Parser, whose: str) -> None:
     """``-B``, ``-H``, ``-D``, ``-N``, ``--node-parameters`` and those of capacity.
 
+    What they are kept as is the name of the opcode's field, for ``by_option``.
+
     :param whose: ``all instances``, for the help
     """
     group = parser.add_argument_group(
@@ -30,6 +32,7 @@ def add_setting_options(parser: Parser, whose: str) -> None:
     group.add_argument(
         "-B",
         "--backend-parameters",
+        dest="beparams",
         metavar="KEY=VALUE,…",
         default="",
         help=f"of {whose} that have no own: memory=SIZE, vcpus=N, auto_balance=yes|no",
@@ -37,6 +40,7 @@ def add_setting_options(parser: Parser, whose: str) -> None:
     group.add_argument(
         "-H",
         "--hypervisor-parameters",
+        dest="hvparams",
         metavar="HV:KEY=VALUE,…",
         action="append",
         default=[],
@@ -45,6 +49,7 @@ def add_setting_options(parser: Parser, whose: str) -> None:
     group.add_argument(
         "-D",
         "--disk-parameters",
+        dest="diskparams",
         metavar="TEMPLATE:KEY=VALUE,…",
         action="append",
         default=[],
@@ -53,12 +58,14 @@ def add_setting_options(parser: Parser, whose: str) -> None:
     group.add_argument(
         "-N",
         "--nic-parameters",
+        dest="nicparams",
         metavar="KEY=VALUE,…",
         default="",
         help="of NICs that have no own: mode=user|bridged|none, link=BRIDGE",
     )
     group.add_argument(
         "--node-parameters",
+        dest="ndparams",
         metavar="KEY=VALUE,…",
         default="",
         help="of nodes that have no own: reserved_memory=SIZE, reserved_cpus=N,"
@@ -98,11 +105,11 @@ def settings_of(options: Options) -> dict[str, Any]:
     from ganetix.opcodes.parameters import BACKEND, NIC, NODE
 
     return {
-        "beparams": given_pairs("-B", options.backend_parameters, BACKEND),
-        "hvparams": _hypervisors(options.hypervisor_parameters),
-        "diskparams": _templates(options.disk_parameters),
-        "nicparams": given_pairs("--nic-parameters", options.nic_parameters, NIC),
-        "ndparams": given_pairs("--node-parameters", options.node_parameters, NODE),
+        "beparams": given_pairs("-B", options.beparams, BACKEND),
+        "hvparams": _hypervisors(options.hvparams),
+        "diskparams": _templates(options.diskparams),
+        "nicparams": given_pairs("--nic-parameters", options.nicparams, NIC),
+        "ndparams": given_pairs("--node-parameters", options.ndparams, NODE),
         "capacity": _capacity(options),
     }
 
@@ -113,17 +120,20 @@ def given_pairs(option: str, text: str, table: ParameterTable) -> dict[str, Any]
     by_name = {parameter.name: parameter for parameter in table.values()}
     refuse_unknown(option, pairs, by_name)
     return {
-        by_name[name].field: parsed(option, by_name[name], value)
+        by_name[name].field: parsed(f"{option}: {name}", by_name[name], value)
         for name, value in pairs.items()
     }
 
 
-def parsed(option: str, parameter: Parameter, text: str) -> Any:
-    """A parameter's value as typed; None for ``default``."""
+def parsed(where: str, parameter: Parameter, text: str) -> Any:
+    """A parameter's value as typed; None for ``default``.
+
+    :param where: the option and perhaps the parameter, to begin messages with
+    """
     if text == RESET:
         return None
     if parameter.kind == "bool":
-        return yes_no(f"{option}: {parameter.name}", text)
+        return yes_no(where, text)
     if parameter.kind in ("word", "interface"):
         return text
     try:
@@ -134,7 +144,7 @@ def parsed(option: str, parameter: Parameter, text: str) -> Any:
         reason = str(error)
         if parameter.kind in _NUMBERS:
             reason = f"{text!r} is not {_NUMBERS[parameter.kind]}"
-        raise ValueError(f"{option}: {parameter.name}: {reason}") from None
+        raise ValueError(f"{where}: {reason}") from None
 
 
 def yes_no(what: str, text: str) -> bool:

@@ -30,19 +30,19 @@ class InitTests(CommandTestCase):
         refusal = await self._refused(
             f"{INIT} --primary-ip-version=6 --primary-ip=127.0.0.1 demo"
         )
-        self.assertIn("primary_ip: 127.0.0.1 is not an IPv6 address", refusal)
+        self.assertIn("--primary-ip: 127.0.0.1 is not an IPv6 address", refusal)
 
     async def test_ipv6_in_ipv4(self) -> None:
         """An IPv6 primary address in an IPv4 cluster."""
         refusal = await self._refused(f"{INIT} --primary-ip=::1 demo")
-        self.assertIn("primary_ip: ::1 is not an IPv4 address", refusal)
+        self.assertIn("--primary-ip: ::1 is not an IPv4 address", refusal)
 
     async def test_no_secondary(self) -> None:
         """An IPv6 primary address alone."""
         refusal = await self._refused(
             f"{INIT} --primary-ip-version=6 --primary-ip=::1 demo"
         )
-        self.assertIn("secondary_ip: missing", refusal)
+        self.assertIn("--secondary-ip: missing", refusal)
 
     async def test_ipv6_secondary(self) -> None:
         """An IPv6 secondary address that nobody permitted."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ganetix.cli.settings import given_pairs
-from ganetix.errors import ConfigConflict
+from ganetix.errors import BadParameter, ConfigConflict
 from ganetix.opcodes import (
     OpClusterModify,
     OpGroupModify,
@@ -139,12 +139,12 @@ class ClusterTests(ModifyTestCase):
         for options, text in (
             ("", "nothing to change"),
             ("--expect-serial 3", "nothing to change"),
-            ("--candidate-pool-size 0", "candidate_pool_size: 0 is not between 1"),
+            ("--candidate-pool-size 0", "--candidate-pool-size: 0 is not between 1"),
             ("--candidate-pool-size x", "'x' is not a whole number"),
             ("-B ram=1G", "-B: 'ram' is not one of memory, vcpus, auto_balance"),
             ("-B memory=much", "-B: memory: 'much' is not a size"),
             ("-B vcpus=1.5", "-B: vcpus: '1.5' is not a whole number"),
-            ("-B vcpus=0", "vcpus: 0 is not between 1 and 1024"),
+            ("-B vcpus=0", "-B: vcpus: 0 is not between 1 and 1024"),
             ("-B auto_balance=maybe", "auto_balance: 'maybe' is not yes or no"),
             ("-B memory", "-B: 'memory' is not KEY=VALUE"),
             ("-H accel=tcg", "-H: 'accel=tcg' is not HYPERVISOR:KEY=VALUE"),
@@ -158,22 +158,30 @@ class ClusterTests(ModifyTestCase):
             ("-D drbd:a=b", "'drbd' is not known; there are: diskless, file"),
             ("-D file:colour=red", "file has no parameter 'colour'; its parameters: f"),
             ("-D file:format=vmdk", "format is 'vmdk'; it may be: raw, qcow2"),
-            ("--nic-parameters mode=tap", "mode: 'tap' is not one of user, bridged"),
+            (
+                "--nic-parameters mode=tap",
+                "-N: mode: 'tap' is not one of user, bridged",
+            ),
             ("--nic-parameters speed=1", "'speed' is not one of mode, link"),
-            ("--mac-prefix 01:00:00", "mac_prefix: '01:00:00' is not three bytes"),
-            ("--enabled-hypervisors ,", "enabled_hypervisors: at least one"),
+            ("--mac-prefix 01:00:00", "--mac-prefix: '01:00:00' is not three bytes"),
+            ("--enabled-hypervisors ,", "--enabled-hypervisors: at least one"),
             ("--max-inst-spec memory=default", "--max-inst-spec: give any of"),
-            ("--max-inst-spec vcpus=0", "max_inst_spec: vcpus: 0"),
-            ("--max-cpu-ratio many", "--max-cpu-ratio: max_cpu_ratio: 'many'"),
-            ("--max-cpu-ratio nan", "max_cpu_ratio: nan is not between"),
-            ("--max-disk-usage 2", "max_disk_usage: 2 is not between 0.01 and 1"),
+            ("--max-inst-spec vcpus=0", "--max-inst-spec: vcpus: 0 is not"),
+            ("--max-cpu-ratio many", "--max-cpu-ratio: 'many' is not a number"),
+            ("--max-cpu-ratio nan", "--max-cpu-ratio: nan is not between"),
+            ("--max-disk-usage 2", "--max-disk-usage: 2 is not between 0.01 and 1"),
             ("--capacity-checks perhaps", "'perhaps' is not yes or no"),
             ("--master-netmask 200", "--master-netmask: '200' is not between 1"),
             ("--remote-commands 1", "--remote-commands: '1' is not yes or no"),
-            ("--cache-time 0", "cache_seconds: 0 is not between 1 and 86400 s"),
+            ("--cache-time 0", "--cache-time: 0 is not between 1 and 86400 s"),
             ("--cache-time 1.5", "1.5 s is not a whole number of seconds"),
-            ("--watcher-interval 1h", "watcher_seconds: 3600 is not between 10"),
-            ("--max-running-jobs 0", "max_running_jobs: 0 is not between 1 and 1000"),
+            (f"--cache-time {'9' * 400}", "a number of 400 digits is too large"),
+            (f"-B memory={'9' * 400}", "a number of 400 digits is too large"),
+            (f"-B vcpus={'9' * 40}", "-B: vcpus: a number so large is not between"),
+            ("--master-netdev eth/0", "--master-netdev: 'eth/0' is not the name"),
+            ("--node-parameters cpu_speed=0", "--node-parameters: cpu_speed: 0 is"),
+            ("--watcher-interval 1h", "--watcher-interval: 3600 is not between 10"),
+            ("--max-running-jobs 0", "--max-running-jobs: 0 is not between 1 and 1000"),
         ):
             with self.subTest(options=options):
                 await self.refused(f"gnt-cluster modify {options}", text)
@@ -185,6 +193,18 @@ class ClusterTests(ModifyTestCase):
         self.assertEqual(await self.run_line(line), 1)
         self.assertIn("changed since", self.err)
         self.assertEqual(self.out, "")
+
+    async def test_refused_by_the_master(self) -> None:
+        """What the job says of a field is said of the option that set it."""
+        for said, shown in (
+            ("master_netdev: missing; a master_ip", "--master-netdev: missing; a mast"),
+            ("capacity: default_template: 'drbd'", "--default-template: 'drbd'"),
+            ("group rack2: capacity: default_template: 'drbd'", "group rack2: capac"),
+            ("what: is this", "what: is this"),
+        ):
+            self.master.failures[OpClusterModify] = BadParameter(said)
+            await self.run_line("gnt-cluster modify --master-ip 192.0.2.9")
+            self.assertRegex(self.err, f"job [0-9]+: {shown}")
 
 
 class GroupTests(ModifyTestCase):
@@ -215,7 +235,10 @@ class GroupTests(ModifyTestCase):
         """Wrong values are refused before anything is sent."""
         for line, text in (
             ("modify rack2", "nothing to change"),
-            ("modify --min-candidates -1 rack2", "min_candidates: -1 is not between 0"),
+            (
+                "modify --min-candidates -1 rack2",
+                "--min-candidates: -1 is not between 0",
+            ),
             ("modify --alloc-policy never rack2", "'never' is not one of preferred"),
             ("add two.words,here", "name: 'two.words,here' is not a name"),
             ("rename rack2 a/b", "new_name: 'a/b' is not a name"),

@@ -144,7 +144,7 @@ class JoinTests(LabCase):
         six, four = self.lab.ipv6("node2"), self.lab.ipv4("node2")
         for options, reason in (
             ([f"--primary-ip={four}"], "is not an IPv6 address"),
-            ([f"--primary-ip={six}"], "secondary_ip: missing"),
+            ([f"--primary-ip={six}"], "--secondary-ip: missing"),
             ([f"--primary-ip={six}", "--secondary-ip=fd00::9"], "ipv6_secondary"),
             ([f"--primary-ip={six}", "--secondary-ip=127.0.0.9"], "loopback"),
             (["--primary-ip=::1", "--secondary-ip=127.0.0.9"], "loopback"),

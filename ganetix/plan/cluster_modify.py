@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -12,23 +12,19 @@ from ganetix.hypervisor.params import HV_PARAMETERS
 from ganetix.netutils.address import node_address
 from ganetix.objects import Cluster, Instance
 from ganetix.objects.base import Value
+from ganetix.objects.words import some
 from ganetix.opcodes import OpClusterModify, OpClusterRename
 from ganetix.plan.addresses import check_ipv6_secondary, check_master_address
 from ganetix.plan.candidates import with_promotions
 from ganetix.plan.settings import (
-    Change,
     capacity_given,
-    check_hypervisors,
-    check_nics,
     check_serial,
-    check_template,
-    cluster_given,
-    differences,
     disk_templates,
     hypervisors,
-    some,
     whole,
 )
+from ganetix.plan.settings_fit import check_hypervisors, check_nics, check_template
+from ganetix.plan.settings_shown import Change, cluster_given, differences
 from ganetix.storage.params import DISK_TEMPLATES
 
 _AS_GIVEN = (
@@ -36,6 +32,9 @@ _AS_GIVEN = (
     *("default_iallocator", "master_netdev", "ipv6_secondary", "remote_commands"),
     *("cache_seconds", "watcher_seconds", "max_running_jobs"),
 )
+
+
+SHOWN_INTERFACES = 30
 
 
 class ClusterChange(Value, frozen=True, kw_only=True):
@@ -97,6 +96,19 @@ def changed_cluster(op: OpClusterModify, snapshot: Snapshot) -> ClusterChange:
             cluster_given(before, groups), cluster_given(after, groups)
         ),
     )
+
+
+def check_interface(name: str | None, known: Sequence[str]) -> None:
+    """Refuse an interface for the master's address that the master node lacks.
+
+    :param known: the interfaces of that node
+    """
+    if name and name not in known:
+        raise BadParameter(
+            f"master_netdev: {name!r} is not an interface of the master node, which has"
+            f" {', '.join(known[:SHOWN_INTERFACES])}"
+            + (" …" if len(known) > SHOWN_INTERFACES else "")
+        )
 
 
 def modified(op: OpClusterModify, snapshot: Snapshot) -> Edits:

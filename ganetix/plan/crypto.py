@@ -16,8 +16,8 @@ from ganetix.objects import Cluster, Node
 from ganetix.objects.base import Value
 from ganetix.objects.crypto import CaRenewal, CaStep, CryptoState
 from ganetix.objects.finding import Finding
+from ganetix.objects.words import some
 from ganetix.opcodes.crypto import OpClusterRenewCrypto
-from ganetix.plan.settings import some
 from ganetix.plan.verify_cluster import when
 
 STEP_WORDS: Mapping[CaStep, str] = {

@@ -10,6 +10,7 @@ from ganetix.config.snapshot import Edits, Snapshot
 from ganetix.errors import AlreadyExists, WrongState
 from ganetix.objects import Instance, NodeGroup
 from ganetix.objects.base import Value
+from ganetix.objects.words import some
 from ganetix.opcodes import (
     OpGroupAdd,
     OpGroupAssignNodes,
@@ -19,20 +20,19 @@ from ganetix.opcodes import (
 from ganetix.opcodes.settings import Settings
 from ganetix.plan.candidates import with_promotions
 from ganetix.plan.settings import (
-    Change,
-    check_hypervisors,
-    check_moves,
-    check_nics,
     check_serial,
-    check_template,
-    differences,
     disk_templates,
-    group_given,
     hypervisors,
     overridden,
     overrides,
-    some,
 )
+from ganetix.plan.settings_fit import (
+    check_hypervisors,
+    check_moves,
+    check_nics,
+    check_template,
+)
+from ganetix.plan.settings_shown import Change, differences, group_given
 
 
 class GroupChange(Value, frozen=True, kw_only=True):

@@ -17,7 +17,9 @@ from ganetix.plan.candidates import balance, promoted
 from ganetix.plan.group import check_splits, splits_of
 from ganetix.plan.node import placed
 from ganetix.plan.roles import Wish, changed_role, role_of
-from ganetix.plan.settings import check_moves, check_serial, differences
+from ganetix.plan.settings import check_serial
+from ganetix.plan.settings_fit import check_moves
+from ganetix.plan.settings_shown import differences
 
 SHOWN = 8
 _VALUES = ("primary_ip", "secondary_ip", "port", "master_capable", "vm_capable")

@@ -16,10 +16,10 @@ from ganetix.objects import HvParams
 from ganetix.objects.finding import Finding, FindingLevel
 from ganetix.objects.replica import Position
 from ganetix.objects.replica_calls import ReplicaStatus
+from ganetix.objects.words import some
 from ganetix.opcodes.parameters import BACKEND, NODE, check_given
 from ganetix.plan.candidates import balance
 from ganetix.plan.group import candidates_missing
-from ganetix.plan.settings import some
 
 EXPIRY_WARNING_SECONDS = 30 * 86400.0
 DAY_SECONDS = 86400.0

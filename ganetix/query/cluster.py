@@ -8,7 +8,7 @@ from ganetix.api.types import Cell, FieldKind
 from ganetix.objects import Cluster
 from ganetix.opcodes.parameters import BACKEND, NIC, NODE, full_name
 from ganetix.plan.params import Layers, origins
-from ganetix.plan.settings import cluster_settings
+from ganetix.plan.settings_shown import cluster_settings
 from ganetix.query.common import object_columns
 from ganetix.query.params import (
     as_cell,

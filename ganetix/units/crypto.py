@@ -20,7 +20,7 @@ from ganetix.objects.crypto import (
     Signed,
     TrustWrite,
 )
-from ganetix.objects.words import counted
+from ganetix.objects.words import counted, some
 from ganetix.opcodes import OpClusterRenewCrypto
 from ganetix.plan.crypto import (
     announced,
@@ -30,7 +30,6 @@ from ganetix.plan.crypto import (
     stepped,
     switched,
 )
-from ganetix.plan.settings import some
 from ganetix.rpc.methods import (
     CERTIFICATE_INSTALL,
     CERTIFICATE_REQUEST,

@@ -23,6 +23,7 @@ from ganetix.jobs.intake import check_request, new_job
 from ganetix.jobs.live import LiveJob
 from ganetix.jobs.model import Job
 from ganetix.jobs.ports import Rows
+from ganetix.jobs.records import JobRecords
 from ganetix.jobs.rows import counter_row, job_rows
 from ganetix.jobs.runner import Runner
 from ganetix.jobs.values import SubmitRequest
@@ -42,6 +43,7 @@ class Admission:
         clock: IReactorTime,
         store: Rows,
         book: JobBook,
+        records: JobRecords,
         runner: Runner,
         scheduler: Scheduler,
         depend: Dependencies,
@@ -50,6 +52,7 @@ class Admission:
         self._clock = clock
         self._store = store
         self._book = book
+        self._records = records
         self._runner = runner
         self._scheduler = scheduler
         self._depend = depend
@@ -98,7 +101,7 @@ class Admission:
         unmet = self._depend.unmet(job_id)
         if unmet is not None:
             now, other, status = self._clock.seconds(), unmet.job_id, unmet.ended_as
-            end = self._runner.end_quietly(live, lambda j: j.unmet(now, other, status))
+            end = self._records.end_quietly(live, lambda j: j.unmet(now, other, status))
             _ = Deferred.fromCoroutine(end)
         elif not self._depend.is_open(job_id):
             work = partial(self._run, live)

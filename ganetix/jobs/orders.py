@@ -14,7 +14,7 @@ from ganetix.jobs.book import JobBook
 from ganetix.jobs.intake import bad_priority
 from ganetix.jobs.live import LiveJob
 from ganetix.jobs.ports import Rows
-from ganetix.jobs.runner import Runner
+from ganetix.jobs.records import JobRecords
 from ganetix.locking import LockManager
 from ganetix.opcodes import SUBMIT_PRIORITIES
 
@@ -27,14 +27,14 @@ class Orders:
         clock: IReactorTime,
         store: Rows,
         book: JobBook,
-        runner: Runner,
+        records: JobRecords,
         locks: LockManager,
         archive: Archive,
     ) -> None:
         self._clock = clock
         self._store = store
         self._book = book
-        self._runner = runner
+        self._records = records
         self._locks = locks
         self._archive = archive
 
@@ -57,7 +57,7 @@ class Orders:
         if live.is_ending and job.current == len(job.ops) - 1:
             return False, f"job {job_id} is just ending"
         live.move(job.canceling())
-        self._runner.record_soon(live)
+        self._records.write_soon(live)
         for work in tuple(live.owner.awaited) if live.owner else ():
             work.cancel()
         return True, f"job {job_id} is running; it was asked to stop"
@@ -80,7 +80,7 @@ class Orders:
                 await self._store.write(())
             if live.job.is_final:
                 return False, await self._book.ended_line(job_id)
-            await self._runner.record(live)
+            await self._records.write(live)
         except StateFault as error:
             raise StateFault(
                 f"job {job_id} has priority {priority}, but that is not recorded:"
@@ -107,7 +107,7 @@ class Orders:
         now, task = self._clock.seconds(), live.task
         # The job has ended before its coroutine learns that it is cancelled.
         ended = Deferred.fromCoroutine(
-            self._runner.end(live, lambda job: job.canceled(now))
+            self._records.end(live, lambda job: job.canceled(now))
         )
         if task is not None:
             task.cancel()

@@ -27,6 +27,7 @@ from ganetix.jobs.model import (
 from ganetix.jobs.monitor import lock_infos
 from ganetix.jobs.orders import Orders
 from ganetix.jobs.ports import Config, Rows
+from ganetix.jobs.records import JobRecords
 from ganetix.jobs.runner import Runner
 from ganetix.jobs.values import Drain, JobMark, LockInfo, QueueInfo, SubmitRequest
 from ganetix.jobs.watch import JobsWatch
@@ -67,8 +68,16 @@ class JobQueue:
         self._archive = Archive(clock, store)
         self._drain = DrainSwitch(clock, store)
         self._job_log = JobLog(clock, store)
+        self._records = JobRecords(clock, store, self._job_log)
         self._runner = Runner(
-            clock, store, config, worker, locks, self._job_log, random
+            clock,
+            store,
+            self._records,
+            config,
+            worker,
+            locks,
+            self._job_log,
+            random,
         )
         self._book = JobBook(self._history, self._ended)
         self._live = self._book.live
@@ -77,13 +86,14 @@ class JobQueue:
             clock,
             store,
             self._book,
+            self._records,
             self._runner,
             scheduler,
             self._depend,
             self._drain,
         )
         self._orders = Orders(
-            clock, store, self._book, self._runner, locks, self._archive
+            clock, store, self._book, self._records, locks, self._archive
         )
 
     async def load(self) -> None:
@@ -102,7 +112,7 @@ class JobQueue:
                 live.shown = live.shown.logged(live.last_line)
                 self._log.warn("job {job} was interrupted", job=job.id)
             if job.status != "queued" or job.cancel_requested:
-                end = self._runner.end_quietly(live, self._after_restart)
+                end = self._records.end_quietly(live, self._after_restart)
                 ended.append(Deferred.fromCoroutine(end))
         for recorded in ended:
             await recorded
@@ -129,7 +139,7 @@ class JobQueue:
             running = ", ".join(task.name for task in self._scheduler.running)
             self._log.warn("did not wait for {tasks}", tasks=running)
         await self._job_log.settled()
-        await self._runner.stop()
+        await self._records.stop()
 
     def submit(
         self, requests: Sequence[SubmitRequest], internal: bool = False

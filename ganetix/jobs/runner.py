@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random as random_module
-from collections.abc import Callable, Sequence
 
 import msgspec
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -18,28 +17,20 @@ from ganetix.errors import (
     LockTimeout,
     StateFault,
 )
-from ganetix.flow.retry import backoff, retry
 from ganetix.flow.shield import shielded
-from ganetix.flow.tasks import TaskSet
 from ganetix.jobs.acquire import acquire_locks
 from ganetix.jobs.attempts import Patience
 from ganetix.jobs.live import JobOwner, LiveJob
 from ganetix.jobs.log import JobLog
-from ganetix.jobs.model import Job, LogLine
 from ganetix.jobs.ports import Config, Rows
 from ganetix.jobs.progress import JobProgress
+from ganetix.jobs.records import STORE_PAUSE_SECONDS, JobRecords
 from ganetix.jobs.rows import job_rows, log_rows
 from ganetix.jobs.work import LockPlan, Outcome, Worker
 from ganetix.locking import LockManager
 from ganetix.scheduler import Again, Task
-from ganetix.state.rows import Row
-
-STORE_PAUSE_SECONDS = 5.0
-"""The longest a job waits for the next attempt when the store took no record of it."""
 
 STOPPED = "the master was stopped while this ran"
-
-Move = Callable[[Job], Job]
 
 
 class Runner:
@@ -51,6 +42,7 @@ class Runner:
         self,
         clock: IReactorTime,
         store: Rows,
+        records: JobRecords,
         config: Config,
         worker: Worker,
         locks: LockManager,
@@ -59,21 +51,17 @@ class Runner:
     ) -> None:
         self._clock = clock
         self._store = store
+        self._records = records
         self._config = config
         self._worker = worker
         self._locks = locks
         self._job_log = log
         self._random = random
-        self._savers = TaskSet()
         self._is_stopping = False
 
     def stopping(self) -> None:
         """From now on coroutines are cancelled because the master stops."""
         self._is_stopping = True
-
-    async def stop(self) -> None:
-        """Give up on records that the store does not take."""
-        await self._savers.stop()
 
     async def run(self, live: LiveJob, task: Task) -> Again | None:
         """Do the job's current opcode, if it gets its locks in time."""
@@ -123,34 +111,6 @@ class Runner:
         """Give back all locks of a job."""
         self._locks.release_all(live.owner)
         live.owner = None
-
-    async def end(self, live: LiveJob, move: Move) -> None:
-        """End a job by this move, and show it when that is durable.
-
-        If the store fails, it is tried again until it takes the record.
-
-        :raises StateFault: the job has ended, but there is no record of it yet
-        """
-        live.move(move(live.job))
-        lines = self._job_log.take(live)
-        job = live.job.logged(live.last_line)
-        rows = (*job_rows(job), *log_rows(job.id, lines))
-        try:
-            await self._store.write(rows, withdrawable=False)
-        except StateFault as error:
-            live.hindrance = f"its end cannot be recorded: {error}"
-            self._savers.spawn(f"end of job {job.id}", self._save(live, rows, lines))
-            raise
-        self._show_end(live, lines)
-
-    async def end_quietly(self, live: LiveJob, move: Move) -> None:
-        """End a job as ``end`` does; a failure of the store is logged."""
-        try:
-            await self.end(live, move)
-        except StateFault as error:
-            self._log.error(
-                "job {job} has ended, but: {error}", job=live.job.id, error=error
-            )
 
     async def _attempt(
         self, live: LiveJob, owner: JobOwner, priority: int, task: Task
@@ -207,34 +167,8 @@ class Runner:
             index = live.job.current or 0
             text = f"waited long for its locks; its priority is now {after.priority}"
             self._job_log.add(live, index, text)
-            self.record_soon(live)
+            self._records.write_soon(live)
         return Again(priority=after.priority)
-
-    def record(self, live: LiveJob) -> Deferred[None]:
-        """Write the job as it is; fails with ``StateFault`` if that was not possible.
-
-        A job that waits for locks, or has not begun, is recorded as queued: nothing of
-        it is done.
-        """
-        job = live.job
-        if live.is_starting or live.is_ending or job.is_final:
-            # A later record than this one says it all.
-            return succeed(None)
-        if job.status == "waiting" or (job.status == "running" and not live.is_begun):
-            job = job.requeued()
-        written = self._store.write(job_rows(job.logged(live.last_line)))
-        return written.addCallback(lambda _: None)
-
-    def record_soon(self, live: LiveJob) -> None:
-        """Write the job as it is, without waiting; a failure is logged."""
-        _ = self.record(live).addErrback(self._not_recorded, live.job.id)
-
-    def _not_recorded(self, failure: Failure, job_id: int) -> None:
-        self._log.warn(
-            "a change of job {job} is not recorded: {error}",
-            job=job_id,
-            error=failure.value,
-        )
 
     async def _perform(self, live: LiveJob, task: Task) -> Again | None:
         live.move(live.job.running(self._clock.seconds()))
@@ -246,7 +180,9 @@ class Runner:
             raise Bug(f"job {live.job.id} is to be done without its locks")
         op = owner.op
         live.patience = None
-        progress = JobProgress(live, self._job_log, index, self._locks, self._begin)
+        progress = JobProgress(
+            live, self._job_log, index, self._locks, self._records.begin
+        )
         try:
             outcome = await self._worker.run(op, progress, owner.plan)
             result = msgspec.to_builtins(outcome.result)
@@ -255,30 +191,18 @@ class Runner:
         task.leave_slot()
         return await self._done(live, outcome, result)
 
-    async def _begin(self, live: LiveJob) -> None:
-        """Record that the opcode runs: what it does now must not be done twice."""
-        live.is_starting = True
-        try:
-            rows = job_rows(live.job.logged(live.last_line))
-            await self._store.write(rows, withdrawable=False)
-        finally:
-            live.is_starting = False
-        live.is_begun = True
-        if live.job.cancel_requested:
-            raise Cancelled(f"job {live.job.id} was canceled")
-
     async def _put_off(self, live: LiveJob, why: BaseException | None) -> Again | None:
         """Let a job that has not begun be queued again."""
         if live.job.cancel_requested:
             now = self._clock.seconds()
-            await self.end_quietly(live, lambda job: job.canceled(now))
+            await self._records.end_quietly(live, lambda job: job.canceled(now))
             return None
         live.move(live.job.requeued())
         if isinstance(why, StateFault):
             live.hindrance = str(why)
         else:
             # The master stops, and a record that it runs may be on its way.
-            self.record_soon(live)
+            self._records.write_soon(live)
         return Again(delay_seconds=STORE_PAUSE_SECONDS)
 
     async def _done(
@@ -318,11 +242,11 @@ class Runner:
         if not live.job.is_final:
             if live.job.priority != end.priority:
                 # Changed while the record was on its way.
-                self.record_soon(live)
+                self._records.write_soon(live)
             return Again(priority=live.job.priority)
         if not end.is_final:
             # Asked to stop while this opcode's end was recorded.
-            await self.end_quietly(live, lambda job: job)
+            await self._records.end_quietly(live, lambda job: job)
             return None
         live.show()
         return None
@@ -333,9 +257,11 @@ class Runner:
         if not live.is_begun and (is_stopped or isinstance(error, StateFault)):
             return await self._put_off(live, error)
         if is_stopped:
-            await self.end_quietly(live, lambda job: job.interrupted(now, STOPPED))
+            await self._records.end_quietly(
+                live, lambda job: job.interrupted(now, STOPPED)
+            )
         elif isinstance(error, Cancelled) and live.job.cancel_requested:
-            await self.end_quietly(live, lambda job: job.canceled(now))
+            await self._records.end_quietly(live, lambda job: job.canceled(now))
         elif isinstance(error, GanetixError) and not isinstance(error, Bug):
             await self._fail(live, error)
         else:
@@ -344,23 +270,7 @@ class Runner:
 
     async def _fail(self, live: LiveJob, error: GanetixError) -> None:
         now, wire = self._clock.seconds(), error.to_wire()
-        await self.end_quietly(live, lambda job: job.failed(now, wire))
-
-    async def _save(
-        self, live: LiveJob, rows: Sequence[Row], lines: list[LogLine]
-    ) -> None:
-        await retry(
-            self._clock,
-            lambda: self._store.write(rows),
-            StateFault,
-            backoff(1, STORE_PAUSE_SECONDS),
-        )
-        self._show_end(live, lines)
-
-    def _show_end(self, live: LiveJob, lines: list[LogLine]) -> None:
-        live.hindrance = None
-        live.show_lines(lines)
-        live.show()
+        await self._records.end_quietly(live, lambda job: job.failed(now, wire))
 
     def _bug(self, live: LiveJob, failure: Failure) -> Bug:
         bug_id = f"{self._random.getrandbits(32):08x}"

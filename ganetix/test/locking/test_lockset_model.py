@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from twisted.internet.defer import CancelledError, Deferred
@@ -12,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.errors import AlreadyExists, LockDeleted, LockTimeout
 from ganetix.locking import ALL, LockSet, Names, SetHold
+from ganetix.test.histories import run_histories
 
 NAMES = ("a", "b", "c", "d")
 FIRST = frozenset({"a", "b", "c"})
@@ -278,13 +278,4 @@ class LockSetModelTests(SynchronousTestCase):
 
     def test_against_model(self) -> None:
         """Whatever happens in which order, nothing that must hold is broken."""
-        case = LockSetMachine.TestCase
-        case.settings = settings(
-            max_examples=150,
-            stateful_step_count=40,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        )
-        case().runTest()
+        run_histories(LockSetMachine, 150)

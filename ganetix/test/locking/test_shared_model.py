@@ -2,7 +2,6 @@
 
 import itertools
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from twisted.internet.defer import CancelledError, Deferred
@@ -12,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.errors import LockTimeout
 from ganetix.locking.shared import Hold, SharedLock
+from ganetix.test.histories import run_histories
 
 
 class Person:
@@ -180,13 +180,4 @@ class SharedLockModelTests(SynchronousTestCase):
 
     def test_against_model(self) -> None:
         """The lock does what the model does, whatever happens in which order."""
-        case = SharedLockMachine.TestCase
-        case.settings = settings(
-            max_examples=150,
-            stateful_step_count=40,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        )
-        case().runTest()
+        run_histories(SharedLockMachine, 150)

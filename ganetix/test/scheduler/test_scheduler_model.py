@@ -1,6 +1,5 @@
 """The scheduler against a simple model, over random histories."""
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from twisted.internet.defer import Deferred
@@ -8,6 +7,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.scheduler import Again, Scheduler, Task
+from ganetix.test.histories import run_histories
 
 PRIORITIES = st.integers(-2, 2)
 
@@ -116,13 +116,4 @@ class SchedulerModelTests(SynchronousTestCase):
 
     def test_against_model(self) -> None:
         """The scheduler starts what the model starts, in the same order."""
-        case = SchedulerMachine.TestCase
-        case.settings = settings(
-            max_examples=100,
-            stateful_step_count=40,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        )
-        case().runTest()
+        run_histories(SchedulerMachine, 100)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Awaitable
 from pathlib import Path
 
 from twisted.internet import reactor
@@ -14,6 +15,7 @@ from twisted.trial.unittest import TestCase
 
 from ganetix.api.client import ApiClient, connect
 from ganetix.api.server import ApiFactory
+from ganetix.errors import GanetixError
 from ganetix.testing.api import FakeMaster
 
 
@@ -70,3 +72,11 @@ class ServedMasterTestCase(TestCase):
         assert callable(condition)
         while not condition():
             await deferLater(reactor, 0.001)
+
+    async def failure(self, answer: Awaitable[object]) -> GanetixError:
+        """The error that the answer is."""
+        try:
+            await answer
+        except GanetixError as error:
+            return error
+        self.fail("it succeeded")

@@ -288,14 +288,6 @@ class RequestTests(ServedMasterTestCase):
         mode = stat.S_IMODE(os.stat(self.socket_path).st_mode)
         self.assertEqual(mode, 0o660)
 
-    async def failure(self, answer: Awaitable[object]) -> GanetixError:
-        """The error that the answer is."""
-        try:
-            await answer
-        except GanetixError as error:
-            return error
-        self.fail("it succeeded")
-
 
 class NoMasterTests(ServedMasterTestCase):
     """What a client hears where there is no master to talk to."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-
 from twisted.internet.defer import CancelledError
 
 from ganetix.api.server import LINES_PER_EVENT
-from ganetix.errors import GanetixError, HypervisorFault, NotFound, Unavailable
+from ganetix.errors import HypervisorFault, NotFound, Unavailable
 from ganetix.jobs.values import JobUpdate, SubmitRequest
 from ganetix.opcodes import OpTestDelay
 from ganetix.test.api.support import ServedMasterTestCase
@@ -233,11 +231,3 @@ class ConsoleTests(ServedMasterTestCase):
         self.assertEqual(await client.console_tail("web1", 2), "two\nthree\n")
         error = await self.failure(client.console_tail("web1", 0))
         self.assertIn("between 1 and 100000", str(error))
-
-    async def failure(self, answer: Awaitable[object]) -> GanetixError:
-        """The error that the answer is."""
-        try:
-            await answer
-        except GanetixError as error:
-            return error
-        self.fail("it succeeded")

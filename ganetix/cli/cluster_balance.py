@@ -8,9 +8,9 @@ from ganetix.cli.errors import Failure, UsageError, checked
 from ganetix.cli.parser import (
     Options,
     Program,
+    add_groups_option,
     add_job_options,
     add_list_options,
-    completes,
 )
 
 if TYPE_CHECKING:
@@ -32,17 +32,7 @@ def add_balance(made: Program) -> None:
         " succeeded. It stops by itself where another move would gain little.",
         examples=["balance", "balance -g rack2 --max-moves 4", "balance --execute"],
     )
-    completes(
-        balance.add_argument(
-            "-g",
-            "--node-group",
-            metavar="GROUP",
-            action="append",
-            default=[],
-            help="only this group; may be repeated",
-        ),
-        "group",
-    )
+    add_groups_option(balance)
     balance.add_argument(
         "--max-moves", metavar="N", type=int, help="at most so many moves"
     )

@@ -9,9 +9,9 @@ from ganetix.cli.parser import (
     Options,
     Program,
     add_allocator_option,
+    add_groups_option,
     add_job_options,
     add_list_options,
-    completes,
 )
 
 if TYPE_CHECKING:
@@ -43,17 +43,7 @@ def add_capacity(made: Program) -> None:
             "capacity --max-inst-spec memory=16G,disk=100G,vcpus=8 --max-cpu-ratio 2",
         ],
     )
-    completes(
-        capacity.add_argument(
-            "-g",
-            "--node-group",
-            metavar="GROUP",
-            action="append",
-            default=[],
-            help="only this group; may be repeated",
-        ),
-        "group",
-    )
+    add_groups_option(capacity)
     capacity.add_argument(
         "--fits",
         metavar="KEY=VALUE,…",

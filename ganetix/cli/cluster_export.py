@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from ganetix.cli.errors import Failure, UsageError
-from ganetix.cli.parser import Options, Program, add_job_options, completes
+from ganetix.cli.parser import (
+    Options,
+    Program,
+    add_groups_option,
+    add_job_options,
+    completes,
+)
 
 if TYPE_CHECKING:
     from ganetix.cli.session import Session
@@ -27,17 +33,7 @@ def add_export(made: Program) -> None:
             "export-htools -g rack2 - | gnt-capacity -t -",
         ],
     )
-    completes(
-        export.add_argument(
-            "-g",
-            "--node-group",
-            metavar="GROUP",
-            action="append",
-            default=[],
-            help="only this group; may be repeated",
-        ),
-        "group",
-    )
+    add_groups_option(export)
     completes(
         export.add_argument("file", metavar="FILE", help="where to; - is stdout"),
         "file",

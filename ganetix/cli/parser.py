@@ -251,6 +251,21 @@ def add_group_option(parser: argparse._ActionsContainer, help_text: str) -> None
     )
 
 
+def add_groups_option(parser: Parser) -> None:
+    """``-g GROUP``, any number of them; all groups if there is none."""
+    completes(
+        parser.add_argument(
+            "-g",
+            "--node-group",
+            metavar="GROUP",
+            action="append",
+            default=[],
+            help="only this group; may be repeated",
+        ),
+        "group",
+    )
+
+
 def add_allocator_option(
     parser: argparse._ActionsContainer, what: str = "the allocator that chooses nodes"
 ) -> None:

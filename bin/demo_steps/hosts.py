@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 
 from commands import command
-from processes import processes, until
+from processes import environ_of, processes, until
 from screen import DemoFailed, say, shown_on_failure
 
 PORT = 1811
@@ -63,9 +64,25 @@ class Daemon:
         return self.host.root / f"var/log/ganetix/{self.kind}.log"
 
     def pids(self) -> list[int]:
-        """Its processes, known by the pid file that they were told to write."""
+        """Its processes: those that bin/demo started, and those started by hand."""
         mark = f"--pidfile={self.pid_file}"
-        return [pid for pid, arguments in processes() if mark in arguments]
+        return [
+            pid
+            for pid, arguments in processes()
+            if mark in arguments or self._by_hand(pid, arguments)
+        ]
+
+    def _by_hand(self, pid: int, arguments: list[str]) -> bool:
+        """Is this ``twistd ganetix-KIND`` for the host's root, told in either way?"""
+        if f"ganetix-{self.kind}" not in arguments:
+            return False
+        if not any(Path(word).name == "twistd" for word in arguments):
+            return False
+        roots = [word[7:] for word in arguments if word.startswith("--root=")]
+        words = itertools.pairwise(arguments)
+        roots += [root for option, root in words if option == "--root"]
+        roots = roots or [environ_of(pid).get("GANETIX_ROOT", "")]
+        return roots == [str(self.host.root)]
 
     def answers(self) -> bool:
         """Does it accept connections?"""

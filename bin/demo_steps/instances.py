@@ -10,7 +10,7 @@ from pathlib import Path
 from cluster import STOP_SECONDS, DemoCluster
 from commands import PROGRAMS, command, table, together
 from processes import at_once, end, guest_pids, until
-from screen import DemoFailed, detail, say, shown_on_failure
+from screen import DemoFailed, counted, detail, say, shown_on_failure
 
 INSTANCES = {"web1.demo": "rack1", "db1.demo": "rack2"}
 GUEST_STOP_SECONDS = 20
@@ -108,14 +108,14 @@ def take_down(demo: DemoCluster) -> None:
         stop_instances(demo)
     pids = [pid for daemon in demo.daemons for pid in daemon.pids()]
     if pids:
-        say(f"stopping {len(pids)} daemons")
+        say(f"stopping {counted(len(pids), 'daemon')}")
         if late := end(pids, STOP_SECONDS):
             detail(f"{len(late)} did not end in {STOP_SECONDS:g} s and were killed")
     for daemon in demo.daemons:
         daemon.pid_file.unlink(missing_ok=True)
     guests = guest_pids(demo.base)
     if guests:
-        say(f"ending {len(guests)} guests that were left")
+        say(f"ending {counted(len(guests), 'guest')} that ran on")
         end(guests, 5)
     say("nothing of the demo runs")
 

@@ -21,6 +21,16 @@ def processes() -> Iterator[tuple[int, list[str]]]:
                     yield int(entry.name), line.rstrip("\0").split("\0")
 
 
+def environ_of(pid: int) -> dict[str, str]:
+    """The environment that a process was started with; empty for another user's."""
+    try:
+        raw = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return {}
+    pairs = raw.decode("utf-8", "replace").rstrip("\0").split("\0")
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+
+
 def guest_pids(base: Path) -> list[int]:
     """QEMU processes whose arguments name files of this demo."""
     return [

@@ -47,3 +47,8 @@ def shown_on_failure(*logs: Path) -> Iterator[None]:
                 for line in lines:
                     detail(f"  {line}")
         raise
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things: 1 daemon, 2 daemons."""
+    return f"{number} {what}{'s' * (number != 1)}"

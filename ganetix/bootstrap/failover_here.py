@@ -6,8 +6,9 @@ from twisted.internet.interfaces import IReactorTCP, IReactorTime
 
 from ganetix.bootstrap.failover import Failover, Outcome
 from ganetix.config.rows import KINDS
-from ganetix.errors import StateFault
+from ganetix.errors import StateFault, WrongState
 from ganetix.interfaces import Say
+from ganetix.objects.words import some
 from ganetix.paths import Paths
 from ganetix.plan.failover import Words
 from ganetix.rpc.client import NodeRpc, creators_of
@@ -29,6 +30,7 @@ async def take_over_here(
     identity = peer_identity(credentials.certificate)
     if identity is None:
         raise StateFault(f"{paths.node_certificate} is no node's certificate")
+    check_candidate(paths, identity.uuid)
     rpc = NodeRpc(IReactorTCP(reactor), creators_of(credentials))
     attempt = Failover(
         IReactorTime(reactor),
@@ -41,3 +43,21 @@ async def take_over_here(
         return await attempt.run(words, rehearse)
     finally:
         await rpc.close()
+
+
+def check_candidate(paths: Paths, own: str) -> None:
+    """``WrongState`` if this node knows that it is no candidate; its daemon obeys none.
+
+    One that is none any more may still have a copy of the state. Blocking.
+
+    :param own: this node's UUID
+    """
+    try:
+        lines = paths.ssconf("master_candidates_certs").read_text("utf-8").split()
+        names = paths.ssconf("master_candidates").read_text("utf-8").split()
+    except FileNotFoundError:
+        return
+    if own not in {line.partition("=")[0] for line in lines}:
+        raise WrongState(
+            f"this node is no master candidate: run this on one; they are {some(names)}"
+        )

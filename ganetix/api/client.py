@@ -1,12 +1,7 @@
-"""The client's end of the master's AMP socket, with typed methods.
-
-A job that is followed survives a restart of the master: the client connects again
-and goes on from what it has seen.
-"""
+"""The client's end of the master's AMP socket, with typed methods."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -14,17 +9,15 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, IReactorUNIX
-from twisted.internet.task import deferLater
 
 from ganetix.api import commands
+from ganetix.api.connection import Connection
+from ganetix.api.following import Following, Say
 from ganetix.api.link import (
     ConsoleClient,
-    Follow,
-    Link,
     OnOutput,
     OnUpdate,
     answer,
-    dial,
 )
 from ganetix.api.types import (
     ClusterInfo,
@@ -34,13 +27,8 @@ from ganetix.api.types import (
     QueryResult,
 )
 from ganetix.api.wire import ApiCommand
-from ganetix.errors import (
-    GanetixError,
-    Unavailable,
-)
 from ganetix.jobs.model import Job
 from ganetix.jobs.values import (
-    JobMark,
     LockInfo,
     QueueInfo,
     SubmitRequest,
@@ -48,11 +36,8 @@ from ganetix.jobs.values import (
 from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 
 RECONNECT_SECONDS = 60.0
-FIRST_DELAY = 0.2
 
 T = TypeVar("T")
-Say = Callable[[str], object]
-Values = dict[str, object]
 
 
 def connect(
@@ -86,15 +71,8 @@ class ApiClient:
     def __init__(
         self, reactor: IReactorUNIX, socket_path: Path, master_name: str, say: Say
     ) -> None:
-        self._reactor = reactor
-        self._clock = IReactorTime(reactor)
-        self._socket_path = socket_path
-        self._master_name = master_name
-        self._say = say
-        self._link: Link | None = None
-        self._numbers = itertools.count(1)
-        self._told_of_loss = False
-        self.master_version = ""
+        self._connection = Connection(reactor, socket_path, master_name)
+        self._following = Following(IReactorTime(reactor), self._connection, say)
 
     def hello(self) -> Deferred[str]:
         """The master's version; makes sure of the connection."""
@@ -117,7 +95,9 @@ class ApiClient:
         :param on_submit: called with the jobs' ids once they are durable
         """
         return Deferred.fromCoroutine(
-            self._run(requests, on_update, ends_only, on_submit, reconnect_seconds)
+            self._following.run(
+                requests, on_update, ends_only, on_submit, reconnect_seconds
+            )
         )
 
     def cancel(self, job_id: int) -> Deferred[tuple[bool, str]]:
@@ -218,40 +198,24 @@ class ApiClient:
         :param ends_only: ``on_update`` gets nothing but each job's end, without lines
         """
         return Deferred.fromCoroutine(
-            self._follow(job_ids, on_update, ends_only, reconnect_seconds)
+            self._following.follow(job_ids, on_update, ends_only, reconnect_seconds)
         )
 
     def close(self) -> None:
         """Close the connection."""
-        if self._link is not None:
-            self._link.hang_up()
+        self._connection.close()
 
     def ask(self, command: type[ApiCommand], **values: object) -> Deferred[Any]:
         """One command's ``result``; fails with what the master raised."""
-        return Deferred.fromCoroutine(self._ask(command, values))
-
-    async def _ask(self, command: type[ApiCommand], values: dict[str, object]) -> Any:
-        return await answer(await self._open_link(), command, values)
+        return Deferred.fromCoroutine(self._connection.ask(command, values))
 
     async def _hello(self) -> str:
-        await self._open_link()
-        return self.master_version
-
-    async def _open_link(self) -> Link:
-        if self._link is not None and self._link.is_open:
-            return self._link
-        link, self.master_version = await dial(
-            self._reactor, self._socket_path, self._master_name
-        )
-        if self._link is not None and self._link.is_open:
-            link.hang_up()
-            return self._link
-        self._link = link
-        return link
+        await self._connection.link()
+        return self._connection.master_version
 
     async def _console_open(self, instance: str, on_output: OnOutput) -> ConsoleClient:
-        link = await self._open_link()
-        number = next(self._numbers)
+        link = await self._connection.link()
+        number = self._connection.number()
         console = ConsoleClient(link, number, on_output)
         link.consoles[number] = console
         try:
@@ -262,108 +226,3 @@ class ApiClient:
             del link.consoles[number]
             raise
         return console
-
-    async def _run(
-        self,
-        requests: Sequence[SubmitRequest],
-        on_update: OnUpdate,
-        ends_only: bool,
-        on_submit: Callable[[tuple[int, ...]], object],
-        reconnect_seconds: float,
-    ) -> list[Job]:
-        follow = Follow(on_update)
-        ids: tuple[int, ...] = ()
-
-        def submitted(job_ids: tuple[int, ...]) -> None:
-            nonlocal ids
-            ids = job_ids
-            follow.expect(ids)
-            on_submit(ids)
-
-        values: Values = {"requests": tuple(requests), "ends_only": ends_only}
-        await self._watch_once(follow, commands.RunJobs, values, submitted)
-        await self._follow_on(follow, ends_only, reconnect_seconds)
-        return [follow.jobs[job_id] for job_id in ids]
-
-    async def _follow(
-        self,
-        job_ids: Sequence[int],
-        on_update: OnUpdate,
-        ends_only: bool,
-        reconnect_seconds: float,
-    ) -> list[Job]:
-        follow = Follow(on_update)
-        follow.expect(job_ids)
-        await self._follow_on(follow, ends_only, reconnect_seconds)
-        return [follow.jobs[job_id] for job_id in job_ids]
-
-    async def _follow_on(
-        self, follow: Follow, ends_only: bool, reconnect_seconds: float
-    ) -> None:
-        lost_at: float | None = None
-        delay = FIRST_DELAY
-        while follow.open_marks:
-            events = follow.events
-            values: Values = {"jobs": follow.open_marks, "ends_only": ends_only}
-            try:
-                await self._watch_once(follow, commands.WatchJobs, values)
-            except Unavailable:
-                if self._link is None:
-                    raise
-            if not follow.open_marks:
-                break
-            now = self._clock.seconds()
-            if lost_at is None or follow.events > events:
-                lost_at, delay = now, FIRST_DELAY
-            if now - lost_at >= reconnect_seconds:
-                raise Unavailable(
-                    f"ganetix-master did not come back within {reconnect_seconds:g} s;"
-                    f" {_go_on(follow.open_marks)} when it runs again"
-                )
-            self._tell_loss(reconnect_seconds)
-            await deferLater(self._clock, delay)
-            delay = min(2.0, delay * 1.5)
-
-    async def _watch_once(
-        self,
-        follow: Follow,
-        command: type[ApiCommand],
-        values: Values,
-        on_answer: Callable[[Any], object] = lambda result: None,
-    ) -> None:
-        """Follow until the watch ends: with the jobs, or with the connection."""
-        link = await self._open_link()
-        number = next(self._numbers)
-        ended = follow.ended
-        link.follows[number] = follow
-        try:
-            on_answer(await answer(link, command, {"watch": number, **values}))
-            self._tell_return()
-            await ended
-        except Exception as error:
-            if link.is_open and not isinstance(error, GanetixError):
-                _ = self.ask(commands.UnwatchJobs, watch=number).addErrback(
-                    lambda failure: failure.trap(GanetixError) and None
-                )
-            raise
-        finally:
-            del link.follows[number]
-
-    def _tell_loss(self, limit_seconds: float) -> None:
-        if not self._told_of_loss:
-            self._told_of_loss = True
-            self._say(
-                "lost the connection to ganetix-master; waiting up to"
-                f" {limit_seconds:g} s for it to come back"
-            )
-
-    def _tell_return(self) -> None:
-        if self._told_of_loss:
-            self._told_of_loss = False
-            self._say("ganetix-master is back")
-
-
-def _go_on(marks: Sequence[JobMark]) -> str:
-    if len(marks) == 1:
-        return f"job {marks[0].job_id} goes on"
-    return f"{len(marks)} jobs go on"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
@@ -15,11 +15,13 @@ from ganetix.config.ssconf import ssconf_files
 from ganetix.config.store import initial_rows
 from ganetix.errors import BadParameter, StateFault, WrongState
 from ganetix.interfaces import IStateEngine
-from ganetix.netutils.interfaces import is_own_address, own_addresses
+from ganetix.netutils.interfaces import (
+    is_own_address,
+    own_addresses,
+    own_interface_names,
+)
 from ganetix.objects import (
     Cluster,
-    HvParams,
-    HvValue,
     IpVersion,
     Node,
     NodeGroup,
@@ -27,21 +29,20 @@ from ganetix.objects import (
     new_uuid,
 )
 from ganetix.objects.node import DEFAULT_PORT
-from ganetix.opcodes import checks
+from ganetix.opcodes import OpClusterModify, checks
 from ganetix.paths import Paths
 from ganetix.plan.addresses import suitable_addresses
+from ganetix.plan.cluster_modify import changed_cluster, check_interface
 from ganetix.state.rows import Batch
 
 FIRST_GROUP = "default"
-
-CheckHvParams = Callable[[str, Mapping[str, HvValue]], None]
-"""Fails with ``BadParameter`` for a hypervisor or a parameter that there is not."""
 
 
 class InitRequest(Value, frozen=True, kw_only=True):
     """What the first administrator decides; addresses are of this host.
 
     ``ipv6_secondary`` permits IPv6 secondary addresses, here and for nodes to come.
+    ``parameters`` are put over the built-in ones.
     """
 
     name: str
@@ -51,8 +52,7 @@ class InitRequest(Value, frozen=True, kw_only=True):
     port: int = DEFAULT_PORT
     primary_ip_version: IpVersion = 4
     ipv6_secondary: bool = False
-    enabled_hypervisors: tuple[str, ...] = ("kvm",)
-    hvparams: dict[str, HvParams] = {}
+    parameters: OpClusterModify
 
 
 async def initialise(
@@ -61,7 +61,6 @@ async def initialise(
     now: float,
     engine: IStateEngine,
     *,
-    check_hvparams: CheckHvParams,
     is_own: Callable[[str], bool] = is_own_address,
 ) -> Snapshot:
     """Make the cluster; its first configuration.
@@ -70,12 +69,12 @@ async def initialise(
     again. Blocking file writes: for a process that does nothing else.
 
     :param engine: not open yet; it is closed at the end
-    :param check_hvparams: knows the hypervisors
     """
-    request = checked(request, check_hvparams)
+    request = checked(request)
     _check_own("primary_ip", request.primary_ip, is_own)
     if request.secondary_ip:
         _check_own("secondary_ip", request.secondary_ip, is_own)
+    check_interface(request.parameters.master_netdev, own_interface_names())
     if paths.node_certificate.exists() and not paths.ca_key.exists():
         raise WrongState(
             "this host is a node of a cluster already:"
@@ -103,8 +102,8 @@ async def initialise(
         await engine.close()
 
 
-def checked(request: InitRequest, check_hvparams: CheckHvParams) -> InitRequest:
-    """The request with canonical addresses; ``BadParameter`` if it cannot be. Pure."""
+def checked(request: InitRequest) -> InitRequest:
+    """The request with canonical addresses; ``Refused`` if it cannot be. Pure."""
     try:
         checks.host_name("cluster name", request.name)
         checks.host_name("node name", request.node_name)
@@ -117,18 +116,12 @@ def checked(request: InitRequest, check_hvparams: CheckHvParams) -> InitRequest:
         request.secondary_ip,
         ipv6_secondary=request.ipv6_secondary,
     )
-    if not request.enabled_hypervisors:
-        raise BadParameter("enabled_hypervisors: at least one is needed")
-    for hypervisor in request.enabled_hypervisors:
-        check_hvparams(hypervisor, {})
-    for hypervisor, params in request.hvparams.items():
-        check_hvparams(hypervisor, params)
-    return replace(
-        request,
-        primary_ip=addresses.primary_ip,
-        secondary_ip=addresses.secondary_ip,
-        enabled_hypervisors=tuple(dict.fromkeys(request.enabled_hypervisors)),
+    request = replace(
+        request, primary_ip=addresses.primary_ip, secondary_ip=addresses.secondary_ip
     )
+    # Whether all parameters go together is found out where they are put.
+    first_snapshot(request, (new_uuid(), new_uuid(), new_uuid()), "", 0.0, 0)
+    return request
 
 
 def _check_own(field: str, address: str, is_own: Callable[[str], bool]) -> None:
@@ -146,7 +139,7 @@ def first_snapshot(
     now: float,
     revision: int,
 ) -> Snapshot:
-    """The first configuration. Pure.
+    """The first configuration; ``Refused`` if its parameters cannot be. Pure.
 
     :param uuids: of the cluster, of its group, of the master node
     :param certificate: the fingerprint of the master node's certificate
@@ -161,8 +154,6 @@ def first_snapshot(
         ipv6_secondary=request.ipv6_secondary,
         master_node=node_uuid,
         default_group=group_uuid,
-        enabled_hypervisors=request.enabled_hypervisors,
-        hvparams=request.hvparams,
     )
     group = NodeGroup(uuid=group_uuid, name=FIRST_GROUP, ctime=now, mtime=now)
     node = Node(
@@ -177,7 +168,7 @@ def first_snapshot(
         certificate=certificate,
         master_candidate=True,
     )
-    return Snapshot(
+    plain = Snapshot(
         revision=revision,
         cluster=cluster,
         groups={group_uuid: group},
@@ -186,6 +177,7 @@ def first_snapshot(
         tokens={},
         intents={},
     )
+    return plain.changed(cluster=changed_cluster(request.parameters, plain).after)
 
 
 def _prepare(paths: Paths, request: InitRequest, now: float, revision: int) -> Snapshot:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ganetix.cli.cluster_options import add_cluster_options
 from ganetix.cli.parser import Options, Program
 
 if TYPE_CHECKING:
     from ganetix.cli.session import Session
 
-
 DEFAULT_PORT = 1811
+DEFAULT_HYPERVISOR = "kvm"
 
 
 def add_init(made: Program) -> None:
@@ -19,11 +20,15 @@ def add_init(made: Program) -> None:
         "init",
         init_cluster,
         "make a cluster with this host as its first node",
-        "Needs no daemon; start ganetix-node and ganetix-master afterwards.",
+        "Needs no daemon; start ganetix-node and ganetix-master afterwards. Without"
+        f" --enabled-hypervisors it is {DEFAULT_HYPERVISOR} alone. 'gnt-cluster modify'"
+        " changes all parameters later.",
         examples=[
             "init cluster.example.org",
             "init --primary-ip 192.0.2.11 --enabled-hypervisors kvm,fake demo",
             "init -H kvm:accel=tcg,tcg_tb_size=64 demo",
+            "init -B memory=1G,vcpus=2 -N mode=bridged,link=br0 demo",
+            "init --master-ip 192.0.2.9 --master-netdev eth0 demo",
             "init --primary-ip-version 6 --secondary-ip 192.0.2.11 demo",
             "init --primary-ip-version 6 --allow-ipv6-secondary demo",
         ],
@@ -35,21 +40,6 @@ def add_init(made: Program) -> None:
         choices=(4, 6),
         default=4,
         help="4, or 6: primary IPv6 and secondary IPv4 addresses; fixed for ever",
-    )
-    init.add_argument(
-        "--enabled-hypervisors",
-        metavar="LIST",
-        default="kvm",
-        help="hypervisors, with commas between; the first is the default"
-        " (default: %(default)s)",
-    )
-    init.add_argument(
-        "-H",
-        "--hypervisor-parameters",
-        metavar="HV:KEY=VALUE,…",
-        action="append",
-        default=[],
-        help="parameters for all instances of a hypervisor; may be repeated",
     )
     init.add_argument(
         "--node-name",
@@ -78,6 +68,8 @@ def add_init(made: Program) -> None:
         default=DEFAULT_PORT,
         help="the port of this node's daemon (default: %(default)s)",
     )
+    add_cluster_options(init)
+    init.set_defaults(enabled_hypervisors=DEFAULT_HYPERVISOR)
 
 
 async def init_cluster(session: Session, options: Options) -> None:

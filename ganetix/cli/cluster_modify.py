@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ganetix.cli.cluster_options import add_cluster_options, cluster_fields, flag
 from ganetix.cli.errors import Failure, checked
 from ganetix.cli.parser import (
     Options,
@@ -12,16 +13,12 @@ from ganetix.cli.parser import (
     add_job_options,
     add_json_option,
     completes,
-    duration,
 )
-from ganetix.cli.settings import add_setting_options, settings_of, yes_no
 
 if TYPE_CHECKING:
     from ganetix.cli.asking import Asking
     from ganetix.cli.session import Session
     from ganetix.opcodes import OpClusterModify
-
-NONE = "none"
 
 
 def add_modify(made: Program) -> None:
@@ -49,82 +46,18 @@ def add_modify(made: Program) -> None:
         "group",
     )
     modify.add_argument(
-        "--candidate-pool-size",
-        metavar="N",
-        type=int,
-        help="how many nodes are master candidates",
-    )
-    modify.add_argument(
-        "--enabled-hypervisors",
-        metavar="LIST",
-        help="with commas between; the first is the default",
-    )
-    modify.add_argument(
-        "--enabled-disk-templates",
-        metavar="LIST",
-        help="with commas between",
-    )
-    modify.add_argument(
-        "--mac-prefix", metavar="PREFIX", help="of MAC addresses, as aa:00:00"
-    )
-    add_setting_options(modify, "all instances")
-    _add_behaviour(modify)
-    add_serial_option(modify)
-    add_job_options(modify)
-
-
-def _add_behaviour(modify: Parser) -> None:
-    group = modify.add_argument_group("behaviour")
-    group.add_argument(
         "--default-iallocator",
         metavar="NAME",
         help="what places instances: builtin, or an external program's name",
     )
-    group.add_argument(
-        "--master-ip",
-        metavar="ADDRESS",
-        help=f"an address that moves with the master's role; '{NONE}' for none",
-    )
-    group.add_argument(
-        "--master-netdev",
-        metavar="INTERFACE",
-        help=f"where that address is put; '{NONE}' for none",
-    )
-    group.add_argument(
-        "--master-netmask",
-        metavar="LENGTH",
-        help=f"the prefix length of its network; '{NONE}' for the address alone",
-    )
-    group.add_argument(
+    modify.add_argument(
         "--ipv6-secondary",
         metavar="yes|no",
         help="whether nodes may have IPv6 secondary addresses",
     )
-    group.add_argument(
-        "--remote-commands",
-        metavar="yes|no",
-        help="whether 'gnt-cluster command' and 'copyfile' work",
-    )
-    group.add_argument(
-        "--cache-time",
-        dest="cache_seconds",
-        metavar="DURATION",
-        type=duration,
-        help="the longest life of cached state, 1s to 1d",
-    )
-    group.add_argument(
-        "--watcher-interval",
-        dest="watcher_seconds",
-        metavar="DURATION",
-        type=duration,
-        help="the pause between two rounds of repair, 10s to 5m",
-    )
-    group.add_argument(
-        "--max-running-jobs",
-        metavar="N",
-        type=int,
-        help="how many jobs are done at once, 1 to 1000",
-    )
+    add_cluster_options(modify)
+    add_serial_option(modify)
+    add_job_options(modify)
 
 
 def add_serial_option(parser: Parser) -> None:
@@ -181,24 +114,13 @@ def modify_request(options: Options) -> OpClusterModify:
     """The opcode; ``ValueError`` names the option that is wrong."""
     from ganetix.opcodes import OpClusterModify
 
-    given: dict[str, Any] = {
-        "default_group": options.default_group,
-        "candidate_pool_size": options.candidate_pool_size,
-        "enabled_hypervisors": _names(options.enabled_hypervisors),
-        "enabled_disk_templates": _names(options.enabled_disk_templates),
-        "mac_prefix": options.mac_prefix,
-        "default_iallocator": options.default_iallocator,
-        "master_ip": _or_none(options.master_ip),
-        "master_netdev": _or_none(options.master_netdev),
-        "master_netmask": _netmask(options.master_netmask),
-        "ipv6_secondary": _flag("--ipv6-secondary", options.ipv6_secondary),
-        "remote_commands": _flag("--remote-commands", options.remote_commands),
-        "cache_seconds": _seconds("--cache-time", options.cache_seconds),
-        "watcher_seconds": _seconds("--watcher-interval", options.watcher_seconds),
-        "max_running_jobs": options.max_running_jobs,
-        "expected_serial": options.expected_serial,
-    }
-    return OpClusterModify(**given, **settings_of(options))
+    return OpClusterModify(
+        default_group=options.default_group,
+        default_iallocator=options.default_iallocator,
+        ipv6_secondary=flag("--ipv6-secondary", options.ipv6_secondary),
+        expected_serial=options.expected_serial,
+        **cluster_fields(options),
+    )
 
 
 async def modify_cluster(session: Session, options: Options) -> None:
@@ -260,31 +182,3 @@ async def show_version(session: Asking, options: Options) -> None:
         session.streams.out(f"Master's version: {master or '?'}")
     if fault is not None:
         raise Failure(f"the master's version is not known: {fault}")
-
-
-def _names(text: str | None) -> tuple[str, ...] | None:
-    if text is None:
-        return None
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _or_none(text: str | None) -> str | None:
-    return "" if text == NONE else text
-
-
-def _netmask(text: str | None) -> int | None:
-    if text is None or text == NONE:
-        return None if text is None else 0
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:4]) <= 128):
-        raise ValueError(f"--master-netmask: {text!r} is not between 1 and 128")
-    return int(text)
-
-
-def _flag(option: str, text: str | None) -> bool | None:
-    return None if text is None else yes_no(option, text)
-
-
-def _seconds(option: str, seconds: float | None) -> int | None:
-    if seconds is not None and seconds != int(seconds):
-        raise ValueError(f"{option}: {seconds:g} s is not a whole number of seconds")
-    return None if seconds is None else int(seconds)

@@ -6,15 +6,15 @@ import time
 
 from ganetix.bootstrap.init import InitRequest, initialise
 from ganetix.cli.addresses import address_of
+from ganetix.cli.cluster_options import cluster_fields
 from ganetix.cli.errors import Failure, checked
-from ganetix.cli.instance_request import hypervisor_parameters
 from ganetix.cli.parser import Options
 from ganetix.cli.session import Session
 from ganetix.flow.offload import inline_offload
-from ganetix.hypervisor.params import check_hvparams
 from ganetix.netutils.address import is_loopback
 from ganetix.netutils.hostname import own_name
-from ganetix.objects import HvParams, IpVersion
+from ganetix.objects import IpVersion
+from ganetix.opcodes import OpClusterModify
 from ganetix.state.sqlite import SqliteEngine
 
 
@@ -23,7 +23,6 @@ async def initialise_here(session: Session, options: Options) -> None:
     node_name = options.node_name or await own_name(inline_offload)
     version = options.primary_ip_version
     address = options.primary_ip or await _address_of_name(session, node_name, version)
-    names = [name.strip() for name in options.enabled_hypervisors.split(",")]
     request = InitRequest(
         name=options.name,
         node_name=node_name,
@@ -32,14 +31,11 @@ async def initialise_here(session: Session, options: Options) -> None:
         port=options.port,
         primary_ip_version=version,
         ipv6_secondary=options.allow_ipv6_secondary,
-        enabled_hypervisors=tuple(name for name in names if name),
-        hvparams=checked(_hvparams, options.hypervisor_parameters),
+        parameters=checked(_parameters, options),
     )
     # Nothing else runs in this process: the store may work in the reactor's thread.
     engine = SqliteEngine(session.paths.state_db, inline_offload)
-    await initialise(
-        session.paths, request, time.time(), engine, check_hvparams=check_hvparams
-    )
+    await initialise(session.paths, request, time.time(), engine)
     session.streams.note(
         f"cluster {options.name} is made, with {node_name} ({address}) as its master;"
         " now start ganetix-node and ganetix-master"
@@ -60,10 +56,5 @@ async def _address_of_name(session: Session, name: str, version: IpVersion) -> s
     return found
 
 
-def _hvparams(texts: list[str]) -> dict[str, HvParams]:
-    given: dict[str, HvParams] = {}
-    for text in texts:
-        name, params = hypervisor_parameters(text)
-        if name is not None:
-            given[name] = {**given.get(name, {}), **params}
-    return given
+def _parameters(options: Options) -> OpClusterModify:
+    return OpClusterModify(**cluster_fields(options))

@@ -49,6 +49,11 @@ def own_interfaces() -> tuple[Interface, ...]:
     )
 
 
+def own_interface_names() -> tuple[str, ...]:
+    """The names of all interfaces of this host, in the kernel's order."""
+    return tuple(card.name for card in own_interfaces())
+
+
 def own_addresses() -> tuple[str, ...]:
     """All addresses of this host's interfaces, canonical, IPv4 first.
 

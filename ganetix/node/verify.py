@@ -18,7 +18,7 @@ from ganetix.bootstrap.ssconf import ssconf_names
 from ganetix.errors import GanetixError
 from ganetix.flow.pool import for_each
 from ganetix.interfaces import IOsProvider, Offload
-from ganetix.netutils.interfaces import is_own_address
+from ganetix.netutils.interfaces import is_own_address, own_interface_names
 from ganetix.netutils.probe import Reach, reach
 from ganetix.node.calls import handler
 from ganetix.node.disks import DiskCalls
@@ -108,6 +108,9 @@ class VerifyCalls:
             lines = await self._providers.storage(template).check()
             problems += (f"disk template {template}: {line}" for line in lines)
         files = await self._offload(lambda: self._look(request.addresses))
+        interfaces = None
+        if request.interfaces:
+            interfaces = await self._offload(own_interface_names)
         info, disks, os_names = None, None, None
         if (wanted := request.state) is not None:
             resources = NodeInfoRequest(
@@ -131,6 +134,7 @@ class VerifyCalls:
             info=info,
             disks=disks,
             os_names=os_names,
+            interfaces=interfaces,
         )
 
     async def _os_names(self) -> tuple[str, ...]:

@@ -65,13 +65,17 @@ class StateRequest(Value, frozen=True, kw_only=True):
 
 
 class VerifyRequest(Value, frozen=True, kw_only=True):
-    """What a node is to check about itself, its neighbours, and to tell with that."""
+    """What a node is to check about itself, its neighbours, and to tell with that.
+
+    With ``interfaces`` it names those of its network.
+    """
 
     hypervisors: tuple[str, ...] = ()
     disk_templates: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
     state: StateRequest | None = None
+    interfaces: bool = False
 
 
 class NodeVerify(Value, frozen=True, kw_only=True):
@@ -96,6 +100,7 @@ class NodeVerify(Value, frozen=True, kw_only=True):
     info: NodeInfo | None = None
     disks: tuple[DiskInfo, ...] | None = None
     os_names: tuple[str, ...] | None = None
+    interfaces: tuple[str, ...] | None = None
 
 
 class SsconfWrite(Value, frozen=True, kw_only=True):

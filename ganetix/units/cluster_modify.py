@@ -11,28 +11,48 @@ from ganetix.config.snapshot import Edits, Snapshot
 from ganetix.errors import NodeUnreachable
 from ganetix.jobs.work import Outcome
 from ganetix.objects import Node
+from ganetix.objects.node_calls import VerifyRequest
 from ganetix.opcodes import OpClusterModify, OpClusterRedistribute, OpClusterRename
 from ganetix.plan.cluster_modify import (
     ClusterChange,
     changed_cluster,
+    check_interface,
     modified,
     renamed,
 )
+from ganetix.rpc.methods import NODE_VERIFY
 from ganetix.units.base import Context
 
 
 class ClusterModify:
     """``OpClusterModify``."""
 
-    async def gather(self, op: OpClusterModify, context: Context) -> Snapshot:
-        """The configuration; an allocator that is to be the default is looked for."""
+    async def gather(
+        self, op: OpClusterModify, context: Context
+    ) -> tuple[Snapshot, tuple[str, ...] | None]:
+        """The configuration, and interfaces of the master node if one is to be used.
+
+        An allocator that is to be the default is looked for.
+        """
         if op.default_iallocator is not None:
             await context.services.allocation.find(op.default_iallocator)
-        return context.snapshot
+        snapshot = context.snapshot
+        interfaces = None
+        if op.master_netdev or op.master_ip:
+            master = snapshot.nodes[snapshot.cluster.master_node]
+            asked = VerifyRequest(interfaces=True)
+            interfaces = (await context.call(master, NODE_VERIFY, asked)).interfaces
+        return snapshot, interfaces
 
-    def plan(self, op: OpClusterModify, facts: Snapshot) -> ClusterChange:
+    def plan(
+        self, op: OpClusterModify, facts: tuple[Snapshot, tuple[str, ...] | None]
+    ) -> ClusterChange:
         """Refuse what cannot be."""
-        return changed_cluster(op, facts)
+        snapshot, interfaces = facts
+        change = changed_cluster(op, snapshot)
+        if interfaces is not None:
+            check_interface(change.after.master_netdev, interfaces)
+        return change
 
     async def act(
         self, op: OpClusterModify, context: Context, plan: ClusterChange

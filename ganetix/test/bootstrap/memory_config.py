@@ -10,6 +10,7 @@ from ganetix.bootstrap.init import InitRequest, first_snapshot
 from ganetix.config.apply import applied
 from ganetix.config.snapshot import Change, Snapshot
 from ganetix.objects import JoinToken, Node
+from ganetix.opcodes import OpClusterModify
 from ganetix.state.rows import Row
 from ganetix.testing.pki import node_identity, node_uuid
 
@@ -46,7 +47,7 @@ def first_config(
         node_name="node1.example",
         primary_ip=master_ip,
         port=port,
-        enabled_hypervisors=("fake",),
+        parameters=OpClusterModify(enabled_hypervisors=("fake",)),
     )
     uuids = (node_uuid(901), GROUP, node_uuid(1))
     snapshot = first_snapshot(request, uuids, node_identity(1).fingerprint, now, 1)

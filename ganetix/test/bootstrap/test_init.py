@@ -17,8 +17,8 @@ from ganetix.bootstrap.ssconf import ssconf_names, write_ssconf
 from ganetix.config.snapshot import Snapshot
 from ganetix.config.store import ConfigStore
 from ganetix.errors import BadParameter, StateFault, WrongState
-from ganetix.hypervisor.params import check_hvparams
 from ganetix.netutils.bind import bind_address
+from ganetix.opcodes import OpClusterModify
 from ganetix.paths import Paths
 from ganetix.rpc.admission import CandidatesFile
 from ganetix.rpc.tls import load_credentials
@@ -30,8 +30,9 @@ REQUEST = InitRequest(
     name="cluster.example",
     node_name="node1.example",
     primary_ip="127.0.0.11",
-    enabled_hypervisors=("kvm", "fake"),
-    hvparams={"kvm": {"accel": "tcg"}},
+    parameters=OpClusterModify(
+        enabled_hypervisors=("kvm", "fake"), hvparams={"kvm": {"accel": "tcg"}}
+    ),
 )
 NOW = 1_800_000_000.0
 
@@ -50,7 +51,6 @@ class InitialiseTests(SynchronousTestCase):
                 request,
                 NOW,
                 MemoryEngine(self.medium),
-                check_hvparams=check_hvparams,
             )
         )
 
@@ -136,7 +136,6 @@ class InitialiseTests(SynchronousTestCase):
                 request,
                 NOW,
                 MemoryEngine(self.medium),
-                check_hvparams=check_hvparams,
                 is_own="2001:db8:ffff::7".__eq__,
             )
         )
@@ -165,6 +164,37 @@ class InitialiseTests(SynchronousTestCase):
         (node,) = made.nodes.values()
         self.assertEqual((node.primary_ip, node.secondary_ip), ("::1", "::1"))
 
+    def test_parameters(self) -> None:
+        """All families of parameters are as they were asked for."""
+        op = OpClusterModify(
+            enabled_hypervisors=("fake",),
+            candidate_pool_size=3,
+            beparams={"memory_mib": 512},
+            nicparams={"mode": "bridged", "link": "br0"},
+            diskparams={"file": {"format": "qcow2"}},
+            ndparams={"reserved_cpus": 1},
+            capacity={"max_cpu_ratio": 2.0},
+        )
+        made = self.successResultOf(self._initialise(replace(REQUEST, parameters=op)))
+        cluster = made.cluster
+        self.assertEqual(cluster.enabled_hypervisors, ("fake",))
+        self.assertEqual(cluster.candidate_pool_size, 3)
+        self.assertEqual(cluster.beparams.memory_mib, 512)
+        self.assertEqual((cluster.nic_mode, cluster.nic_link), ("bridged", "br0"))
+        self.assertEqual(cluster.diskparams, {"file": {"format": "qcow2"}})
+        self.assertEqual(cluster.ndparams.reserved_cpus, 1)
+        self.assertEqual(cluster.capacity.max_cpu_ratio, 2.0)
+
+    def test_no_interface(self) -> None:
+        """An interface that this host does not have is refused before anything."""
+        op = OpClusterModify(master_ip="192.0.2.9", master_netdev="nowhere0")
+        request = replace(REQUEST, parameters=op)
+        failure = self.failureResultOf(self._initialise(request), BadParameter)
+        text = failure.getErrorMessage()
+        self.assertIn("'nowhere0' is not an interface of the master node", text)
+        self.assertIn("lo", text)
+        self.assertFalse(self.paths.root.exists())
+
     def test_leftovers(self) -> None:
         """ssconf files of another cluster, left by a join cut short, are forgotten."""
         self.paths.lib.mkdir(parents=True)
@@ -184,7 +214,7 @@ class CheckTests(SynchronousTestCase):
 
     def _assert_refused(self, start: str, **changes: object) -> None:
         request = replace(REQUEST, **changes)
-        error = self.assertRaises(BadParameter, checked, request, check_hvparams)
+        error = self.assertRaises(BadParameter, checked, request)
         self.assertIn(start, str(error))
 
     def test_names(self) -> None:
@@ -212,14 +242,19 @@ class CheckTests(SynchronousTestCase):
         request = replace(
             REQUEST, primary_ip_version=6, primary_ip="[::1]", secondary_ip="127.0.0.1"
         )
-        self.assertEqual(checked(request, check_hvparams).primary_ip, "::1")
+        self.assertEqual(checked(request).primary_ip, "::1")
 
     def test_no_single_host(self) -> None:
         """Addresses of many hosts are refused."""
         self._assert_refused("not an address of a single host", primary_ip="224.0.0.1")
 
-    def test_hypervisors(self) -> None:
-        """Hypervisors and their parameters must be known."""
-        self._assert_refused("xen", enabled_hypervisors=("xen",))
-        self._assert_refused("at least one", enabled_hypervisors=())
-        self._assert_refused("colour", hvparams={"kvm": {"colour": "red"}})
+    def test_parameters(self) -> None:
+        """Parameters must be known, and go together."""
+        for start, changes in (
+            ("xen", {"enabled_hypervisors": ("xen",)}),
+            ("colour", {"hvparams": {"kvm": {"colour": "red"}}}),
+            ("master_netdev: missing", {"master_ip": "192.0.2.9"}),
+            ("nic link: missing", {"nicparams": {"mode": "bridged"}}),
+            ("not enabled", {"capacity": {"default_template": "drbd"}}),
+        ):
+            self._assert_refused(start, parameters=OpClusterModify(**changes))

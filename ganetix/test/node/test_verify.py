@@ -124,6 +124,12 @@ class VerifyTests(NodeCase):
         self.assertEqual(told.disks, ())
         self.assertRegex("; ".join(told.problems), "no hypervisor 'xen'")
 
+    def test_interfaces(self) -> None:
+        """Network interfaces are named, if they are wanted."""
+        self.assertIsNone(self.found().interfaces)
+        told = self.ask(NODE_VERIFY, VerifyRequest(interfaces=True))
+        self.assertIn("lo", told.interfaces or ())
+
     def test_neighbours(self) -> None:
         """Neighbours that do not answer are named by their addresses."""
         self.deaf.add("192.0.2.7")

@@ -14,6 +14,7 @@ from ganetix import opcodes as ops
 from ganetix.config.snapshot import Edits
 from ganetix.errors import (
     AlreadyExists,
+    BadParameter,
     ConfigConflict,
     NodeUnreachable,
     NotFound,
@@ -21,7 +22,7 @@ from ganetix.errors import (
 )
 from ganetix.jobs.model import Job
 from ganetix.objects.guest_calls import GuestStart
-from ganetix.rpc.methods import GUEST_START
+from ganetix.rpc.methods import GUEST_START, NODE_VERIFY
 from ganetix.testing.config import make_instance
 from ganetix.testing.master import SimMaster
 from ganetix.testing.sim import RecordedProgress, SimCluster
@@ -71,6 +72,25 @@ class ClusterTests(SimTests):
         self.sim.put(make_instance("web1", "node1"))
         op = ops.OpClusterModify(cache_seconds=60, enabled_hypervisors=("kvm",))
         self.assertIn("used by web1", self.refused(WrongState, op))
+
+    def test_interface(self) -> None:
+        """The master's address is put on an interface that its node has."""
+        op = ops.OpClusterModify(master_ip="192.0.2.9", master_netdev="nowhere0")
+        said = self.refused(BadParameter, op)
+        self.assertIn("master_netdev: 'nowhere0' is not an interface of the ma", said)
+        self.assertIn("lo", said)
+        self.result(replace(op, master_netdev="lo"))
+        self.assertEqual(self.sim.snapshot.cluster.master_netdev, "lo")
+
+    def test_interface_without_address(self) -> None:
+        """Nor is one taken that waits for an address."""
+        self.refused(BadParameter, ops.OpClusterModify(master_netdev="nowhere0"))
+
+    def test_no_more_address(self) -> None:
+        """To have no address on an interface nobody is asked."""
+        self.result(ops.OpClusterModify(master_ip="192.0.2.9", master_netdev="lo"))
+        self.sim.rpc.fail(NODE_VERIFY, NodeUnreachable("node1 does not answer"))
+        self.result(ops.OpClusterModify(master_ip="", master_netdev=""))
 
     def test_unknown_allocator(self) -> None:
         """What places instances must be there already."""

@@ -37,8 +37,8 @@ from ganetix.plan.capacity.requests import (
     Relocate,
 )
 from ganetix.process import ProcessRunner
+from ganetix.test.allocators.protocol_cases import CLUSTER, PAIR, SINGLE
 from ganetix.test.allocators.support import HAIL
-from ganetix.test.allocators.test_protocol import CLUSTER, PAIR, SINGLE
 from ganetix.test.test_process import alive
 from ganetix.testing.process import FakeRunner
 

@@ -23,7 +23,10 @@ LOW_SHARE = 0.05
 
 
 class HealthRow(Value, frozen=True, kw_only=True):
-    """A node, what it answered, and when; ``now`` in seconds since the epoch."""
+    """A node, what it answered, and when; ``now`` in seconds since the epoch.
+
+    ``problem`` is why it did not answer.
+    """
 
     view: View
     node: Node
@@ -31,6 +34,14 @@ class HealthRow(Value, frozen=True, kw_only=True):
     now: float
     info: NodeInfo | None = None
     found: NodeVerify | None = None
+    problem: str = ""
+
+    @property
+    def problems(self) -> list[str] | None:
+        """All that is not as it should be; None of a node that was not asked."""
+        if self.problem:
+            return [self.problem]
+        return None if self.info is None else [*self.errors, *self.warnings]
 
     @property
     def errors(self) -> list[str]:
@@ -154,7 +165,7 @@ _COLUMNS: tuple[Column[HealthRow], ...] = (
         "problems",
         "Problems",
         "What is not as it should be",
-        _info(lambda r, _: [*r.errors, *r.warnings]),
+        lambda r: r.problems,
         "list",
         live=True,
         default=True,

@@ -45,10 +45,14 @@ R = TypeVar("R")
 
 
 class Heard(Value, Generic[R], frozen=True, kw_only=True):
-    """Answers by node UUID, for each node whether it answered, and how long it took."""
+    """Answers by node UUID, for each node whether it answered, and how long it took.
+
+    ``problems`` are why those did not that were asked.
+    """
 
     answers: dict[str, R]
     states: dict[str, NodeState]
+    problems: dict[str, str]
     seconds: float
 
 
@@ -194,6 +198,7 @@ class LiveQueries:
                     now=self._clock.seconds(),
                     info=infos.answers.get(node.uuid),
                     found=found.answers.get(node.uuid),
+                    problem=(infos.problems | found.problems).get(node.uuid, ""),
                 ),
                 infos.states[node.uuid],
             )
@@ -213,17 +218,19 @@ class LiveQueries:
         began = self._clock.seconds()
         answers: dict[str, R] = {}
         states: dict[str, NodeState] = {}
+        problems: dict[str, str] = {}
         for uuid, answer in (await ask_all(self._rpc, nodes, method, request)).items():
             match answer:
                 case Ok(payload=payload):
                     answers[uuid] = payload
                     states[uuid] = "live"
-                case Failed():
+                case Failed(error=error):
                     states[uuid] = "unreachable"
+                    problems[uuid] = error.message
                 case Offline():
                     states[uuid] = "offline"
         seconds = self._clock.seconds() - began
-        return Heard(answers=answers, states=states, seconds=seconds)
+        return Heard(answers=answers, states=states, problems=problems, seconds=seconds)
 
 
 def _wants_live(columns: Sequence[Column[S]]) -> bool:

@@ -97,6 +97,11 @@ class NodeQueryTests(SynchronousTestCase):
             ],
         )
 
+    def test_problem(self) -> None:
+        """Of a node that does not answer it is told why."""
+        (cells, _) = self.rows("health", "problems", names=("node3",))[0]
+        self.assertIn("node3 (127.0.0.13:1811) is not reachable: nothing", str(cells))
+
     def test_unknown(self) -> None:
         """An unknown node is refused."""
         kinds: tuple[QueryKind, ...] = ("volume", "storage", "health", "reservation")

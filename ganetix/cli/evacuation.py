@@ -91,7 +91,7 @@ async def carry_out(
     :param ops: one for each of the plan's moves
     """
     from ganetix.cli.output import print_json
-    from ganetix.objects.words import counted
+    from ganetix.objects.words import SHOWN, counted
 
     if options.dry_run:
         if options.json:
@@ -102,8 +102,11 @@ async def carry_out(
     if not plan.moves and not plan.stays:
         session.streams.note(f"{session.program}: there are no instances to move")
     if plan.moves and not options.force:
-        named = ", ".join(f"{move.instance} to {move.where}" for move in plan.moves)
-        session.confirm(f"Move {counted(len(plan.moves), 'instance')}: {named}?")
+        named = [f"{move.instance} to {move.where}" for move in plan.moves[:SHOWN]]
+        if rest := len(plan.moves) - len(named):
+            named.append(f"and {rest} more, which --dry-run names")
+        text = f"Move {counted(len(plan.moves), 'instance')}: {', '.join(named)}?"
+        session.confirm(text)
     jobs = await session.end_jobs(ops, options) if ops else []
     if options.submit:
         for stay in plan.stays:

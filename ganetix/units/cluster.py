@@ -6,6 +6,7 @@ from ganetix.config.snapshot import Snapshot
 from ganetix.errors import WrongState
 from ganetix.jobs.work import Outcome
 from ganetix.objects import Node
+from ganetix.objects.words import some
 from ganetix.opcodes import OpClusterDestroy
 from ganetix.rpc.methods import NODE_LEAVE, Nothing
 from ganetix.units.base import Context
@@ -21,20 +22,16 @@ class ClusterDestroy:
     def plan(self, op: OpClusterDestroy, facts: Snapshot) -> Node:
         """The master's node; ``WrongState`` if there is more than that."""
         if facts.instances or facts.intents:
-            names = sorted(
-                {i.name for i in facts.instances.values()}
-                | {i.instance.name for i in facts.intents.values()}
-            )
-            raise WrongState(f"the cluster has instances: {', '.join(names)}")
-        others = sorted(
+            names = {i.name for i in facts.instances.values()}
+            names |= {i.instance.name for i in facts.intents.values()}
+            raise WrongState(f"the cluster has instances: {some(names)}")
+        others = [
             node.name
             for node in facts.nodes.values()
             if node.uuid != facts.cluster.master_node
-        )
+        ]
         if others:
-            raise WrongState(
-                f"the cluster has nodes beside the master: {', '.join(others)}"
-            )
+            raise WrongState(f"the cluster has nodes beside the master: {some(others)}")
         return facts.nodes[facts.cluster.master_node]
 
     async def act(self, op: OpClusterDestroy, context: Context, plan: Node) -> Outcome:

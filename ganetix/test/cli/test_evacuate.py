@@ -124,6 +124,16 @@ class EvacuateTests(QueriedTestCase):
         self.assertIn("Move 2 instances: web1 to node5, web2 to node4?", self.err)
         self.assertEqual({type(op) for op in self.submitted}, {OpEvacuationPlan})
 
+    async def test_long_question(self) -> None:
+        """Of many instances the question names the first few."""
+        self.plan["moves"] = [
+            {"instance": f"web{n}", "source": "node2", "target": "node5"}
+            for n in range(40)
+        ]
+        self.assertEqual(await self.run_line("gnt-node evacuate node2"), 1)
+        self.assertIn("Move 40 instances: web0 to node5, ", self.err)
+        self.assertIn("web7 to node5, and 32 more, which --dry-run names?", self.err)
+
     async def test_nothing_there(self) -> None:
         """An empty node, or only secondary instances, is no error."""
         self.assertEqual(await self.run_line("gnt-node evacuate -f node3"), 0)

@@ -29,16 +29,24 @@ def check_socket_path(path: Path) -> None:
 
 
 def no_connection(path: Path, master_name: str, number: int | None) -> GanetixError:
-    """Why nobody answers at the socket, from the system's error number."""
+    """Why nobody answers at the socket, from the system's error number.
+
+    :param master_name: by ssconf; nothing on a host that is in no cluster
+    """
     if number in (errno.EACCES, errno.EPERM):
         return NotAllowed(
             f"no permission to use ganetix-master's socket {path}: run this as"
             " root or as a member of the socket's group"
         )
-    where = f"run this on the master node {master_name}".rstrip()
+    here = f"ganetix-master does not run here (socket {path})"
+    if not master_name:
+        return Unavailable(
+            f"{here}: this host is in no cluster; 'gnt-cluster init' makes one,"
+            " 'ganetix-node join' makes it a node of one"
+        )
     return Unavailable(
-        f"ganetix-master does not run here (socket {path}); start it with"
-        f" 'twistd ganetix-master', or {where}"
+        f"{here}; start it with 'twistd ganetix-master', or run this on the master node"
+        f" {master_name}"
     )
 
 

@@ -86,6 +86,7 @@ class JobTests(CommandTestCase):
         await self.stop_listening()
         self.assertEqual(await self.run_line("gnt-cluster info"), 1)
         self.assertIn("ganetix-master does not run here", self.err)
+        self.assertIn("this host is in no cluster; 'gnt-cluster init'", self.err)
         self.assertEqual(self.err.count("\n"), 1)
         await self.listen()
 

@@ -59,6 +59,7 @@ class Runner(Protocol):
         timeout_seconds: float,
         stdin: bytes = b"",
         on_line: Callable[[str], None] | None = None,
+        on_data: Callable[[int, bytes], None] | None = None,
         cwd: str | None = None,
         check: bool = True,
         max_output: int = 1 << 20,
@@ -70,6 +71,8 @@ class Runner(Protocol):
             path of a program, and its arguments; never goes through a shell
         :param env: the whole environment; None is ``LC_ALL=C`` and a ``PATH``
         :param on_line: told each line of both outputs as it comes, without newline
+        :param on_data: told all that is written as it comes: 1 for standard output or
+            2 for standard error, and the bytes
         :param check: fail on a status other than 0
         :param max_output: how many bytes of each output are kept; the rest is dropped
         :param umask: which modes files that it makes do not get; None is our own
@@ -126,6 +129,7 @@ class ProcessRunner:
         timeout_seconds: float,
         stdin: bytes = b"",
         on_line: Callable[[str], None] | None = None,
+        on_data: Callable[[int, bytes], None] | None = None,
         cwd: str | None = None,
         check: bool = True,
         max_output: int = 1 << 20,
@@ -139,6 +143,7 @@ class ProcessRunner:
             os.path.basename(argv[0]),
             stdin,
             on_line,
+            on_data,
             self._forget,
             check=check,
             max_output=max_output,
@@ -208,6 +213,7 @@ class _Run(ProcessProtocol):
         name: str,
         stdin: bytes,
         on_line: Callable[[str], None] | None,
+        on_data: Callable[[int, bytes], None] | None,
         on_end: Callable[[_Run], None],
         *,
         check: bool,
@@ -220,6 +226,7 @@ class _Run(ProcessProtocol):
         self._reactor = reactor
         self._stdin = stdin
         self._on_line = on_line
+        self._on_data = on_data
         self._check = check
         self._max_output = max_output
         self._stdout = bytearray()
@@ -298,6 +305,8 @@ class _Run(ProcessProtocol):
                 os.kill(self._pid, number)
 
     def _tell(self, stream: int, data: bytes) -> None:
+        if self._on_data is not None:
+            self._call(self._on_data, stream, data)
         if self._on_line is None:
             return
         *lines, rest = (self._partial[stream] + data).split(b"\n")
@@ -309,10 +318,12 @@ class _Run(ProcessProtocol):
             self._tell_line(line)
 
     def _tell_line(self, line: bytes) -> None:
-        if self._on_line is None:
-            return
+        if self._on_line is not None:
+            self._call(self._on_line, line.decode(errors="replace").rstrip("\r"))
+
+    def _call(self, listener: Callable[..., None], *args: object) -> None:
         try:
-            self._on_line(line.decode(errors="replace").rstrip("\r"))
+            listener(*args)
         except Exception:  # noqa: BLE001 - a listener's fault must not lose output
             self._log.failure("a listener for output of {command} failed")
 

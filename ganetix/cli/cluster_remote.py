@@ -18,7 +18,7 @@ from ganetix.cli.parser import (
 from ganetix.cli.streams import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ganetix.cli.session import Session
     from ganetix.jobs.model import Job
@@ -33,11 +33,17 @@ def add_command(made: Program) -> None:
         run_command,
         "run a shell command on nodes",
         "Runs on all nodes that are not offline, through their daemons; no SSH is"
-        " needed. It runs in / with umask 022. Output comes as it is written, each"
-        " line behind its node's name; what went wrong goes to standard error. The exit"
-        " status is the highest of all nodes', 255 for a node that could not be asked.",
+        " needed. It runs in / with umask 022. Output comes as it is written, standard"
+        " error on standard error, each line behind its node's name; of a single node"
+        " that is named it comes without the name. Every byte is as it was written,"
+        " except on a terminal, where those that it would obey are shown. What went"
+        " wrong goes to standard error. The exit status is the highest of all nodes',"
+        " 255 for a node that could not be asked, or whose output is not whole: 10,000"
+        " lines are kept. In JSON a node's stdout and stderr are text; stdout_base64"
+        " and stderr_base64 are the bytes if they are not UTF-8, and null if they are.",
         examples=[
             "command uptime",
+            "command -n node2 'tar cz /etc/network' > network.tgz",
             "command -g rack2 apt-get -q update",
             "command -n node2 -n node3 --parallel 1 'systemctl restart ntp'",
         ],
@@ -50,7 +56,13 @@ def add_command(made: Program) -> None:
         default=3600.0,
         help="end it on a node where it takes longer (default: 1h)",
     )
-    add_json_option(command)
+    shown = command.add_mutually_exclusive_group()
+    shown.add_argument(
+        "--raw",
+        action="store_true",
+        help="output without nodes' names, and as it is also to a terminal",
+    )
+    add_json_option(shown)
     command.add_argument(
         "words",
         metavar="COMMAND",
@@ -100,6 +112,9 @@ def _add_targets(parser: Parser) -> None:
 
 async def run_command(session: Session, options: Options) -> int:
     """Run a command on nodes."""
+    from ganetix.cli.node_output import Kept, Printed
+    from ganetix.cli.output import print_json
+    from ganetix.objects.output import written
     from ganetix.opcodes.remote import OpNodesCommand
 
     words = options.words[1:] if options.words[:1] == ["--"] else options.words
@@ -111,11 +126,43 @@ async def run_command(session: Session, options: Options) -> int:
         parallel=options.parallel,
         timeout_seconds=options.timeout,
     )
-    return await _carry(session, options, op)
+    is_bare = options.raw or len(op.nodes) == 1
+    shown = (
+        Kept()
+        if options.json
+        else Printed(session.streams, names=not is_bare, raw=options.raw)
+    )
+    warnings: list[str] = []
+
+    def tell(update: JobUpdate) -> None:
+        for line in update.lines:
+            if line.level == "warning" and is_bare:
+                warnings.append(line.text)
+            elif output := written(line.text):
+                shown.take(output)
+            else:
+                session.streams.note(printable(line.text))
+        shown.flush()
+
+    ends: Sequence[dict[str, Any]] = ()
+    try:
+        job_id, ends = await _carry(session, op, tell)
+    finally:
+        shown.finish()
+        # Standard error is the command's own, so its exit status alone is told by ours.
+        known = {f"{end['node']}: exit status {end['status']}" for end in ends}
+        for text in warnings:
+            if text not in known:
+                session.streams.note(printable(text))
+    if isinstance(shown, Kept):
+        nodes = [{**end, **shown.of(end["node"])} for end in ends]
+        print_json(session.streams, {"job": job_id, "nodes": nodes})
+    return _worst(ends)
 
 
 async def copy_file(session: Session, options: Options) -> int:
     """Copy a file to nodes."""
+    from ganetix.cli.output import print_json
     from ganetix.opcodes.remote import OpNodesCopyFile
 
     op = checked(
@@ -125,19 +172,6 @@ async def copy_file(session: Session, options: Options) -> int:
         group=options.node_group,
         parallel=options.parallel,
     )
-    return await _carry(session, options, op)
-
-
-async def _carry(
-    session: Session, options: Options, op: OpNodesCommand | OpNodesCopyFile
-) -> int:
-    from twisted.internet.defer import CancelledError
-
-    from ganetix.cli.output import print_json
-    from ganetix.jobs.values import SubmitRequest
-
-    client = await session.client()
-    (job_id,) = await client.submit([SubmitRequest(ops=(op,))])
     output: dict[str, list[str]] = {}
 
     def tell(update: JobUpdate) -> None:
@@ -152,17 +186,36 @@ async def _carry(
                 session.streams.out(text)
         session.streams.stdout.flush()
 
+    job_id, ends = await _carry(session, op, tell)
+    if options.json:
+        nodes = [{**end, "output": output.get(end["node"], [])} for end in ends]
+        print_json(session.streams, {"job": job_id, "nodes": nodes})
+    return _worst(ends)
+
+
+async def _carry(
+    session: Session,
+    op: OpNodesCommand | OpNodesCopyFile,
+    tell: Callable[[JobUpdate], None],
+) -> tuple[int, Sequence[dict[str, Any]]]:
+    """Have it done; the job's number, and how it ended on each node."""
+    from twisted.internet.defer import CancelledError
+
+    from ganetix.jobs.values import SubmitRequest
+
+    client = await session.client()
+    (job_id,) = await client.submit([SubmitRequest(ops=(op,))])
     try:
         job = await client.follow(job_id, tell)
     except CancelledError:
         await client.cancel(job_id)
         session.streams.note(f"{session.program}: interrupted; no more nodes begin")
         raise
-    ends = _ends(job)
-    if options.json:
-        nodes = [{**end, "output": output.get(end["node"], [])} for end in ends]
-        print_json(session.streams, {"job": job_id, "nodes": nodes})
-    return max((int(end["status"]) for end in ends), default=0)
+    return job_id, _ends(job)
+
+
+def _worst(ends: Sequence[dict[str, Any]]) -> int:
+    return max(int(end["status"]) for end in ends)
 
 
 def _ends(job: Job) -> Sequence[dict[str, Any]]:

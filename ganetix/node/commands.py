@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ganetix.node.calls import handler, while_attended
+from ganetix.objects.output import OutputText
 from ganetix.objects.remote import MOST_LINES, CommandEnded, CommandRun
 from ganetix.process import USUAL_UMASK, Runner, search_path
 from ganetix.rpc.methods import COMMAND_RUN
@@ -35,16 +36,28 @@ class CommandCalls:
             if lines <= MOST_LINES:
                 call.say(line)
 
+        texts = {1: OutputText("stdout", tell), 2: OutputText("stderr", tell)}
+
+        def take(stream: int, data: bytes) -> None:
+            texts[stream].feed(data)
+
         running = self._runner.run(
             (SHELL, "-c", request.command),
             env={"PATH": search_path(), "HOME": "/root", "LC_ALL": "C.UTF-8"},
             timeout_seconds=request.timeout_seconds,
-            on_line=tell,
+            on_data=take,
             cwd="/",
             check=False,
             max_output=1,
             umask=USUAL_UMASK,
         )
-        ended = await while_attended(call, running)
-        status = ended.status if ended.status >= 0 else 128 - ended.status
-        return CommandEnded(status=status, hidden_lines=max(0, lines - MOST_LINES))
+        try:
+            ended = await while_attended(call, running)
+        finally:
+            for text in texts.values():
+                text.end()
+        return CommandEnded(
+            status=ended.status if ended.status >= 0 else 128 - ended.status,
+            told_lines=min(lines, MOST_LINES),
+            hidden_lines=max(0, lines - MOST_LINES),
+        )

@@ -94,6 +94,7 @@ class SimRunner:
         timeout_seconds: float,
         stdin: bytes = b"",
         on_line: Callable[[str], None] | None = None,
+        on_data: Callable[[int, bytes], None] | None = None,
         cwd: str | None = None,
         check: bool = True,
         max_output: int = 1 << 20,

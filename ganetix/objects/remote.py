@@ -8,11 +8,14 @@ PART_BYTES = 1 << 20
 """How much of a file travels at a time."""
 
 MOST_LINES = 10_000
-"""How many lines of a command's output are told."""
+"""How many lines of a command's output are told, by each node."""
+
+MOST_LINES_OF_ALL = 900_000
+"""How many of all nodes together; a job's log holds little more."""
 
 
 class CommandRun(Value, frozen=True, kw_only=True):
-    """A line for ``/bin/sh -c``; its output comes as progress lines."""
+    """A line for ``/bin/sh -c``; its output comes as lines of ``OutputText``."""
 
     command: str
     timeout_seconds: float
@@ -21,10 +24,12 @@ class CommandRun(Value, frozen=True, kw_only=True):
 class CommandEnded(Value, frozen=True, kw_only=True):
     """Its exit status, or 128 and the signal that ended it, as shells count.
 
-    ``hidden_lines`` were written beyond ``MOST_LINES`` and not told.
+    ``told_lines`` were sent, ``hidden_lines`` were written beyond ``MOST_LINES`` and
+    not told.
     """
 
     status: int
+    told_lines: int = 0
     hidden_lines: int = 0
 
 

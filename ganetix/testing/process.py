@@ -76,6 +76,7 @@ class FakeRunner:
         timeout_seconds: float,
         stdin: bytes = b"",
         on_line: Callable[[str], None] | None = None,
+        on_data: Callable[[int, bytes], None] | None = None,
         cwd: str | None = None,
         check: bool = True,
         max_output: int = 1 << 20,
@@ -100,6 +101,9 @@ class FakeRunner:
         if on_line is not None:
             for line in (result.stdout + result.stderr).decode().splitlines():
                 on_line(line)
+        if on_data is not None:
+            on_data(1, result.stdout)
+            on_data(2, result.stderr)
         if check and result.status:
             said = result.stderr.decode(errors="replace").strip()
             name = os.path.basename(argv[0])

@@ -13,7 +13,13 @@ from ganetix.flow.pool import for_each
 from ganetix.jobs.work import Outcome
 from ganetix.objects import Node
 from ganetix.objects.base import Value
-from ganetix.objects.remote import MOST_LINES, CommandRun, FileOffer, FilePart
+from ganetix.objects.output import log_line
+from ganetix.objects.remote import (
+    MOST_LINES_OF_ALL,
+    CommandRun,
+    FileOffer,
+    FilePart,
+)
 from ganetix.opcodes.remote import OpNodesCommand, OpNodesCopyFile
 from ganetix.plan.remote import left_out, targets
 from ganetix.rpc.methods import COMMAND_RUN, FILE_COMMIT, FILE_OFFER, FILE_WRITE
@@ -21,7 +27,7 @@ from ganetix.units.base import Context
 
 
 class NodeEnd(Value, frozen=True, kw_only=True):
-    """How it went on one node; ``error`` is empty if it could be done."""
+    """How it went on one node; ``error`` is empty if it was done and told whole."""
 
     node: str
     status: int = 0
@@ -44,20 +50,31 @@ class NodesCommand:
     ) -> Outcome:
         """Run it on so many at a time."""
 
+        told_of_all = 0
+
         async def run(node: Node) -> NodeEnd:
+            told = 0
+
+            def tell(line: str) -> None:
+                nonlocal told, told_of_all
+                if told_of_all < MOST_LINES_OF_ALL:
+                    told += 1
+                    told_of_all += 1
+                    context.say(log_line(node.name, line))
+
             ended = await context.services.rpc.call(
                 node,
                 COMMAND_RUN,
                 CommandRun(command=op.command, timeout_seconds=op.timeout_seconds),
-                lambda line: context.say(f"{node.name}: {line}"),
+                tell,
             )
-            if ended.hidden_lines:
-                context.progress.warn(
-                    f"{node.name}: {ended.hidden_lines} more lines are not shown;"
-                    f" {MOST_LINES} are"
-                )
             if ended.status:
                 context.progress.warn(f"{node.name}: exit status {ended.status}")
+            missing = ended.told_lines + ended.hidden_lines - told
+            if missing > 0:
+                error = f"{missing} lines of its output are missing, {told} are there"
+                context.progress.warn(f"{node.name}: {error}")
+                return NodeEnd(node=node.name, status=ended.status or 255, error=error)
             return NodeEnd(node=node.name, status=ended.status)
 
         return await _on_each(op, context, plan, run)

@@ -8,8 +8,8 @@ from ganetix.opcodes import OpNodesCommand, OpNodesCopyFile
 from ganetix.test.cli.support import CommandTestCase
 
 
-class RemoteTests(CommandTestCase):
-    """What is submitted, and what the user sees."""
+class RemoteCase(CommandTestCase):
+    """How jobs of these commands go."""
 
     def ends(self, **statuses: int) -> None:
         """Have jobs end so on these nodes."""
@@ -19,6 +19,19 @@ class RemoteTests(CommandTestCase):
         ]
         for kind in (OpNodesCommand, OpNodesCopyFile):
             self.master.results[kind] = {"nodes": nodes}
+
+    async def shown(self, line: str, lines: list[str], status: int = 0) -> None:
+        """Run a command of which the job's log says so."""
+        self.master.automatic = False
+        running = self.start(line)
+        await self.until(lambda: self.master.watches)
+        self.master.advance(1, "running", lines)
+        self.master._finish(1)
+        self.assertEqual(await running, status)
+
+
+class RemoteTests(RemoteCase):
+    """What is submitted, and what the user sees."""
 
     async def test_words_are_the_commands(self) -> None:
         """Options behind the command's first word are the command's own."""
@@ -42,13 +55,53 @@ class RemoteTests(CommandTestCase):
         self.master.automatic = False
         running = self.start("gnt-cluster command --json hostname")
         await self.until(lambda: self.master.watches)
-        said = ["node1: one", "node2: a: b", "node1: two"]
-        self.master.advance(1, "running", said)
+        self.master.advance(
+            1,
+            "running",
+            [
+                "node1 stdout: one",
+                "node2 stdout: a: b",
+                "node1 stdout: \\x00two\\c",
+                "node2 stderr: no\\xff\\c",
+            ],
+        )
         self.master._finish(1)
         self.assertEqual(await running, 3)
-        first = {"node": "node1", "status": 0, "error": "", "output": ["one", "two"]}
-        second = {"node": "node2", "status": 3, "error": "", "output": ["a: b"]}
-        self.assertEqual(json.loads(self.out), {"job": 1, "nodes": [first, second]})
+        first, second = json.loads(self.out)["nodes"]
+        self.assertEqual((first["node"], first["status"]), ("node1", 0))
+        self.assertEqual((first["stdout"], first["stderr"]), ("one\n\0two", ""))
+        self.assertIsNone(first["stdout_base64"])
+        self.assertEqual((second["stdout"], second["stderr"]), ("a: b\n", "no\ufffd"))
+        self.assertEqual(second["stderr_base64"], "bm//")
+
+    async def test_names(self) -> None:
+        """Lines stand behind names, whole, and end in a newline."""
+        self.ends(node1=0, node2=0)
+        await self.shown(
+            "gnt-cluster command x",
+            [
+                "node1 stdout: on\\c",
+                "node2 stdout: two\\x1b",
+                "node1 stdout: e",
+                "node2 stdout: end\\c",
+                "node1 stderr: bad",
+            ],
+        )
+        self.assertEqual(self.out, "node2: two\x1b\nnode1: one\nnode2: end\n")
+        self.assertEqual(self.err, "node1: bad\n")
+
+    async def test_one_node(self) -> None:
+        """Of one node alone it is as it was, without an end that was not there."""
+        self.ends(node1=0)
+        await self.shown("gnt-cluster command -n node1 x", ["node1 stdout: a\\c"])
+        self.assertEqual(self.out, "a")
+
+    async def test_raw(self) -> None:
+        """So it is of all, if that is asked for."""
+        self.ends(node1=0, node2=0)
+        lines = ["node1 stdout: a\\c", "node2 stdout: b", "node1 stdout: c"]
+        await self.shown("gnt-cluster command --raw x", lines)
+        self.assertEqual(self.out, "ab\nc\n")
 
     async def test_no_command(self) -> None:
         """Without a command there is nothing to run."""
@@ -74,3 +127,22 @@ class RemoteTests(CommandTestCase):
         """That nobody was meant is not taken for success."""
         self.ends()
         self.assertEqual(await self.run_line("gnt-cluster command true"), 2)
+
+
+class TerminalTests(RemoteCase):
+    """What a terminal gets."""
+
+    is_terminal = True
+    bold = ("node1 stderr: \\x1b[m\\\\ä",)
+
+    async def test_shown(self) -> None:
+        """What it would obey is shown."""
+        self.ends(node1=0)
+        await self.shown("gnt-cluster command -n node1 x", [*self.bold])
+        self.assertEqual(self.err, "\\x1b[m\\ä\n")
+
+    async def test_raw(self) -> None:
+        """Unless it is to have that, too."""
+        self.ends(node1=0)
+        await self.shown("gnt-cluster command --raw x", [*self.bold])
+        self.assertEqual(self.err, "\x1b[m\\ä\n")

@@ -12,11 +12,14 @@ class CommandTests(NodeCase):
 
     def test_output_and_status(self) -> None:
         """Lines are told as they come, and the status is the command's."""
-        self.runner.on("sh", "-c", "ls /x", stdout=b"a\nb\n", status=2)
+        self.runner.on("sh", "-c", "ls /x", stdout=b"a\nb\0", stderr=b"c\n", status=2)
         request = CommandRun(command="ls /x", timeout_seconds=5)
         attempt = self.attempt(COMMAND_RUN, request)
-        self.assertEqual(self.successResultOf(attempt.result), CommandEnded(status=2))
-        self.assertEqual(attempt.lines, ["a", "b"])
+        ended = CommandEnded(status=2, told_lines=3)
+        self.assertEqual(self.successResultOf(attempt.result), ended)
+        self.assertEqual(
+            sorted(attempt.lines), ["stderr: c", "stdout: a", "stdout: b\\x00\\c"]
+        )
         self.assertEqual(self.runner.calls[0].timeout_seconds, 5)
 
     def test_umask(self) -> None:
@@ -38,7 +41,7 @@ class CommandTests(NodeCase):
             COMMAND_RUN, CommandRun(command="yes", timeout_seconds=5)
         )
         ended = self.successResultOf(attempt.result)
-        self.assertEqual(ended.hidden_lines, 3)
+        self.assertEqual((ended.told_lines, ended.hidden_lines), (MOST_LINES, 3))
         self.assertEqual(len(attempt.lines), MOST_LINES)
 
     def test_caller_goes_away(self) -> None:

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.config.snapshot import Edits
 from ganetix.errors import Cancelled, NotAllowed, NotFound, WrongState
-from ganetix.objects.remote import FileOffer, FilePart, FileState
+from ganetix.objects.remote import MOST_LINES, FileOffer, FilePart, FileState
 from ganetix.opcodes import OpNodesCommand, OpNodesCopyFile
 from ganetix.rpc.methods import COMMAND_RUN, FILE_COMMIT, FILE_WRITE, Nothing
 from ganetix.rpc.server import Call, Handler
@@ -47,8 +47,17 @@ class CommandTests(RemoteCase):
             sim.runner.on("sh", stdout=f"up {number}\n".encode(), status=number)
         ends = self.run_op(OpNodesCommand(command="uptime"))
         self.assertEqual(ends, [("node1", 0), ("node2", 1), ("node3", 2)])
-        self.assertIn("node2: up 1", self.progress.lines)
+        self.assertIn("node2 stdout: up 1", self.progress.lines)
         self.assertIn("node3: exit status 2", self.progress.warnings)
+
+    def test_too_much(self) -> None:
+        """Output that is not told as a whole is no success."""
+        for sim in self.cluster.nodes.values():
+            sim.runner.on("sh", stdout=b"\n" * (MOST_LINES + 2))
+        op = OpNodesCommand(command="yes", nodes=("node1",))
+        self.assertEqual(self.run_op(op), [("node1", 255)])
+        said = f"node1: 2 lines of its output are missing, {MOST_LINES} are there"
+        self.assertIn(said, self.progress.warnings)
 
     def test_unreachable_node(self) -> None:
         """A node that does not answer is said so, and keeps no other from it."""

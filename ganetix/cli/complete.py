@@ -83,7 +83,7 @@ def _names(
     action: argparse.Action, words: Sequence[str], socket_path: Path
 ) -> list[str]:
     kind = getattr(action, "completes", "")
-    if kind in ("node", "group", "instance", "os", "job"):
+    if kind in ("node", "group", "instance", "os", "job", "reservation"):
         return names_of(kind, socket_path)
     if kind == "error-code":
         from ganetix.objects.finding import ERROR_CODES

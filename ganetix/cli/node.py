@@ -43,11 +43,24 @@ def program() -> Program:
         "remove",
         remove_node,
         "remove a node from the cluster",
-        "The node must hold no instances. It forgets its certificate.",
+        "The node must hold no instances. It forgets its certificate. Of one that has"
+        " never joined the reservation is removed; 'withdraw' takes that of a member.",
         examples=["remove node3"],
     )
     completes(remove.add_argument("name", metavar="NODE", help="its name"), "node")
     add_job_options(remove)
+    withdraw = made.command(
+        "withdraw",
+        withdraw_node,
+        "take back what 'gnt-node add' promised",
+        "The node's join token is void from then on. A member that was to join again,"
+        " by --readd, stays the member that it is. 'gnt-node list --reserved' shows who"
+        " has not joined yet.",
+        examples=["withdraw node3"],
+    )
+    name = withdraw.add_argument("name", metavar="NODE", help="its name")
+    completes(name, "reservation")
+    add_job_options(withdraw)
     add_tag_commands(made, "node")
     add_group_commands(made, "group-")
     return made
@@ -61,7 +74,8 @@ def _add_add(made: Program) -> None:
         "The token alone is printed on standard output. It is good for one join of"
         " this node until it expires. Give it to 'ganetix-node join' on the new"
         " host. --readd is for a member whose host was installed anew: it keeps its"
-        " UUID, group, role and instances, and gets a new certificate.",
+        " UUID, group, role and instances, and gets a new certificate. 'gnt-node"
+        " withdraw' takes back what was promised.",
         examples=[
             "add --primary-ip 192.0.2.12 node2.example.org",
             "add -g rack2 --wait node2.example.org",
@@ -190,3 +204,11 @@ async def remove_node(session: Session, options: Options) -> None:
     from ganetix.opcodes import OpNodeRemove
 
     await session.run_job(checked(OpNodeRemove, name=options.name), options)
+
+
+async def withdraw_node(session: Session, options: Options) -> None:
+    """Take a reservation back."""
+    from ganetix.opcodes import OpNodeRemove
+
+    op = checked(OpNodeRemove, name=options.name, reservation=True)
+    await session.run_job(op, options)

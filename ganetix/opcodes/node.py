@@ -100,7 +100,12 @@ class OpNodePowercycle(Opcode, frozen=True, kw_only=True):
 
 
 class OpNodeRemove(Opcode, frozen=True, kw_only=True):
-    """Remove a node that holds no instances; it forgets its certificate."""
+    """Remove a node that holds no instances; it forgets its certificate.
+
+    With ``reservation`` only what it was promised is taken back: a member that was to
+    join again stays a member.
+    """
 
     SUBJECT: ClassVar[str] = "name"
     name: str
+    reservation: bool = False

@@ -14,7 +14,7 @@ from ganetix.errors import Bug
 from ganetix.objects.base import ConfigObject
 from ganetix.plan.evacuation import groups_of
 from ganetix.plan.lock_plan import LevelLocks, LockPlan, Mode
-from ganetix.plan.node import reservation
+from ganetix.plan.node import withdrawn
 from ganetix.plan.remote import targets
 from ganetix.plan.tags import tagged
 
@@ -104,8 +104,7 @@ def _enrol(op: ops.OpNodeEnrol, snapshot: Snapshot) -> LockPlan:
 
 
 def _remove_node(op: ops.OpNodeRemove, snapshot: Snapshot) -> LockPlan:
-    token = reservation(snapshot, op.name)
-    if token is not None and token.node.uuid not in snapshot.nodes:
+    if token := withdrawn(op, snapshot):
         return {"group": _names("shared", token.node.group)}
     node = snapshot.node(op.name)
     return {

@@ -11,7 +11,7 @@ from ganetix.errors import AlreadyExists, NotFound, WrongState
 from ganetix.objects import JoinToken, Node
 from ganetix.objects.intent import InstanceIntent
 from ganetix.objects.node_calls import NodeInfo, NodeVerify
-from ganetix.opcodes import OpNodeAdd
+from ganetix.opcodes import OpNodeAdd, OpNodeRemove
 from ganetix.plan.addresses import check_node_addresses
 from ganetix.plan.candidates import with_promotions
 from ganetix.plan.roles import role_of, with_role
@@ -156,6 +156,29 @@ def reservation(snapshot: Snapshot, name: str) -> JoinToken | None:
     """
     tokens = snapshot.tokens.values()
     return next((t for t in tokens if name in (t.node.name, t.node.uuid)), None)
+
+
+def reserved(snapshot: Snapshot, name: str) -> JoinToken:
+    """The same; ``NotFound`` if there is none."""
+    token = reservation(snapshot, name)
+    if token is None:
+        known = sorted(t.node.name for t in snapshot.tokens.values())
+        there = f"; there are {', '.join(known)}" if known else ""
+        raise NotFound(f"no node {name!r} is about to join{there}")
+    return token
+
+
+def withdrawn(op: OpNodeRemove, snapshot: Snapshot) -> JoinToken | None:
+    """The reservation that the opcode is about; None if it removes a member."""
+    if op.reservation:
+        return reserved(snapshot, op.name)
+    token = reservation(snapshot, op.name)
+    return None if token is None or token.node.uuid in snapshot.nodes else token
+
+
+def withdrawal(snapshot: Snapshot, node_uuid: str) -> Edits:
+    """The reservation gone, and its token void; ``NotFound`` if it has joined."""
+    return Edits(delete_tokens=(reserved(snapshot, node_uuid).node.uuid,))
 
 
 def check_removable(snapshot: Snapshot, name: str) -> Node:

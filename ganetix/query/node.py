@@ -160,6 +160,13 @@ _COLUMNS: tuple[Column[NodeRow], ...] = (
         "bool",
     ),
     column(
+        "readd",
+        "Readd",
+        "Whether it was promised to join again, and has not yet",
+        lambda r: r.node.uuid in r.view.snapshot.tokens,
+        "bool",
+    ),
+    column(
         "certificate",
         "Certificate",
         "SHA-256 fingerprint of its certificate",

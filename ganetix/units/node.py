@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganetix.config.snapshot import Edits, Snapshot
+from ganetix.config.snapshot import Snapshot
 from ganetix.errors import AuthenticationFailed, NodeUnreachable, WrongState
 from ganetix.flow.retry import retry
 from ganetix.jobs.work import Outcome
@@ -21,9 +21,10 @@ from ganetix.plan.node import (
     check_removable,
     enrolled,
     removal,
-    reservation,
     reserve,
     unfinished_on,
+    withdrawal,
+    withdrawn,
 )
 from ganetix.rpc.methods import NODE_INFO, NODE_LEAVE, NODE_VERIFY, Nothing
 from ganetix.units.base import Context
@@ -131,7 +132,7 @@ class NodeEnrol:
 
 
 class NodeRemove:
-    """``OpNodeRemove``: a member, or the reservation of one that never joined."""
+    """``OpNodeRemove``: a member, or the reservation of one that has not joined."""
 
     async def gather(self, op: OpNodeRemove, context: Context) -> Snapshot:
         """The configuration."""
@@ -139,10 +140,7 @@ class NodeRemove:
 
     def plan(self, op: OpNodeRemove, facts: Snapshot) -> Node | JoinToken:
         """Refuse the master, and nodes with instances."""
-        token = reservation(facts, op.name)
-        if token is not None and token.node.uuid not in facts.nodes:
-            return token
-        return check_removable(facts, op.name)
+        return withdrawn(op, facts) or check_removable(facts, op.name)
 
     async def act(
         self, op: OpNodeRemove, context: Context, plan: Node | JoinToken
@@ -152,12 +150,7 @@ class NodeRemove:
         The locks keep every job away that could begin something on the node.
         """
         if isinstance(plan, JoinToken):
-            uuid = plan.node.uuid
-            context.say(f"{plan.node.name} was reserved and had not joined")
-            return Outcome(
-                result={"uuid": uuid, "name": plan.node.name},
-                change=lambda _: Edits(delete_tokens=(uuid,)),
-            )
+            return self._withdraw(context, plan)
         await self._clear(context, plan)
         if plan.offline:
             context.progress.warn(f"{plan.name} is offline: it was not told to leave")
@@ -171,6 +164,20 @@ class NodeRemove:
         return Outcome(
             result={"uuid": plan.uuid, "name": plan.name},
             change=lambda now: removal(now, plan),
+        )
+
+    def _withdraw(self, context: Context, token: JoinToken) -> Outcome:
+        node = token.node
+        again = " again" if node.uuid in context.snapshot.nodes else ""
+        context.say(f"{node.name} was reserved and had not joined{again}")
+        if again and token.used:
+            context.progress.warn(
+                f"the host of {node.name} has a new certificate already, which is not"
+                " obeyed: it has to join again all the same"
+            )
+        return Outcome(
+            result={"uuid": node.uuid, "name": node.name},
+            change=lambda now: withdrawal(now, node.uuid),
         )
 
     async def _clear(self, context: Context, node: Node) -> None:

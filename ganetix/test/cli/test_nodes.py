@@ -11,6 +11,7 @@ from ganetix.opcodes import (
     OpNodeAdd,
     OpNodeModify,
     OpNodePowercycle,
+    OpNodeRemove,
 )
 from ganetix.test.cli.support import QueriedTestCase, table
 
@@ -105,6 +106,11 @@ class ModifyTests(QueriedTestCase):
         self.assertEqual(await self.run_line("gnt-node add --readd node2"), 0)
         self.assertEqual(self.submitted, [OpNodeAdd(name="node2", readd=True)])
         self.assertEqual(self.out, "gnx1.node2\n")
+
+    async def test_withdraw(self) -> None:
+        """What was promised is taken back by the node's name."""
+        self.assertEqual(await self.run_line("gnt-node withdraw node2"), 0)
+        self.assertEqual(self.submitted, [OpNodeRemove(name="node2", reservation=True)])
 
     async def test_readd_into_a_group(self) -> None:
         """It stays in its group."""

@@ -13,7 +13,7 @@ from ganetix.api.types import Cell, QueryKind, QueryRequest, QueryResult
 from ganetix.config.snapshot import Edits, Snapshot
 from ganetix.errors import BadParameter, GanetixError, NodeUnreachable, NotFound
 from ganetix.jobs.model import Dependency, Job, LogLine, OpRun
-from ganetix.objects import CapacityOverrides, Disk, GuestInfo
+from ganetix.objects import CapacityOverrides, Disk, GuestInfo, JoinToken
 from ganetix.objects.guest_calls import GuestList, GuestListRequest
 from ganetix.objects.node_calls import NodeInfo, NodeInfoRequest, OsInfo, OsList
 from ganetix.opcodes import OpGroupAdd, OpTestDelay
@@ -172,6 +172,14 @@ class QueryTests(SynchronousTestCase):
         """Names of the nodes that were called, in the order of names."""
         names = {node.uuid: node.name for node in self.config.current.nodes.values()}
         return sorted(names[call.node_uuid] for call in self.rpc.calls)
+
+    def test_readd(self) -> None:
+        """A member that was promised to join again is marked until it has."""
+        before = self.config.snapshot()
+        token = JoinToken(node=before.node("node2"))
+        self.config.current = before.changed(tokens={token.node.uuid: token})
+        cells = [row.cells for row in self.ask("node", "name", "readd").rows]
+        self.assertEqual(cells, [("node1", False), ("node2", True), ("node3", False)])
 
     def test_config_needs_no_node(self) -> None:
         """Fields of the configuration are answered without asking any node."""

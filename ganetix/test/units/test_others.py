@@ -16,6 +16,7 @@ from ganetix.errors import (
     AlreadyExists,
     Cancelled,
     NodeUnreachable,
+    NotFound,
     Refused,
     StateFault,
     VersionMismatch,
@@ -103,6 +104,36 @@ class NodeTests(SimTests):
         self.sim.run(ops.OpNodeRemove(name="node3"))
         self.assertEqual(dict(self.sim.snapshot.tokens), {})
         self.assertEqual(self.sim.rpc.calls, [])
+
+    def test_withdraw(self) -> None:
+        """What a new node was promised is taken back; a second time it is not there."""
+        self.sim.run(ops.OpNodeAdd(name="node3", primary_ip="127.0.0.13"))
+        withdraw = ops.OpNodeRemove(name="node3", reservation=True)
+        self.sim.run(withdraw)
+        self.assertEqual(dict(self.sim.snapshot.tokens), {})
+        error = self.failureResultOf(
+            self.sim.begin(withdraw, self.progress), NotFound
+        ).value
+        self.assertIn("no node 'node3' is about to join", str(error))
+
+    def test_withdraw_readd(self) -> None:
+        """A member that was to join again stays the member that it is."""
+        self.sim.run(ops.OpNodeAdd(name="node2", readd=True))
+        before = self.sim.snapshot.node("node2")
+        self.sim.run(ops.OpNodeRemove(name="node2", reservation=True), self.progress)
+        self.assertEqual(dict(self.sim.snapshot.tokens), {})
+        self.assertEqual(self.sim.snapshot.node("node2"), before)
+        self.assertEqual(self.sim.rpc.calls, [])
+        self.assertEqual(self.progress.warnings, [])
+
+    def test_withdraw_member(self) -> None:
+        """A member that nobody promised anything stays, and that is said."""
+        withdraw = ops.OpNodeRemove(name="node2", reservation=True)
+        error = self.failureResultOf(
+            self.sim.begin(withdraw, self.progress), NotFound
+        ).value
+        self.assertIn("no node 'node2' is about to join", str(error))
+        self.assertEqual(len(self.sim.snapshot.nodes), 2)
 
     def test_remove(self) -> None:
         """A node that is removed forgets the cluster."""

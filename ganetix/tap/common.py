@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads, IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 import ganetix
@@ -99,6 +100,21 @@ def end_with_failure(reactor: Any, log: Logger, why: str, status: int = 1) -> No
     core.addSystemEventTrigger("after", "shutdown", os._exit, status)
     # A service that starts may fail before the reactor runs.
     core.callWhenRunning(core.stop)
+
+
+def start_failed(
+    reactor: Any, log: Logger, failure: Failure, is_ending: bool = False
+) -> None:
+    """End the daemon, as its start failed; one that was cut short did not fail.
+
+    :param is_ending: the daemon ends already, for a reason of its own
+    """
+    if failure.check(CancelledError):
+        return
+    if not failure.check(GanetixError):
+        log.failure("start failed", failure)
+    if not is_ending:
+        end_with_failure(reactor, log, failure.getErrorMessage())
 
 
 async def within(clock: IReactorTime, seconds: float, work: Deferred[None]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.application.service import IService
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import UNIXServerEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
@@ -49,11 +49,11 @@ from ganetix.tap.common import (
     STOP_WITHIN_SECONDS,
     Pool,
     calm_collector,
-    end_with_failure,
     let_threads_in,
     make_missing,
     raise_file_limit,
     refuse_to_start,
+    start_failed,
     within,
 )
 from ganetix.tap.destroyed import was_destroyed, wipe
@@ -241,13 +241,7 @@ class MasterDaemon(LoggedService):
         return reloaded.addCallback(lambda _: self._rpc.renew_connections())
 
     def _failed(self, failure: Failure) -> None:
-        if failure.check(CancelledError):
-            return
-        if not failure.check(GanetixError):
-            self._log.failure("start failed", failure)
-        if self._role.is_lost:
-            return
-        end_with_failure(self._reactor, self._log, failure.getErrorMessage())
+        start_failed(self._reactor, self._log, failure, self._role.is_lost)
 
     def stopService(self) -> Deferred[None]:
         """Take no more jobs; what runs is found again at the next start."""

@@ -43,6 +43,7 @@ from ganetix.tap.common import (
     make_missing,
     refuse_to_start,
     shipped,
+    start_failed,
     within,
 )
 from ganetix.tap.options import DaemonOptions
@@ -144,7 +145,9 @@ class NodeDaemon(LoggedService):
         super().startService()
         self._pool.start()
         self._replica_pool.start()
-        _ = Deferred.fromCoroutine(self._start()).addErrback(self._failed)
+        _ = Deferred.fromCoroutine(self._start()).addErrback(
+            lambda failure: start_failed(self._reactor, self._log, failure)
+        )
 
     async def _start(self) -> None:
         for hypervisor in self._hypervisors.values():
@@ -172,11 +175,6 @@ class NodeDaemon(LoggedService):
             address=self._address,
             port=self._port,
         )
-
-    def _failed(self, failure: Any) -> None:
-        if not failure.check(GanetixError):
-            self._log.failure("start failed", failure)
-        end_with_failure(self._reactor, self._log, failure.getErrorMessage())
 
     def stopService(self) -> Deferred[None]:
         """Take no more calls, let those under way end, leave guests alone."""

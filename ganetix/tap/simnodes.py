@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IService
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python import usage
-from twisted.python.failure import Failure
 
 from ganetix.bootstrap.token import decode
 from ganetix.errors import GanetixError, Unavailable
@@ -25,9 +24,9 @@ from ganetix.process import ProcessRunner
 from ganetix.tap.common import (
     Pool,
     calm_collector,
-    end_with_failure,
     raise_file_limit,
     refuse_to_start,
+    start_failed,
 )
 from ganetix.tap.options import DaemonOptions
 from ganetix.tap.simjoin import (
@@ -175,7 +174,9 @@ class SimDaemon(LoggedService):
         raise_file_limit()
         self._pool.start()
         self._starting = Deferred.fromCoroutine(self._start())
-        _ = self._starting.addErrback(self._failed)
+        _ = self._starting.addErrback(
+            lambda failure: start_failed(self._reactor, self._log, failure)
+        )
 
     async def _start(self) -> None:
         options = self._options
@@ -225,13 +226,6 @@ class SimDaemon(LoggedService):
         )
         await node.listen(place.address, place.port)
         self._nodes.append(node)
-
-    def _failed(self, failure: Failure) -> None:
-        if failure.check(CancelledError):
-            return
-        if not failure.check(GanetixError):
-            self._log.failure("start failed", failure)
-        end_with_failure(self._reactor, self._log, failure.getErrorMessage())
 
     def stopService(self) -> Deferred[None]:
         """Stop serving; the nodes' files stay."""

@@ -65,6 +65,7 @@ class _Files(Value, frozen=True, kw_only=True):
     authorities: tuple[str, ...] = ()
     ssconf: dict[str, str] = {}
     loose_secrets: tuple[str, ...] = ()
+    master_files: tuple[str, ...] = ()
     missing_addresses: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -131,6 +132,7 @@ class VerifyCalls:
             silent_addresses=await self._silent(request.neighbours),
             problems=(*problems, *files.problems),
             loose_secrets=files.loose_secrets,
+            master_files=files.master_files,
             info=info,
             disks=disks,
             os_names=os_names,
@@ -168,6 +170,15 @@ class VerifyCalls:
             authorities=tuple(map(fingerprint, authorities)),
             ssconf=self._digests(problems),
             loose_secrets=tuple(str(path) for path in self._secrets() if _loose(path)),
+            master_files=tuple(
+                str(path)
+                for path in (
+                    self._paths.state_db,
+                    self._paths.ca_key,
+                    self._paths.next_ca_key,
+                )
+                if path.exists()
+            ),
             missing_addresses=tuple(
                 address for address in addresses if not self._has_address(address)
             ),

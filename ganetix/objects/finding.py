@@ -46,7 +46,7 @@ ERROR_CODES: dict[str, str] = {
     "ENODEREACH": "an address of the node does not answer another node of its group",
     "ENODEROLE": "the node has a role that it cannot have",
     "ENODERPC": "the node does not answer",
-    "ENODESECRET": "a secret file of the node can be read by others",
+    "ENODESECRET": "a secret file can be read by others, or is where it should not be",
     "ENODESSCONF": "the node's ssconf files are not the master's",
     "ENODETIME": "the node's clock is off the master's",
     "ENODEVERSION": "the node runs another version than the master",

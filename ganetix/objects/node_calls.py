@@ -83,7 +83,8 @@ class NodeVerify(Value, frozen=True, kw_only=True):
 
     ``authorities`` are fingerprints of the CAs it trusts. ``problems`` are printable
     lines; ``missing_addresses`` those asked for that no interface has,
-    ``silent_addresses`` those of neighbours that do not answer. The rest is None unless
+    ``silent_addresses`` those of neighbours that do not answer. ``master_files`` are
+    there and only masters and candidates should have them. The rest is None unless
     it was asked for and could be found out; ``os_names`` go with their variants.
     """
 
@@ -97,6 +98,7 @@ class NodeVerify(Value, frozen=True, kw_only=True):
     silent_addresses: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     loose_secrets: tuple[str, ...] = ()
+    master_files: tuple[str, ...] = ()
     info: NodeInfo | None = None
     disks: tuple[DiskInfo, ...] | None = None
     os_names: tuple[str, ...] | None = None

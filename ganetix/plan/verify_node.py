@@ -127,6 +127,13 @@ def node_findings(
         yield node_finding(node, "ENODEHOST", problem)
     for path in found.loose_secrets:
         yield node_finding(node, "ENODESECRET", f"{path} can be read by others")
+    if found.master_files and not node.master_candidate:
+        message = (
+            f"it is no master candidate and still has {some(found.master_files)}:"
+            f" 'gnt-node modify --master-candidate yes {node.name}', and then no,"
+            " removes that"
+        )
+        yield node_finding(node, "ENODESECRET", message)
     if found.info is not None:
         for space in found.info.disk_space:
             if _is_low(space):

@@ -77,6 +77,16 @@ class VerifyTests(NodeCase):
         self.paths.node_key.chmod(0o640)
         self.assertEqual(self.found().loose_secrets, (str(self.paths.node_key),))
 
+    def test_master_files(self) -> None:
+        """What only masters and candidates should have is named."""
+        self.assertEqual(self.found().master_files, ())
+        for path in (self.paths.state_db, self.paths.ca_key):
+            path.touch(0o600)
+        self.assertEqual(
+            self.found().master_files,
+            (str(self.paths.state_db), str(self.paths.ca_key)),
+        )
+
     def test_missing_address(self) -> None:
         """An address that the host has not is named."""
         found = self.found("127.0.0.11", "192.0.2.1")

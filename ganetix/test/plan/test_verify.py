@@ -140,6 +140,15 @@ class VerifyTests(VerifyCase):
             ],
         )
 
+    def test_left_by_a_candidate(self) -> None:
+        """A copy of the state, or the CA's key, on a node that is no candidate."""
+        found = replace(HEALTHY, master_files=("/var/lib/ganetix/ca.key",))
+        (finding,) = self.found(report(found=found))
+        self.assertEqual((finding.level, finding.code), ("error", "ENODESECRET"))
+        self.assertIn("still has /var/lib/ganetix/ca.key", finding.message)
+        candidate = make_snapshot(replace(NODE, master_candidate=True))
+        self.assertEqual(self.found(report(found=found), snapshot=candidate), [])
+
     def test_certificate_expires_soon(self) -> None:
         """A certificate in its last month is a warning with the days left."""
         soon = replace(HEALTHY, certificate_expires=NOW + 10.5 * 86400)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Callable, Sequence
 
@@ -20,6 +21,7 @@ from ganetix.rpc.fanout import Failed, Ok, ask_all
 from ganetix.rpc.methods import DELAY, DISK_LIST, NODE_INFO, Nothing
 from ganetix.rpc.server import Call
 from ganetix.rpc.wire import FIRST_SIGN_SECONDS
+from ganetix.test.functional.test_first_light import ClusterCase
 from ganetix.test.functional.tls_nodes import TlsNode, error_of, node_at
 from ganetix.testing.pki import node_identity, node_uuid
 
@@ -250,3 +252,32 @@ class UnreachableTests(TestCase):
         failure = self.failureResultOf(called, NodeUnreachable)
         self.assertIn("silent", failure.getErrorMessage())
         await deferLater(reactor, 0.05)
+
+
+class FrozenDaemonTests(ClusterCase):
+    """Two real daemons, of which one is stopped while the master is connected to it."""
+
+    nodes = 2
+    network = 50
+
+    async def _list(self) -> tuple[str, float]:
+        """What ``gnt-node list`` prints, and how many seconds that takes."""
+        begun = reactor.seconds()
+        listed = await self.gnt("gnt-node", "list", "--no-headers", "-o", "name,mtotal")
+        return listed, reactor.seconds() - begun
+
+    async def test_stopped(self) -> None:
+        """It costs the first operation 5 s, the next ones nothing; it is back alone."""
+        await self._list()
+        self.cluster.daemons["node2"].kill(signal.SIGSTOP)
+        listed, seconds = await self._list()
+        self.assertRegex(listed, r"node2 +\?")
+        self.assertLess(seconds, 8)
+        _, seconds = await self._list()
+        self.assertLess(seconds, 4)
+        self.cluster.daemons["node2"].kill(signal.SIGCONT)
+
+        async def is_back() -> bool:
+            return "?" not in (await self._list())[0]
+
+        await self.cluster.until(is_back, "node2 answers")

@@ -5,13 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from ganetix.cli.errors import Failure, UsageError, checked
-from ganetix.cli.parser import (
-    Options,
-    Program,
-    add_groups_option,
-    add_job_options,
-    add_list_options,
-)
+from ganetix.cli.options import add_groups_option, add_job_options, add_list_options
+from ganetix.cli.parser import Options, Program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

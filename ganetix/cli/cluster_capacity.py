@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganetix.cli.errors import UsageError, checked
-from ganetix.cli.parser import (
-    Options,
-    Program,
+from ganetix.cli.options import (
     add_allocator_option,
     add_groups_option,
     add_job_options,
     add_list_options,
 )
+from ganetix.cli.parser import Options, Program
 
 if TYPE_CHECKING:
     from ganetix.cli.session import Session

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ganetix.cli.parser import Options, Program, add_job_options, completes
+from ganetix.cli.options import add_job_options
+from ganetix.cli.parser import Options, Program, completes
 
 if TYPE_CHECKING:
     from ganetix.cli.session import Session

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganetix.cli.errors import UsageError
-from ganetix.cli.parser import Options, Program, add_job_options
+from ganetix.cli.options import add_job_options
+from ganetix.cli.parser import Options, Program
 
 if TYPE_CHECKING:
     from ganetix.cli.session import Session

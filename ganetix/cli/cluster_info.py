@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from ganetix.cli.cluster_queue import drain_text
 from ganetix.cli.errors import Failure
-from ganetix.cli.parser import Options, Program, add_json_option
+from ganetix.cli.options import add_json_option
+from ganetix.cli.parser import Options, Program
 from ganetix.cli.streams import printable
 
 if TYPE_CHECKING:

@@ -6,14 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ganetix.cli.cluster_options import add_cluster_options, cluster_fields, flag
 from ganetix.cli.errors import Failure, checked
-from ganetix.cli.parser import (
-    Options,
-    Parser,
-    Program,
-    add_job_options,
-    add_json_option,
-    completes,
-)
+from ganetix.cli.options import add_job_options, add_json_option
+from ganetix.cli.parser import Options, Parser, Program, completes
 
 if TYPE_CHECKING:
     from ganetix.cli.asking import Asking

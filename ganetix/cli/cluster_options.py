@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganetix.cli.parser import Options, Parser, duration
+from ganetix.cli.options import duration
+from ganetix.cli.parser import Options, Parser
 from ganetix.cli.settings import add_setting_options, settings_of, yes_no
 
 NONE = "none"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganetix.cli.errors import UsageError
-from ganetix.cli.parser import Options, Program, add_json_option
+from ganetix.cli.options import add_json_option
+from ganetix.cli.parser import Options, Program
 from ganetix.cli.streams import printable
 
 if TYPE_CHECKING:

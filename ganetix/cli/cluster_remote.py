@@ -6,15 +6,8 @@ import argparse
 from typing import TYPE_CHECKING, Any, cast
 
 from ganetix.cli.errors import Failure, UsageError, checked
-from ganetix.cli.parser import (
-    Options,
-    Parser,
-    Program,
-    add_group_option,
-    add_json_option,
-    completes,
-    duration,
-)
+from ganetix.cli.options import add_group_option, add_json_option, duration
+from ganetix.cli.parser import Options, Parser, Program, completes
 from ganetix.cli.streams import printable
 
 if TYPE_CHECKING:

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ganetix.cli.parser import (
-    Options,
-    Program,
-    add_group_option,
-    add_job_options,
-    add_json_option,
-    completes,
-)
+from ganetix.cli.options import add_group_option, add_job_options, add_json_option
+from ganetix.cli.parser import Options, Program, completes
 
 if TYPE_CHECKING:
     from ganetix.cli.session import Session

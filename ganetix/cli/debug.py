@@ -6,14 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from ganetix.cli.errors import checked
-from ganetix.cli.parser import (
-    Options,
-    Program,
-    add_job_options,
-    add_list_options,
-    completes,
-    duration,
-)
+from ganetix.cli.options import add_job_options, add_list_options, duration
+from ganetix.cli.parser import Options, Program, completes
 
 if TYPE_CHECKING:
     from ganetix.cli.asking import Asking

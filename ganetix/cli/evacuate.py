@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 
 from ganetix.cli.errors import UsageError, checked
 from ganetix.cli.instance_jobs import add_force, add_stop_timeout
-from ganetix.cli.parser import (
-    Options,
-    Parser,
-    Program,
+from ganetix.cli.options import (
     add_allocator_option,
     add_group_option,
     add_job_options,
     add_json_option,
-    completes,
 )
+from ganetix.cli.parser import Options, Parser, Program, completes
 
 if TYPE_CHECKING:
     from ganetix.cli.evacuation import Planned

@@ -8,15 +8,8 @@ from ganetix.cli.cluster_modify import add_serial_option
 from ganetix.cli.errors import checked
 from ganetix.cli.evacuate import add_group_evacuate
 from ganetix.cli.listing import print_info, print_list
-from ganetix.cli.parser import (
-    Options,
-    Parser,
-    Program,
-    add_job_options,
-    add_json_option,
-    add_list_options,
-    completes,
-)
+from ganetix.cli.options import add_job_options, add_json_option, add_list_options
+from ganetix.cli.parser import Options, Parser, Program, completes
 from ganetix.cli.settings import add_setting_options, settings_of
 from ganetix.cli.tags import add_tag_commands
 

@@ -10,14 +10,8 @@ from ganetix.cli.instance_jobs import add_names
 from ganetix.cli.instance_move import add_move_commands
 from ganetix.cli.instance_state import add_remove_command, add_state_commands
 from ganetix.cli.listing import print_info, print_list
-from ganetix.cli.parser import (
-    Options,
-    Program,
-    add_group_option,
-    add_json_option,
-    add_list_options,
-    completes,
-)
+from ganetix.cli.options import add_group_option, add_json_option, add_list_options
+from ganetix.cli.parser import Options, Program, completes
 from ganetix.cli.tags import add_tag_commands
 
 if TYPE_CHECKING:

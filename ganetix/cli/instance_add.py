@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from ganetix.cli.errors import checked
-from ganetix.cli.parser import (
-    Options,
-    Program,
+from ganetix.cli.options import (
     add_allocator_option,
     add_group_option,
     add_job_options,
     add_json_option,
-    completes,
 )
+from ganetix.cli.parser import Options, Program, completes
 
 if TYPE_CHECKING:
     from ganetix.cli.session import Session

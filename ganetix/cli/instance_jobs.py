@@ -6,13 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ganetix.cli.errors import UsageError, checked
-from ganetix.cli.parser import (
-    Options,
-    Parser,
-    add_group_option,
-    completes,
-    duration,
-)
+from ganetix.cli.options import add_group_option, duration
+from ganetix.cli.parser import Options, Parser, completes
 
 if TYPE_CHECKING:
     from ganetix.cli.session import Session

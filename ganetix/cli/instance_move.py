@@ -10,15 +10,8 @@ from ganetix.cli.instance_jobs import (
     add_stop_timeout,
     run_for_named,
 )
-from ganetix.cli.parser import (
-    Options,
-    Parser,
-    Program,
-    add_allocator_option,
-    add_group_option,
-    add_job_options,
-    completes,
-)
+from ganetix.cli.options import add_allocator_option, add_group_option, add_job_options
+from ganetix.cli.parser import Options, Parser, Program, completes
 
 if TYPE_CHECKING:
     from ganetix.cli.session import Session

@@ -12,7 +12,8 @@ from ganetix.cli.instance_jobs import (
     run_for_named,
     run_for_selected,
 )
-from ganetix.cli.parser import Options, Program, add_job_options
+from ganetix.cli.options import add_job_options
+from ganetix.cli.parser import Options, Program
 
 if TYPE_CHECKING:
     from ganetix.cli.session import Session

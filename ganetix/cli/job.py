@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING
 
 from ganetix.cli.errors import UsageError
 from ganetix.cli.listing import print_info, print_list
-from ganetix.cli.parser import (
-    PRIORITIES,
-    Options,
-    Parser,
-    Program,
-    add_json_option,
-    add_list_options,
-    completes,
-    duration,
-)
+from ganetix.cli.options import PRIORITIES, add_json_option, add_list_options, duration
+from ganetix.cli.parser import Options, Parser, Program, completes
 
 if TYPE_CHECKING:
     from ganetix.cli.asking import Asking

@@ -9,14 +9,8 @@ from ganetix.cli.evacuate import add_node_moves
 from ganetix.cli.group import add_group_commands
 from ganetix.cli.node_look import add_look_commands
 from ganetix.cli.node_modify import add_modify_commands
-from ganetix.cli.parser import (
-    Options,
-    Program,
-    add_group_option,
-    add_job_options,
-    completes,
-    duration,
-)
+from ganetix.cli.options import add_group_option, add_job_options, duration
+from ganetix.cli.parser import Options, Program, completes
 from ganetix.cli.tags import add_tag_commands
 
 if TYPE_CHECKING:

@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING
 
 from ganetix.cli.errors import UsageError
 from ganetix.cli.listing import print_info, print_list
-from ganetix.cli.parser import (
-    Options,
-    Parser,
-    Program,
-    add_group_option,
-    add_json_option,
-    add_list_options,
-    completes,
-)
+from ganetix.cli.options import add_group_option, add_json_option, add_list_options
+from ganetix.cli.parser import Options, Parser, Program, completes
 
 if TYPE_CHECKING:
     from ganetix.api.types import QueryKind

@@ -6,14 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ganetix.cli.cluster_modify import add_serial_option
 from ganetix.cli.errors import checked
-from ganetix.cli.parser import (
-    Options,
-    Parser,
-    Program,
-    add_group_option,
-    add_job_options,
-    completes,
-)
+from ganetix.cli.options import add_group_option, add_job_options
+from ganetix.cli.parser import Options, Parser, Program, completes
 
 if TYPE_CHECKING:
     from ganetix.cli.session import Session

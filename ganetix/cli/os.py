@@ -5,13 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganetix.cli.listing import field_names
-from ganetix.cli.parser import (
-    Options,
-    Program,
-    add_group_option,
-    add_list_options,
-    completes,
-)
+from ganetix.cli.options import add_group_option, add_list_options
+from ganetix.cli.parser import Options, Program, completes
 
 if TYPE_CHECKING:
     from ganetix.cli.asking import Asking

@@ -12,7 +12,8 @@ from twisted.internet.task import LoopingCall
 from ganetix.api.client import ApiClient, connect
 from ganetix.cli.asking import Asking
 from ganetix.cli.errors import Failure
-from ganetix.cli.parser import PRIORITIES, Options
+from ganetix.cli.options import PRIORITIES
+from ganetix.cli.parser import Options
 from ganetix.cli.progress import JobProgress
 from ganetix.cli.streams import Streams
 from ganetix.errors import GanetixError

@@ -6,14 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ganetix.cli.errors import UsageError, checked
-from ganetix.cli.parser import (
-    Options,
-    Parser,
-    Program,
-    add_job_options,
-    add_json_option,
-    completes,
-)
+from ganetix.cli.options import add_job_options, add_json_option
+from ganetix.cli.parser import Options, Parser, Program, completes
 
 if TYPE_CHECKING:
     from ganetix.api.types import QueryKind

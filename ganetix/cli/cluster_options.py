@@ -91,8 +91,8 @@ def cluster_fields(options: Options) -> dict[str, Any]:
         "enabled_hypervisors": _names(options.enabled_hypervisors),
         "enabled_disk_templates": _names(options.enabled_disk_templates),
         "mac_prefix": options.mac_prefix,
-        "master_ip": _or_none(options.master_ip),
-        "master_netdev": _or_none(options.master_netdev),
+        "master_ip": _or_none("--master-ip", options.master_ip),
+        "master_netdev": _or_none("--master-netdev", options.master_netdev),
         "master_netmask": _netmask(options.master_netmask),
         "remote_commands": flag("--remote-commands", options.remote_commands),
         "cache_seconds": _seconds("--cache-time", options.cache_seconds),
@@ -113,7 +113,9 @@ def _names(text: str | None) -> tuple[str, ...] | None:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _or_none(text: str | None) -> str | None:
+def _or_none(option: str, text: str | None) -> str | None:
+    if text == "":
+        raise ValueError(f"{option}: it is empty; '{NONE}' is for none")
     return "" if text == NONE else text
 
 

@@ -6,12 +6,13 @@ import msgspec
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from ganetix.errors import WrongState
+from ganetix.errors import BadParameter, WrongState
 from ganetix.jobs.ports import Rows
 from ganetix.jobs.values import Drain
 from ganetix.state.rows import Row, RowKey
 
 DRAIN = RowKey("meta", "job-drain")
+LONGEST_REASON = 1000
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Drain)
@@ -39,8 +40,14 @@ class DrainSwitch:
     async def on(self, reason: str) -> Drain:
         """Take no more jobs; one who asks again may give another reason.
 
-        An earlier reason stays if there is no new one.
+        An earlier reason stays if there is no new one. One that is too long is refused:
+        everybody hears it whose job is.
         """
+        if len(reason) > LONGEST_REASON:
+            raise BadParameter(
+                f"reason: {len(reason)} characters are too long; at most"
+                f" {LONGEST_REASON} are allowed"
+            )
         before = self.drain or Drain(since=self._clock.seconds())
         drain = Drain(since=before.since, reason=reason or before.reason)
         await self._store.write([Row(*DRAIN, _encoder.encode(drain))])

@@ -136,7 +136,8 @@ def _enabled(
     for name in wanted:
         if name not in known:
             raise BadParameter(
-                f"enabled {what}s: {name!r} is not one of {', '.join(known)}"
+                f"enabled_{what.replace(' ', '_')}s: {name!r} is not one of"
+                f" {', '.join(known)}"
             )
     instances = [*snapshot.instances.values()]
     instances += (intent.instance for intent in snapshot.intents.values())
@@ -155,7 +156,7 @@ def _check_whole(before: Cluster, after: Cluster, snapshot: Snapshot) -> None:
         check_nics(after, snapshot.groups.values(), snapshot)
     if after.master_ip and not after.master_netdev:
         raise BadParameter(
-            "master_netdev: missing; a master_ip needs the interface that it is put on"
+            "master_netdev: missing; the master's address is to be put on an interface"
         )
     check_master_address(snapshot, after.master_ip, after.master_netmask)
     if before.ipv6_secondary and not after.ipv6_secondary:

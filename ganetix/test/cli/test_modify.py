@@ -178,6 +178,7 @@ class ClusterTests(ModifyTestCase):
             (f"--cache-time {'9' * 400}", "a number of 400 digits is too large"),
             (f"-B memory={'9' * 400}", "a number of 400 digits is too large"),
             (f"-B vcpus={'9' * 40}", "-B: vcpus: a number so large is not between"),
+            ("--master-ip=", "--master-ip: it is empty; 'none' is for none"),
             ("--master-netdev eth/0", "--master-netdev: 'eth/0' is not the name"),
             ("--node-parameters cpu_speed=0", "--node-parameters: cpu_speed: 0 is"),
             ("--watcher-interval 1h", "--watcher-interval: 3600 is not between 10"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred
 
-from ganetix.errors import NotFound, StateFault, WrongState
+from ganetix.errors import BadParameter, NotFound, StateFault, WrongState
 from ganetix.jobs.archive import AutoArchive
 from ganetix.jobs.model import Dependency
 from ganetix.jobs.rows import ARCHIVED, FINISHED, job_key
@@ -195,6 +195,12 @@ class DrainTests(QueueTestCase):
         self.assertEqual(
             self.queue.info().drain, Drain(since=self.clock.seconds(), reason="")
         )
+
+    def test_long_reason(self) -> None:
+        """A reason that is too long is refused, and the queue goes on."""
+        error = self.failureResultOf(self.queue.drain("x" * 1001), BadParameter)
+        self.assertIn("reason: 1001 characters", str(error.value))
+        self.assertIsNone(self.queue.info().drain)
 
     def test_store_fails(self) -> None:
         """What is not durable does not count."""

@@ -168,7 +168,7 @@ class ModifyTests(SynchronousTestCase):
         for op, text in (
             (
                 OpClusterModify(enabled_hypervisors=("xen",)),
-                "enabled hypervisors: 'xen' is not one of kvm, fake",
+                "enabled_hypervisors: 'xen' is not one of kvm, fake",
             ),
             (
                 OpClusterModify(enabled_disk_templates=("tape",)),

@@ -65,7 +65,7 @@ class StateTests(QueriedTestCase):
         )
         line = "gnt-instance migrate -n node3 -I hail web1"
         self.assertEqual(await self.run_line(line), 2)
-        self.assertIn("iallocator: a node is named already", self.err)
+        self.assertIn("-I: a node is named already", self.err)
 
 
 class ConsoleTests(CommandTestCase):

@@ -124,6 +124,8 @@ class CompletionTests(ServedMasterTestCase):
         await self.complete("gnt-job", "change-priority", "high", "")
         await self.complete("gnt-group", "add", "--depends", "")
         self.assertEqual(kinds, ["instance", "node", "job", "job", "job"])
+        await self.complete("gnt-node", "withdraw", "")
+        self.assertEqual(kinds[-1], "reservation")
 
     async def test_tags(self) -> None:
         """To add, all tags of the kind; to remove, the object's own."""

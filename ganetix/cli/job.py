@@ -97,7 +97,7 @@ def _add_change_priority(made: Program) -> None:
         "change-priority",
         change_priority,
         "give what is left of jobs another priority",
-        "low is 10, normal 0, high -10. A job that runs keeps its slot and its locks;"
+        "A job that runs keeps its slot and its locks;"
         " the priority counts for its next opcode.",
         examples=["change-priority high 17", "change-priority -10 17 18"],
     )
@@ -105,7 +105,7 @@ def _add_change_priority(made: Program) -> None:
         "priority",
         metavar="PRIORITY",
         choices=(*PRIORITIES, *map(str, PRIORITIES.values())),
-        help="low, normal or high, or as a number: %(choices)s",
+        help="low, normal or high, or their numbers 10, 0 and -10",
     )
     _add_ids(change, "+")
 

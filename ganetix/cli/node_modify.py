@@ -43,7 +43,9 @@ def add_modify_commands(made: Program) -> None:
     _add_name(modify)
     for flag, meaning in FLAGS.items():
         option = flag.replace("_", "-")
-        modify.add_argument(f"--{option}", choices=("yes", "no"), help=meaning)
+        modify.add_argument(
+            f"--{option}", choices=("yes", "no"), metavar="yes|no", help=meaning
+        )
     modify.add_argument(
         "--auto-promote",
         action="store_true",

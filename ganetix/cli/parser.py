@@ -72,10 +72,13 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Layout(argparse.RawDescriptionHelpFormatter):
-    """Help with commands and what they do side by side."""
+    """Help with commands and what they do side by side; names are kept whole."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=26, width=80)
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return _wrapped(text, width)
 
     def add_argument(self, action: argparse.Action) -> None:
         super().add_argument(action)
@@ -206,7 +209,12 @@ def _paragraphs(text: str) -> str:
     """Wrapped paragraphs; indented lines stay as they are."""
     blocks = textwrap.dedent(text).strip().split("\n\n")
     return "\n\n".join(
-        block if block.startswith(" ") else textwrap.fill(" ".join(block.split()), 78)
+        block if block.startswith(" ") else "\n".join(_wrapped(block, 78))
         for block in blocks
         if block.strip()
     )
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines of words; a name such as ``gnt-cluster`` is not broken at its hyphen."""
+    return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)

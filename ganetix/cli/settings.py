@@ -27,7 +27,7 @@ def add_setting_options(parser: Parser, whose: str) -> None:
     """
     group = parser.add_argument_group(
         "parameters",
-        f"'{RESET}' in place of a value takes a parameter back to the inherited one.",
+        f"'{RESET}' in place of a value stands for the inherited one.",
     )
     group.add_argument(
         "-B",

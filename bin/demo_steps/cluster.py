@@ -24,6 +24,15 @@ ADMIT_SECONDS = 60.0
 TOOLS = ("qemu-system-x86_64", "qemu-img", "busybox", "cpio", "syslinux", "mformat")
 
 
+def has_kernel() -> bool:
+    """Is there a kernel for guests that we may read, with its modules?"""
+    return any(
+        os.access(image, os.R_OK)
+        and Path("/lib/modules", image.name.removeprefix("vmlinuz-"), "kernel").is_dir()
+        for image in Path("/boot").glob("vmlinuz-*")
+    )
+
+
 class Choices:
     """What the first run chose, for the next ones: a file of words by name."""
 
@@ -87,8 +96,13 @@ class DemoCluster:
         """``kvm`` if guests can run here, else ``fake``; the one there is, if any."""
         path = environment(self.root)["PATH"]
         missing = [tool for tool in TOOLS if not shutil.which(tool, path=path)]
+        missing += [] if has_kernel() else ["a readable /boot/vmlinuz-*"]
         asked = os.environ.get("GANETIX_DEMO_HYPERVISOR", "")
-        chosen = self.choices.get("hypervisor") or asked or ("fake" * bool(missing))
+        there = self.choices.get("hypervisor")
+        if there and asked not in ("", there):
+            say(f"GANETIX_DEMO_HYPERVISOR={asked} comes too late, this one is {there}")
+            detail("bin/demo --clean removes it; the next one can be another")
+        chosen = there or asked or ("fake" * bool(missing))
         if chosen == "fake":
             why = f"no {', '.join(missing)} here: " if missing else ""
             say(f"{why}the hypervisor is 'fake'")
@@ -96,7 +110,8 @@ class DemoCluster:
         elif missing:
             raise DemoFailed(
                 f"guests need {', '.join(missing)}, not found here\nbin/setup says what"
-                " to install; GANETIX_DEMO_HYPERVISOR=fake does without"
+                f" to install; {'--clean, then ' if there else ''}"
+                "GANETIX_DEMO_HYPERVISOR=fake bin/demo does without"
             )
         return chosen or "kvm"
 

@@ -155,6 +155,28 @@ class PretendedDemoTests(DemoTestCase):
             self.statuses(), {"web1.demo": "running", "db1.demo": "running"}
         )
 
+    def test_started_by_hand(self) -> None:
+        """A master that was started by hand is known: left alone, ended by --stop."""
+        self.demo()
+        root = self.demo_dir / "n1"
+        os.kill(self.pids()["n1/run/ganetix/master.pid"], signal.SIGKILL)
+        pid_file = self.demo_dir / "hand.pid"
+        status, output = self.run_program(
+            *(PROGRAMS / "twistd", f"--pidfile={pid_file}", "ganetix-master"),
+            GANETIX_ROOT=str(root),
+        )
+        self.assertEqual(status, 0, output)
+        self.demo()
+        self.assertNotIn("n1/run/ganetix/master.pid", self.pids())
+        self.demo("--stop")
+        self.assertEqual(self.pids(), {})
+
+    def test_hypervisor_too_late(self) -> None:
+        """A hypervisor other than the one that is there is not taken in silence."""
+        self.demo()
+        self.hypervisor = "kvm"
+        self.assertIn("comes too late, this one is fake", self.demo())
+
     def test_stop_and_start(self) -> None:
         """--stop ends every process; the next run brings the same cluster back."""
         self.demo()

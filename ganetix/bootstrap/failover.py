@@ -97,6 +97,7 @@ class Failover:
         self._own = own
         self._look = look
         self._say = say
+        self._accepted = ""
 
     async def run(self, words: Words, rehearse: bool = False) -> Outcome:
         """Become master, or say what would be done; ``WrongState`` if that is refused.
@@ -236,7 +237,8 @@ class Failover:
             )
         found = loss(answering, newest, names, known_epoch)
         check_loss(found, len(record.members), words)
-        if found.kind != "none":
+        if found.kind != "none" and found.text != self._accepted:
+            self._accepted = found.text
             self._say(f"{found.text}; that is accepted")
         return newest
 

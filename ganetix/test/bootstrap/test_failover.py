@@ -102,6 +102,16 @@ class HandOverTests(FailoverCase):
         self.sim.start_master("node2")
         self.write("node2", "c")
 
+    def test_word_for_a_loss(self) -> None:
+        """What may be lost by the administrator's word is told once."""
+        self.begin(2)
+        self.sim.candidates["node1"].kill()
+        self.sim.lines.clear()
+        outcome = self.take_over("node2", Words(no_voting=True))
+        self.assertIsInstance(outcome, Outcome)
+        told = [line for line in self.sim.lines if "that is accepted" in line]
+        self.assertEqual(len(told), 1)
+
     def test_rehearsal(self) -> None:
         """A rehearsal leaves the master in power."""
         self.begin()

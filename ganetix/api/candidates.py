@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ganetix.api.types import CandidateInfo
 from ganetix.config.snapshot import Snapshot
+from ganetix.query.table import by_name
 from ganetix.state.replicate import Replicator
 
 
@@ -27,4 +28,4 @@ def candidate_infos(
         for state in replicator.candidates()
         if state.uuid in snapshot.nodes
     ]
-    return tuple(sorted((master, *others), key=lambda each: each.name))
+    return tuple(sorted((master, *others), key=lambda each: by_name(each.name)))

@@ -15,7 +15,8 @@ from allocator_cases import Case
 from htools import comparison_options, print_summary, run_on
 
 from ganetix.allocators.htools_text import write_text
-from ganetix.plan.allocate.balance import BalancePlan, balance
+from ganetix.plan.allocate.balance import balance
+from ganetix.plan.allocate.balance_plan import BalancePlan
 from ganetix.plan.capacity.model import CapCluster
 from ganetix.plan.capacity.part import of_group
 

@@ -7,6 +7,7 @@ import random
 from clusters import OPEN
 from msgspec.structs import replace
 
+from ganetix.objects import AllocationPolicy
 from ganetix.plan.capacity.model import (
     TEMPLATES,
     CapCluster,
@@ -16,7 +17,11 @@ from ganetix.plan.capacity.model import (
     Policy,
 )
 
-POLICIES = (*("preferred",) * 4, "last_resort", "unallocable")
+POLICIES: tuple[AllocationPolicy, ...] = (
+    *("preferred",) * 4,
+    "last_resort",
+    "unallocable",
+)
 
 
 def roomy_cluster(pick: random.Random) -> CapCluster:

@@ -72,7 +72,7 @@ def lock_seconds(rounds: int) -> float:
 
     def use() -> None:
         for _round in range(rounds):
-            lock.acquire().addCallback(holds.append)
+            _ = lock.acquire().addCallback(holds.append)
             holds.pop().release()
 
     return process_seconds(use) / rounds
@@ -83,7 +83,7 @@ def grant_seconds(waiters: int) -> float:
     clock = Clock()
     lock = SharedLock("lock", clock)
     first: list[Hold] = []
-    lock.acquire().addCallback(first.append)
+    _ = lock.acquire().addCallback(first.append)
     served = 0
 
     def serve(hold: Hold) -> None:
@@ -98,7 +98,7 @@ def grant_seconds(waiters: int) -> float:
 
     for number in range(waiters):
         shared, priority = bool(number % 3), number % 8
-        lock.acquire(shared, priority).addCallback(serve)
+        _ = lock.acquire(shared, priority).addCallback(serve)
     return process_seconds(serve_all) / waiters
 
 

@@ -60,14 +60,14 @@ def measure_archive(say: Callable[[str], None]) -> dict[str, float]:
 def generate(path: Path) -> None:
     """Put ended jobs into the state store of a master that does not run."""
     engine = SqliteEngine(path, inline_offload)
-    engine.open()
+    _ = engine.open()
     batch: list[Row] = [counter_row(JOBS)]
     for number in range(1, JOBS + 1):
         batch += job_records(number)
         if number % BATCH == 0:
-            engine.commit([Batch(rows=tuple(batch))])
+            _ = engine.commit([Batch(rows=tuple(batch))])
             batch = []
-    engine.close()
+    _ = engine.close()
 
 
 def job_records(number: int) -> Iterator[Row]:

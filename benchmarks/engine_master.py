@@ -18,8 +18,9 @@ def main(root: str) -> None:
     from twisted.logger import globalLogBeginner
 
     reactor: Any = global_reactor
-    options = Options()
-    options.parseOptions([f"--root={root}", "--log-level=warn"])
+    options = Options()  # type: ignore[no-untyped-call]
+    argv = [f"--root={root}", "--log-level=warn"]
+    options.parseOptions(argv)  # type: ignore[no-untyped-call]
     globalLogBeginner.beginLoggingTo([options.observer], redirectStandardIO=False)
     daemon = MasterDaemon(reactor, options)
     worst = 0.0

@@ -3,7 +3,6 @@ priorities, the archive, faults and crashes."""
 
 from collections import Counter
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from twisted.internet.defer import Deferred
@@ -19,6 +18,7 @@ from ganetix.jobs.values import SubmitRequest
 from ganetix.jobs.work import LockPlan
 from ganetix.opcodes import OpGroupAdd
 from ganetix.state.rows import Row, RowKey
+from ganetix.test.histories import run_histories
 from ganetix.test.jobs.support import Master, creates, instance_locks, op
 from ganetix.testing.config import make_instance
 from ganetix.testing.state import HeldOffload
@@ -313,14 +313,5 @@ class QueueModelTests(SynchronousTestCase):
 
     def test_promises(self) -> None:
         """Every job accepted ends once, none runs twice, nothing leaks."""
-        case = QueueMachine.TestCase
-        case.settings = settings(
-            max_examples=120,
-            stateful_step_count=40,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        )
-        case().runTest()
+        run_histories(QueueMachine, 120)
         self.flushLoggedErrors(StateFault)

@@ -12,6 +12,7 @@ from ganetix.errors import (
     RemoteFailure,
     Unavailable,
 )
+from ganetix.paths import Paths
 
 CONNECT_SECONDS = 10.0
 MAX_SOCKET_PATH = 107
@@ -44,9 +45,10 @@ def no_connection(path: Path, master_name: str, number: int | None) -> GanetixEr
             f"{here}: this host is in no cluster; 'gnt-cluster init' makes one,"
             " 'ganetix-node join' makes it a node of one"
         )
+    start = "systemctl start" if path == Paths().master_socket else "twistd"
     return Unavailable(
-        f"{here}; start it with 'twistd ganetix-master', or run this on the master node"
-        f" {master_name}"
+        f"{here}; start it with '{start} ganetix-master', or run this on the master"
+        f" node {master_name}"
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -12,9 +14,11 @@ from twisted.internet.threads import deferToThread
 
 from ganetix.api.quick import QuickClient
 from ganetix.api.types import FieldInfo, QueryRequest, QueryResult, QueryRow
+from ganetix.api.words import no_connection
 from ganetix.cli.asking import run_at_once
 from ganetix.cli.main import parse
 from ganetix.errors import BadParameter, GanetixError, NotFound, Unavailable
+from ganetix.paths import Paths
 from ganetix.test.cli.support import CommandTestCase
 
 T = TypeVar("T")
@@ -71,6 +75,15 @@ class QuickTests(CommandTestCase):
         error = await self.assertFailure(asked, Unavailable)
         self.assertIn("run this on the master node node1", str(error))
         await self.listen()
+
+    async def test_how_to_start(self) -> None:
+        """An installed master is a unit; one of another root is started as a daemon."""
+        installed = no_connection(Paths().master_socket, "node1", errno.ENOENT)
+        self.assertIn("'systemctl start ganetix-master'", str(installed))
+        demo = no_connection(
+            Paths(Path("/srv/n1")).master_socket, "node1", errno.ENOENT
+        )
+        self.assertIn("'twistd ganetix-master'", str(demo))
 
     async def test_too_long_path(self) -> None:
         """A socket path that the system cannot take is refused by name."""

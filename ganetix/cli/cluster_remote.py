@@ -204,6 +204,10 @@ async def _carry(
         await client.cancel(job_id)
         session.streams.note(f"{session.program}: interrupted; no more nodes begin")
         raise
+    except OSError:
+        # Nobody reads on, or there is no room for it.
+        await client.cancel(job_id)
+        raise
     return job_id, _ends(job)
 
 

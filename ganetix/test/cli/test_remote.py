@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+from collections.abc import Mapping
 
+from ganetix.cli.streams import Streams
 from ganetix.opcodes import OpNodesCommand, OpNodesCopyFile
 from ganetix.test.cli.support import CommandTestCase
 
@@ -28,6 +32,31 @@ class RemoteCase(CommandTestCase):
         self.master.advance(1, "running", lines)
         self.master._finish(1)
         self.assertEqual(await running, status)
+
+
+class FullOutput(io.StringIO):
+    """A file for which there is no more room."""
+
+    def write(self, text: str) -> int:
+        """Fail as the system does."""
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+class NoRoomTests(RemoteCase):
+    """Output that cannot be written."""
+
+    def streams(self, stdin: str, environ: Mapping[str, str]) -> Streams:
+        """With such a file as standard output."""
+        return super().streams(stdin, environ)._replace(stdout=FullOutput())
+
+    async def test_ends(self) -> None:
+        """Nobody would see more of it: no more nodes begin."""
+        self.master.automatic = False
+        running = self.start("gnt-cluster command hostname")
+        await self.until(lambda: self.master.watches)
+        self.master.advance(1, "running", ["node1 stdout: one"])
+        self.assertEqual(await running, 1)
+        self.assertEqual(self.master.jobs[1].status, "canceled")
 
 
 class RemoteTests(RemoteCase):

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 
 from ganetix import __version__
-from ganetix.api.types import Cell
+from ganetix.api.types import Cell, RowSource
+from ganetix.errors import GanetixError, NodeUnreachable
 from ganetix.objects import Node
 from ganetix.objects.base import Value
 from ganetix.objects.node_calls import NodeInfo, NodeVerify
 from ganetix.plan.node import MAX_CLOCK_SKEW_SECONDS
-from ganetix.query.status import NodeState
 from ganetix.query.table import Column, Table, column
 from ganetix.query.view import View
 
@@ -25,22 +25,27 @@ LOW_SHARE = 0.05
 class HealthRow(Value, frozen=True, kw_only=True):
     """A node, what it answered, and when; ``now`` in seconds since the epoch.
 
-    ``problem`` is why it did not answer.
+    ``failure`` is why it could not be asked, or answered with an error.
     """
 
     view: View
     node: Node
-    state: NodeState
     now: float
     info: NodeInfo | None = None
     found: NodeVerify | None = None
-    problem: str = ""
+    failure: GanetixError | None = None
+
+    @property
+    def source(self) -> RowSource:
+        """Where the values come from, or why there are none."""
+        verdict = self.verdict
+        return verdict if verdict in ("offline", "unreachable") else "live"
 
     @property
     def problems(self) -> list[str] | None:
         """All that is not as it should be; None of a node that was not asked."""
-        if self.problem:
-            return [self.problem]
+        if self.failure is not None:
+            return [self.failure.message]
         return None if self.info is None else [*self.errors, *self.warnings]
 
     @property
@@ -60,10 +65,11 @@ class HealthRow(Value, frozen=True, kw_only=True):
     @property
     def verdict(self) -> Verdict:
         """All in a word."""
-        if self.state == "offline":
-            return "offline"
+        if self.failure is not None:
+            is_silent = isinstance(self.failure, NodeUnreachable)
+            return "unreachable" if is_silent else "error"
         if self.info is None or self.found is None:
-            return "unreachable"
+            return "offline"
         if self.errors:
             return "error"
         return "warning" if self.warnings else "ok"

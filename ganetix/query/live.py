@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from ganetix.api.types import QueryRequest, QueryResult, RowSource
-from ganetix.errors import NodeUnreachable, NotFound
+from ganetix.errors import GanetixError, NodeUnreachable, NotFound
 from ganetix.interfaces import INodeRpc
 from ganetix.objects import Node
 from ganetix.objects.base import Value
@@ -47,12 +47,12 @@ R = TypeVar("R")
 class Heard(Value, Generic[R], frozen=True, kw_only=True):
     """Answers by node UUID, for each node whether it answered, and how long it took.
 
-    ``problems`` are why those did not that were asked.
+    ``failures`` are what came of the others that were asked.
     """
 
     answers: dict[str, R]
     states: dict[str, NodeState]
-    problems: dict[str, str]
+    failures: dict[str, GanetixError]
     seconds: float
 
 
@@ -189,22 +189,23 @@ class LiveQueries:
         verifying = Deferred.fromCoroutine(self._ask(nodes, NODE_VERIFY, check))
         infos = await self._infos(view, nodes)
         found = await verifying
-        rows: list[tuple[HealthRow, RowSource]] = [
-            (
-                HealthRow(
-                    view=view,
-                    node=node,
-                    state=infos.states[node.uuid],
-                    now=self._clock.seconds(),
-                    info=infos.answers.get(node.uuid),
-                    found=found.answers.get(node.uuid),
-                    problem=(infos.problems | found.problems).get(node.uuid, ""),
-                ),
-                infos.states[node.uuid],
+        failures = infos.failures | found.failures
+        rows = [
+            HealthRow(
+                view=view,
+                node=node,
+                now=self._clock.seconds(),
+                info=infos.answers.get(node.uuid),
+                found=found.answers.get(node.uuid),
+                failure=failures.get(node.uuid),
             )
             for node in nodes
         ]
-        return result_of(columns, rows, max(infos.seconds, found.seconds))
+        return result_of(
+            columns,
+            [(row, row.source) for row in rows],
+            max(infos.seconds, found.seconds),
+        )
 
     async def _infos(self, view: View, nodes: Sequence[Node]) -> Heard[NodeInfo]:
         templates = view.snapshot.cluster.enabled_disk_templates
@@ -218,7 +219,7 @@ class LiveQueries:
         began = self._clock.seconds()
         answers: dict[str, R] = {}
         states: dict[str, NodeState] = {}
-        problems: dict[str, str] = {}
+        failures: dict[str, GanetixError] = {}
         for uuid, answer in (await ask_all(self._rpc, nodes, method, request)).items():
             match answer:
                 case Ok(payload=payload):
@@ -226,11 +227,11 @@ class LiveQueries:
                     states[uuid] = "live"
                 case Failed(error=error):
                     states[uuid] = "unreachable"
-                    problems[uuid] = error.message
+                    failures[uuid] = error
                 case Offline():
                     states[uuid] = "offline"
         seconds = self._clock.seconds() - began
-        return Heard(answers=answers, states=states, problems=problems, seconds=seconds)
+        return Heard(answers=answers, states=states, failures=failures, seconds=seconds)
 
 
 def _wants_live(columns: Sequence[Column[S]]) -> bool:

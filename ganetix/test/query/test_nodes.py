@@ -11,14 +11,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from ganetix import __version__
 from ganetix.api.types import Cell, QueryKind, QueryRequest
 from ganetix.config.snapshot import Edits
-from ganetix.errors import NotFound
+from ganetix.errors import NotFound, VersionMismatch
 from ganetix.objects import JoinToken, NodeGroup
 from ganetix.objects.node_calls import DiskSpace, NodeInfo, NodeVerify, VerifyRequest
 from ganetix.opcodes import DiskRequest, OpInstanceCreate
 from ganetix.query.health import HealthRow
 from ganetix.query.service import JobSource, QueryService
 from ganetix.query.view import View
-from ganetix.rpc.methods import NODE_VERIFY
+from ganetix.rpc.methods import NODE_INFO, NODE_VERIFY
 from ganetix.testing.config import make_node, make_snapshot, uuid_of
 from ganetix.testing.sim import SimCluster
 
@@ -102,6 +102,14 @@ class NodeQueryTests(SynchronousTestCase):
         (cells, _) = self.rows("health", "problems", names=("node3",))[0]
         self.assertIn("node3 (127.0.0.13:1811) is not reachable: nothing", str(cells))
 
+    def test_refusal(self) -> None:
+        """A node that answers with an error is not told as one that does not answer."""
+        self.sim.rpc.fail(NODE_INFO, VersionMismatch("upgrade node node1"))
+        self.assertEqual(
+            self.rows("health", "status", "version", "problems", names=("node1",)),
+            [(("error", None, ["upgrade node node1"]), "live")],
+        )
+
     def test_unknown(self) -> None:
         """An unknown node is refused."""
         kinds: tuple[QueryKind, ...] = ("volume", "storage", "health", "reservation")
@@ -148,7 +156,6 @@ class HealthTests(SynchronousTestCase):
         self.row = HealthRow(
             view=View(make_snapshot(node), {}),
             node=node,
-            state="live",
             now=1000.0,
             info=NodeInfo(
                 version=__version__,

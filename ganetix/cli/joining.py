@@ -13,8 +13,8 @@ from twisted.internet.utils import getProcessOutputAndValue
 from ganetix.bootstrap.join import join_with, usable_token
 from ganetix.bootstrap.token import Token
 from ganetix.cli.errors import Failure
-from ganetix.cli.main import one_line
 from ganetix.cli.session import Session
+from ganetix.cli.streams import one_line
 from ganetix.netutils.address import join_host_port
 from ganetix.paths import Paths
 

@@ -19,7 +19,7 @@ from ganetix.cli.errors import (
     UsageError,
 )
 from ganetix.cli.parser import Options, Parser
-from ganetix.cli.streams import Streams
+from ganetix.cli.streams import Streams, one_line
 
 PROGRAMS = {
     "gnt-cluster": "ganetix.cli.cluster",
@@ -101,22 +101,21 @@ def report(
     """
     from ganetix.errors import GanetixError
 
+    def tell(reason: str, status: int = EXIT_FAILED) -> int:
+        streams.note(f"{program}: error: {one_line(reason)}")
+        return status
+
     match error:
         case PermissionError():
             place = f"{error.filename}: " if error.filename else ""
-            streams.note(f"{program}: error: {place}permission denied (are you root?)")
-            return EXIT_FAILED
+            return tell(f"{place}permission denied (are you root?)")
         case UsageError():
-            streams.note(f"{program}: error: {one_line(by_option(str(error)))}")
-            return EXIT_USAGE
+            return tell(by_option(str(error)), EXIT_USAGE)
         case Failure() | GanetixError():
-            if str(error):
-                streams.note(f"{program}: error: {one_line(by_option(str(error)))}")
-            return EXIT_FAILED
+            return tell(by_option(str(error))) if str(error) else EXIT_FAILED
         case OSError(strerror=str(reason)):
             place = f"{error.filename}: " if error.filename else ""
-            streams.note(f"{program}: error: {place}{reason}")
-            return EXIT_FAILED
+            return tell(f"{place}{reason}")
         case _:
             if streams.environ.get("GANETIX_DEBUG"):
                 import traceback
@@ -128,12 +127,6 @@ def report(
                 " (set GANETIX_DEBUG=1 for details)"
             )
             return EXIT_FAILED
-
-
-def one_line(text: str) -> str:
-    """A message without line breaks and control characters."""
-    joined = "; ".join(line.strip() for line in text.splitlines() if line.strip())
-    return "".join(c if c.isprintable() else "?" for c in joined)
 
 
 def _broken_pipe() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from ganetix.cli.quantities import show_seconds
-from ganetix.cli.streams import printable
+from ganetix.cli.streams import one_line, printable
 from ganetix.jobs.model import Job, JobStatus
 from ganetix.jobs.values import JobUpdate
 from ganetix.opcodes import summary
@@ -97,7 +97,7 @@ class JobProgress:
             text += f", {show_seconds(max(0.0, job.ended - job.received))}"
         error = job.error
         if status == "error" and error is not None and len(self._jobs) > 1:
-            text += f": {error.message}"
+            text += f": {one_line(error.message)}"
         return text
 
     def _erase(self) -> None:

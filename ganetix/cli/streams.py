@@ -13,6 +13,20 @@ from typing import NamedTuple, TextIO
 _CONTROLS = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]?|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
+_LONG_WORD = re.compile(r"(\S{100})\S{60,}(\S{20})")
+_BEGINNING, _END = 1500, 400
+
+
+def one_line(text: str) -> str:
+    """A message without line breaks, control characters and what nobody would read.
+
+    Of words and messages that are too long the beginning and the end stay.
+    """
+    joined = "; ".join(line.strip() for line in text.splitlines() if line.strip())
+    short = _LONG_WORD.sub(r"\1…\2", joined)
+    if len(short) > _BEGINNING + _END:
+        short = f"{short[:_BEGINNING]} … {short[-_END:]}"
+    return "".join(c if c.isprintable() else "?" for c in short)
 
 
 def printable(text: str) -> str:

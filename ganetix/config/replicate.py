@@ -139,10 +139,16 @@ class RpcLinks:
         self._rpc = rpc
         self._secrets = secrets
         self._nodes: dict[str, Node] = {}
+        self._members: frozenset[str] = frozenset()
 
     def know(self, snapshot: Snapshot) -> None:
         """Take over where nodes are."""
         self._nodes.update(snapshot.nodes)
+        self._members = frozenset(snapshot.nodes)
+
+    def is_member(self, uuid: str) -> bool:
+        """Whether the node is in the configuration."""
+        return uuid in self._members
 
     def name_of(self, uuid: str) -> str:
         """A node's name."""

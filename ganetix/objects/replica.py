@@ -72,12 +72,14 @@ class Members(Value, frozen=True, kw_only=True):
 
     One that is in step holds all that was acknowledged; one that is not may lack it.
     ``before`` were the members until this record, if it is not known to be
-    acknowledged: their rule holds as well until then.
+    acknowledged: their rule holds as well until then. ``holders`` are others who may
+    have a replica: they are to get one, or to remove theirs.
     """
 
     members: tuple[str, ...] = ()
     in_step: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
+    holders: tuple[str, ...] = ()
 
 
 class Group(Value, frozen=True, kw_only=True):

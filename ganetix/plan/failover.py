@@ -147,7 +147,8 @@ def next_members(record: Members, own: str, obeying: Collection[str]) -> Members
     is_enough = len(there) >= majority(len(record.members))
     keeps_all = own in record.members and (is_enough or len(record.members) <= FEW)
     members = record.members if keeps_all else tuple(sorted({*there, own}))
-    return Members(members=members, in_step=(own,))
+    holders = {*record.holders, *record.members} - {*members}
+    return Members(members=members, in_step=(own,), holders=tuple(sorted(holders)))
 
 
 def next_number(statuses: Sequence[ReplicaStatus], known_epoch: int) -> int:

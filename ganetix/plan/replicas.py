@@ -75,6 +75,7 @@ def next_record(
     wanted: Collection[str],
     caught_up: Collection[str],
     overdue: Collection[str],
+    holding: Collection[str],
     base: int,
 ) -> Members | None:
     """The record of members that should be written next; None if it is right as it is.
@@ -84,8 +85,20 @@ def next_record(
 
     :param wanted: the candidates of the configuration, without this node
     :param caught_up: those who have all that was acknowledged, and answer
+    :param holding: those who may have a replica, be they members or not
     :param base: the last revision before this epoch
     """
+
+    def made(
+        members: Sequence[str], in_step: Sequence[str], before: Sequence[str]
+    ) -> Members:
+        return Members(
+            members=tuple(sorted(members)),
+            in_step=tuple(sorted(in_step)),
+            before=tuple(before),
+            holders=tuple(sorted({*holding, *record.members} - {*members})),
+        )
+
     record = ledger.record
     is_known = ledger.acknowledged >= ledger.recorded_at
     in_step = tuple(
@@ -95,25 +108,19 @@ def next_record(
         or uuid in caught_up
         or (uuid in record.in_step and uuid not in overdue)
     )
-    if in_step != record.in_step or (is_known and record.before):
-        before = () if is_known else record.before
-        return Members(members=record.members, in_step=in_step, before=before)
+    before = () if is_known else record.before
+    same_members = made(record.members, in_step, before)
+    if same_members != record:
+        return same_members
     if not is_known or ledger.acknowledged <= base:
         return None
     for uuid in record.members:
         if uuid != own and uuid not in wanted:
-            return Members(
-                members=_without(record.members, uuid),
-                in_step=_without(in_step, uuid),
-                before=record.members,
-            )
+            left = _without(record.members, uuid)
+            return made(left, _without(in_step, uuid), record.members)
     for uuid in sorted(wanted):
         if uuid not in record.members and uuid in caught_up:
-            return Members(
-                members=tuple(sorted((*record.members, uuid))),
-                in_step=tuple(sorted((*in_step, uuid))),
-                before=record.members,
-            )
+            return made((*record.members, uuid), (*in_step, uuid), record.members)
     return None
 
 

@@ -28,6 +28,7 @@ from ganetix.plan.replicas import (
 )
 from ganetix.state.replicas import Writer
 from ganetix.state.replicate_follower import Follower, Links
+from ganetix.state.replicate_forget import Removal
 from ganetix.state.replicate_log import RecentLog, journaled
 from ganetix.state.replicate_rows import (
     EPOCHS,
@@ -44,7 +45,6 @@ from ganetix.state.replicate_rows import (
 )
 from ganetix.state.rows import Batch
 
-FORGET_SECONDS = 10.0
 GREETING_PAUSE_SECONDS = 0.02
 
 
@@ -91,6 +91,10 @@ class Replicator:
             acknowledged=0, record=Members(members=(own,), in_step=(own,))
         )
         self._followers: dict[str, Follower] = {}
+        # Who may have a replica, beside those of whom the record says so.
+        self._served: set[str] = set()
+        self._removal = Removal(clock, links, lambda: self.claim, self._removed)
+        self._removed_since: set[str] = set()
         self._wanted: frozenset[str] = frozenset()
         self._proposed: Members | None = None
         self._has_started = False
@@ -210,8 +214,7 @@ class Replicator:
     async def stop(self) -> None:
         """Send no more."""
         self._has_started = False
-        for follower in self._followers.values():
-            follower.stop()
+        self._stop_calls()
         await self._tasks.stop()
 
     def candidates(self) -> tuple[CandidateState, ...]:
@@ -289,8 +292,7 @@ class Replicator:
             return
         self._why_deposed = why or f"epoch {claim.number} has begun elsewhere"
         self.obstacle = self._why_deposed
-        for follower in self._followers.values():
-            follower.stop()
+        self._stop_calls()
         self._writer.give_up(self._why_deposed)
         if claim.number and is_binding:
             # So that it stays down, should the others be out of reach next time.
@@ -328,7 +330,13 @@ class Replicator:
         ]
         base = self.history[-1].base
         record = next_record(
-            self._ledger, self._own, self._wanted, caught_up, overdue, base
+            self._ledger,
+            self._own,
+            self._wanted,
+            caught_up,
+            overdue,
+            self._holding(),
+            base,
         )
         if record is None:
             return
@@ -349,23 +357,27 @@ class Replicator:
             name = self._name_of(uuid)
             follower = Follower(self._clock, uuid, name, self, self._links)
             self._followers[uuid] = follower
+            self._served.add(uuid)
             follower.start()
         for uuid in self._followers.keys() - due:
             self._followers.pop(uuid).stop()
             self._log.info("node {node} follows no more", node=self._name_of(uuid))
-            self._tasks.spawn(f"forget {uuid}", self._forget(uuid))
+        self._removed_since -= due
+        self._removal.only_from(self._holding() - due - {self._own})
 
-    async def _forget(self, uuid: str) -> None:
-        forgotten = self._links.forget(uuid, self.claim)
-        _ = forgotten.addTimeout(FORGET_SECONDS, self._clock)
-        _ = forgotten.addErrback(
-            lambda failure: self._log.warn(
-                "node {node} may still have its replica: {why}",
-                node=self._name_of(uuid),
-                why=failure.getErrorMessage(),
-            )
-        )
-        await forgotten
+    def _holding(self) -> set[str]:
+        """Who may have a replica."""
+        return {*self._ledger.record.holders, *self._served} - self._removed_since
+
+    def _removed(self, uuid: str) -> None:
+        self._served.discard(uuid)
+        self._removed_since.add(uuid)
+        self.changed()
+
+    def _stop_calls(self) -> None:
+        for follower in self._followers.values():
+            follower.stop()
+        self._removal.only_from(())
 
     def _keep_after(self) -> int | None:
         starts = (f.snapshot_from for f in self._followers.values())

@@ -64,6 +64,12 @@ class Links(Protocol):
     def part(self, uuid: str, request: ReplicaPart) -> Awaited:
         """Send a part of a snapshot."""
 
+    def is_member(self, uuid: str) -> bool:
+        """Whether the node belongs to the cluster."""
+
+    def name_of(self, uuid: str) -> str:
+        """The node's name, for messages."""
+
     def forget(self, uuid: str, claim: Claim) -> Awaited:
         """Have the replica removed."""
 

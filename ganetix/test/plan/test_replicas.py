@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.objects.replica import Claim, Epoch, Members, Position
@@ -96,11 +97,14 @@ class RecordTests(SynchronousTestCase):
         caught_up: str = "",
         overdue: str = "",
         known: int = 9,
+        holding: str | None = None,
         base: int = 0,
     ) -> Members | None:
         """The next record after one at revision 9."""
         ledger = Ledger(acknowledged=known, record=record, recorded_at=9)
-        return next_record(ledger, "a", wanted, caught_up, overdue, base)
+        if holding is None:
+            holding = "".join(record.holders)
+        return next_record(ledger, "a", wanted, caught_up, overdue, holding, base)
 
     def test_right(self) -> None:
         """A record that says how things are stays."""
@@ -124,9 +128,18 @@ class RecordTests(SynchronousTestCase):
 
     def test_leaves(self) -> None:
         """A member that is wanted no more goes, but never the master."""
-        gone = members("a", before="ab")
+        gone = replace(members("a", before="ab"), holders=("b",))
         self.assertEqual(self.next(members("a", "b"), "", "b"), gone)
         self.assertIsNone(self.next(members("a"), ""))
+
+    def test_holders(self) -> None:
+        """Who may have a replica stands in the record, until it is removed."""
+        held = replace(members("a"), holders=("b",))
+        self.assertEqual(self.next(members("a"), "b", "", holding="b", known=3), held)
+        self.assertIsNone(self.next(held, "b", "", holding="b"))
+        self.assertEqual(self.next(held, holding=""), members("a"))
+        joined = members("a", "b", before="a")
+        self.assertEqual(self.next(held, "b", "b", holding="b"), joined)
 
     def test_own_epoch_first(self) -> None:
         """Members stay as they are until a revision of this epoch is acknowledged."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec.structs import replace
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.bootstrap.failover import Outcome
+from ganetix.config.rows import row_of
 from ganetix.errors import StaleEpoch, StateFault
 from ganetix.objects.replica import Claim, stale_epoch
 from ganetix.paths import Paths
@@ -18,7 +20,11 @@ from ganetix.state.replicate_log import RecentLog
 from ganetix.state.replicate_rows import members_in
 from ganetix.state.rows import Row
 from ganetix.testing.candidate import SimCandidate
-from ganetix.testing.replicas import SimMasterStore, SimReplicas
+from ganetix.testing.replicas import (
+    SimMasterStore,
+    SimReplicas,
+    candidate_snapshot,
+)
 
 
 class ReplicationCase(SynchronousTestCase):
@@ -179,6 +185,74 @@ class StepTests(ReplicationCase):
         self.master.replicator.set_candidates([*others, uuid])
         self.sim.advance(1.0)
         self.assertEqual(self.in_step(), {"node2": True, "node3": True})
+
+
+class RemovalTests(ReplicationCase):
+    """A node that was down when it ceased to be a candidate."""
+
+    def setUp(self) -> None:
+        self.begin(3)
+        self.node3 = self.sim.candidates["node3"]
+        self.key = Paths(self.node3.root).ca_key
+        self.key.write_text("secret")
+        self.sim.isolate("node3")
+        self.sim.advance(4.0)
+        regular = replace(self.node3.node, master_candidate=False)
+        _ = self.master.store.write([row_of(regular)])
+        self.master.replicator.set_candidates([self.uuid("node2")])
+        self.sim.advance(20.0)
+
+    def check_removed(self) -> None:
+        """It loses what it has when it answers, and is asked no more then."""
+        self.assertNotEqual(self.node3.medium, {})
+        self.sim.heal()
+        self.sim.advance(65.0)
+        self.assertEqual(self.node3.medium, {})
+        self.assertFalse(self.key.exists())
+        record = members_in(
+            Row("meta", key, data)
+            for key, data in self.sim.candidates["node2"].rows("meta").items()
+        )
+        self.assertEqual(record and record.holders, ())
+
+    def test_later(self) -> None:
+        """Its replica and its secrets go when it answers again."""
+        self.check_removed()
+
+    def test_after_restart(self) -> None:
+        """The next run of the master sees to it."""
+        self.sim.candidates["node1"].kill_master()
+        self.sim.start_master("node1")
+        self.sim.advance(1.0)
+        self.check_removed()
+
+    def test_after_failover(self) -> None:
+        """The next master sees to it."""
+        self.sim.candidates["node1"].kill_master()
+        done = self.sim.failover("node2")
+        self.sim.until(lambda: done.called)
+        self.sim.start_master("node2")
+        self.sim.advance(1.0)
+        self.check_removed()
+
+    def test_candidate_again(self) -> None:
+        """One that is to have a replica after all keeps what it gets."""
+        self.master.replicator.set_candidates([self.uuid("node2"), self.uuid("node3")])
+        self.sim.heal()
+        self.sim.advance(5.0)
+        self.assertEqual(self.in_step(), {"node2": True, "node3": True})
+        self.sim.advance(65.0)
+        self.assertTrue(self.key.exists())
+
+    def test_left_the_cluster(self) -> None:
+        """One that is no member any more is asked no longer."""
+        gone = self.master.links
+        snapshot = candidate_snapshot(self.sim.candidates["node1"])
+        gone.know(replace(snapshot, nodes={}))
+        self.sim.advance(65.0)
+        self.sim.heal()
+        self.sim.advance(65.0)
+        self.assertNotEqual(self.node3.medium, {})
 
 
 class AcknowledgeTests(ReplicationCase):

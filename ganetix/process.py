@@ -75,7 +75,9 @@ class Runner(Protocol):
             2 for standard error, and the bytes
         :param check: fail on a status other than 0
         :param max_output: how many bytes of each output are kept; the rest is dropped
-        :param umask: which modes files that it makes do not get; None is our own
+        :param umask: which modes files that it makes do not get; None is our own. A
+            shell sets it: that hands on all arguments, but of ``env`` only variables
+            with names of letters, digits and ``_``, and adds ``PWD``
 
         Fails with ``CommandFailed`` if it cannot be started, runs too long or, with
         ``check``, fails. Cancelling ends the command, without waiting for that.
@@ -185,8 +187,8 @@ def _in_own_session(
 
     ``setsid``, ``env`` and ``sh`` replace themselves by the program, so the process id
     that we know is the program's and its group's. Twisted's ``path=`` would fork this
-    whole process in place of ``posix_spawn``, four times slower; ``os.umask`` would
-    change the modes of what our threads are writing.
+    whole process in place of ``posix_spawn``, and block for longer the larger it is;
+    ``os.umask`` would change the modes of what our threads are writing.
     """
     wrappers = [["setsid"]]
     if cwd is not None:

@@ -83,6 +83,28 @@ class ProcessRunnerTests(TestCase):
         own = await self.runner.run(["sh", "-c", "umask"], timeout_seconds=10)
         self.assertEqual(own.stdout, b"0077\n")
 
+    async def test_arguments_with_umask(self) -> None:
+        """What looks like an option, a pattern or nothing comes as it is."""
+        words = ["", "-c", "--", "-", "*", "$0 'a'\n", "\udcff"]
+        result = await self.runner.run(
+            ["printf", "<%s>", *words], umask=0o022, cwd="/", timeout_seconds=10
+        )
+        told = "".join(f"<{word}>" for word in words)
+        self.assertEqual(result.stdout, os.fsencode(told))
+
+    async def test_environment_with_umask(self) -> None:
+        """Variables come as they are, whatever is in them, if a shell can have them."""
+        given = {"EMPTY": "", "LINES_": "a\n$b 'c'", "_1": "\udcff", "ENV": "/none"}
+        result = await self.runner.run(
+            ["env", "-0"],
+            env={**given, "PATH": "/usr/bin:/bin", "no-name": "lost"},
+            umask=0o022,
+            timeout_seconds=10,
+        )
+        pairs = [each.partition(b"=") for each in result.stdout.split(b"\0")]
+        found = {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
+        self.assertEqual({name: found.get(name) for name in given}, given)
+
     async def test_umask_in_own_session(self) -> None:
         """What sets the umask is replaced by the command, which leads its session."""
         result = await self.runner.run(

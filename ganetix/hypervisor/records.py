@@ -74,7 +74,7 @@ class GuestRecord(Value, frozen=True, kw_only=True):
 class GuestRecords:
     """The records of one hypervisor's guests, kept in memory and on disk.
 
-    They are read once, at first use: about 50 µs a guest, so not worth a thread.
+    They are read once, at first use: a small file a guest, so not worth a thread.
     Writes reach the disk before they are done, behind ``offload``. The caller sees
     to it that one guest's record is not written twice at a time.
     """

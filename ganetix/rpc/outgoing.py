@@ -20,9 +20,8 @@ SIGN_SECONDS = 5.0
 """From when a request is written; the same as for a new connection.
 
 A daemon whose reactor is held up for so long, less ``wire.FIRST_SIGN_SECONDS``, is
-taken for dead, as it is when it has to take a new connection. That is beyond what a
-busy one needs: of one process that serves 500 simulated nodes, all asked at once, the
-latest first sign came after 1.7 s; after 2.2 s with the master on the same single core.
+taken for dead, as it is when it has to take a new connection. One that is merely busy
+handles what comes in turn, and is late by the sum of short steps.
 """
 SLOWEST_BYTES_PER_SECOND = 256 * 1024
 """A long request has more time, by how long it takes on a slow line."""

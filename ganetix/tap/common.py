@@ -65,9 +65,8 @@ def raise_file_limit() -> None:
 def calm_collector() -> None:
     """Keep the garbage collector from what is loaded by now, which stays.
 
-    Going through all of it each time kept a reactor waiting for 30 ms and more. For the
-    same reason it goes rarely through what has lived for some time, as queued jobs and
-    connections do.
+    The reactor waits while it goes through all of it. For the same reason it goes
+    rarely through what has lived for some time, as queued jobs and connections do.
     """
     gc.collect()
     gc.freeze()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+
+from ganetix.flow.event import Event
 
 T = TypeVar("T")
 
@@ -32,3 +35,22 @@ def shielded(d: Deferred[T]) -> Deferred[T]:
 
     _ = d.addCallbacks(arrived, failed)
     return view
+
+
+async def persistently(d: Deferred[T]) -> T:
+    """What comes of ``d``, even if whoever waits for it is cancelled meanwhile."""
+    over = Event()
+    outcome: list[T | Failure] = []
+
+    def ended(result: T | Failure) -> None:
+        outcome.append(result)
+        over.set()
+
+    _ = d.addBoth(ended)
+    while not over.is_set:
+        with suppress(CancelledError):
+            await over.wait()
+    (result,) = outcome
+    if isinstance(result, Failure):
+        result.raiseException()
+    return result

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from ganetix.errors import StateFault
 from ganetix.flow.event import Event
 from ganetix.jobs.live import LiveJob
-from ganetix.jobs.model import LogLine
+from ganetix.jobs.model import RUNNING, LogLine
 from ganetix.jobs.ports import Rows
 from ganetix.jobs.rows import MAX_LOG_SERIAL, log_rows
 
@@ -25,7 +25,8 @@ class JobLog:
     """Writes log lines in batches; nobody waits for that.
 
     Lines that come while others are being written go with the next batch, all jobs'
-    together. Lines that cannot be written are shown nevertheless.
+    together. Lines that cannot be written are shown nevertheless. Those of an opcode
+    that has not begun stay with the job: it may be done again, and say them again.
     """
 
     _log = Logger()
@@ -55,6 +56,11 @@ class JobLog:
             live.add_line(
                 LogLine(serial=live.last_line, time=now, op=op, text=cut, level=level)
             )
+        if live.is_begun or live.job.status not in RUNNING:
+            self.go_on(live)
+
+    def go_on(self, live: LiveJob) -> None:
+        """Write what a job has said, soon."""
         self._with_lines[live] = None
         self._wake()
 

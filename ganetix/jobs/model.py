@@ -154,7 +154,7 @@ class Job(Value, frozen=True, kw_only=True, gc=False):
 
     def requeued(self, priority: int | None = None) -> Job:
         """The current opcode did not get its locks, or begin, and tries again later."""
-        index, run = self._expect("waiting", "running")
+        index, run = self._expect("waiting", "running", "canceling")
         if priority is None:
             priority = run.priority
         queued = replace(run, status="queued", priority=priority, executing=None)

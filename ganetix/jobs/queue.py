@@ -137,7 +137,8 @@ class JobQueue:
             await shielded(ended).addTimeout(STOP_SECONDS, self._clock)
         except TimeoutError:
             running = ", ".join(task.name for task in self._scheduler.running)
-            self._log.warn("did not wait for {tasks}", tasks=running)
+            what = running or "the ends of jobs to be recorded"
+            self._log.warn("did not wait for {what}", what=what)
         await self._job_log.settled()
         await self._records.stop()
 

@@ -46,6 +46,7 @@ class JobRecords:
         :raises Cancelled: the user does not want it any more
         :raises StateFault: there is no such record
         """
+        _check_wanted(live)
         live.is_starting = True
         try:
             rows = job_rows(live.job.logged(live.last_line))
@@ -53,20 +54,20 @@ class JobRecords:
         finally:
             live.is_starting = False
         live.is_begun = True
-        if live.job.cancel_requested:
-            raise Cancelled(f"job {live.job.id} was canceled")
+        self._job_log.go_on(live)
+        _check_wanted(live)
 
     def write(self, live: LiveJob) -> Deferred[None]:
         """Write the job as it is; fails with ``StateFault`` if that was not possible.
 
-        A job that waits for locks, or has not begun, is recorded as queued: nothing of
-        it is done.
+        A job whose current opcode waits for locks, or has not begun, is recorded as
+        queued: nothing of that is done.
         """
         job = live.job
         if live.is_starting or live.is_ending or job.is_final:
             # A later record than this one says it all.
             return succeed(None)
-        if job.status == "waiting" or (job.status == "running" and not live.is_begun):
+        if job.status != "queued" and not live.is_begun:
             job = job.requeued()
         written = self._store.write(job_rows(job.logged(live.last_line)))
         return written.addCallback(lambda _: None)
@@ -125,3 +126,8 @@ class JobRecords:
         live.hindrance = None
         live.show_lines(lines)
         live.show()
+
+
+def _check_wanted(live: LiveJob) -> None:
+    if live.job.cancel_requested:
+        raise Cancelled(f"job {live.job.id} was canceled")

@@ -17,7 +17,7 @@ from ganetix.errors import (
     LockTimeout,
     StateFault,
 )
-from ganetix.flow.shield import shielded
+from ganetix.flow.shield import persistently
 from ganetix.jobs.acquire import acquire_locks
 from ganetix.jobs.attempts import Patience
 from ganetix.jobs.live import JobOwner, LiveJob
@@ -192,7 +192,8 @@ class Runner:
         return await self._done(live, outcome, result)
 
     async def _put_off(self, live: LiveJob, why: BaseException | None) -> Again | None:
-        """Let a job that has not begun be queued again."""
+        """Let a job that has not begun be queued again, without what it has said."""
+        _ = self._job_log.take(live)
         if live.job.cancel_requested:
             now = self._clock.seconds()
             await self._records.end_quietly(live, lambda job: job.canceled(now))
@@ -216,19 +217,17 @@ class Runner:
         rows = (*job_rows(record), *log_rows(record.id, lines))
         live.is_ending = True
         try:
+            # Even while the master stops: nobody may write another record meanwhile.
             if outcome.change is None:
-                await self._store.write(rows, withdrawable=False)
+                await persistently(self._store.write(rows, withdrawable=False))
             else:
-                await shielded(self._config.commit(outcome.change, rows))
-        except Exception as error:
-            if isinstance(error, CancelledError):
-                # The master stops; the record is on its way all the same.
-                raise
+                await persistently(self._config.commit(outcome.change, rows))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job must end
             if isinstance(error, StateFault) and not live.is_begun:
                 return await self._put_off(live, error)
             live.put_back(lines)
             if isinstance(error, StateFault):
-                error = StateFault(f"this was done, but not recorded: {error}")
+                error = _not_recorded(outcome, error)
             elif not isinstance(error, GanetixError):
                 error = self._bug(live, Failure())
             await self._fail(live, error)
@@ -278,3 +277,12 @@ class Runner:
             "internal error {bug} in job {job}", failure, bug=bug_id, job=live.job.id
         )
         return Bug(f"internal error {bug_id}; the master's log has the details")
+
+
+def _not_recorded(outcome: Outcome, why: StateFault) -> StateFault:
+    """How an opcode fails whose end the store did not take."""
+    if outcome.change is None:
+        return StateFault(f"this was done, but not recorded: {why}")
+    return StateFault(
+        f"this was done up to its change of the configuration, which failed: {why}"
+    )

@@ -13,7 +13,7 @@ from ganetix.flow.event import Event
 from ganetix.flow.outbox import SLICE_SECONDS, Outbox
 from ganetix.flow.retry import backoff, retry
 from ganetix.flow.settle import settle
-from ganetix.flow.shield import shielded
+from ganetix.flow.shield import persistently, shielded
 
 
 class SettleTests(SynchronousTestCase):
@@ -73,6 +73,21 @@ class ShieldTests(SynchronousTestCase):
         self.failureResultOf(view, CancelledError)
         work.errback(NotFound("x"))
         self.assertEqual(len(self.flushLoggedErrors(NotFound)), 1)
+
+    def test_persistent(self) -> None:
+        """Who waits persistently learns what came of it, cancelled or not."""
+        for outcome in (1, NotFound("x")):
+            work: Deferred[int] = Deferred()
+            waiting = Deferred.fromCoroutine(persistently(work))
+            waiting.cancel()
+            waiting.cancel()
+            self.assertNoResult(waiting)
+            if isinstance(outcome, int):
+                work.callback(outcome)
+                self.assertEqual(self.successResultOf(waiting), outcome)
+            else:
+                work.errback(outcome)
+                self.failureResultOf(waiting, NotFound)
 
 
 class EventTests(SynchronousTestCase):

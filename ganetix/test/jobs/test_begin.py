@@ -2,7 +2,11 @@
 
 from twisted.internet.defer import Deferred
 
-from ganetix.test.jobs.support import Master, QueueTestCase
+from ganetix.config.snapshot import Edits
+from ganetix.errors import Cancelled
+from ganetix.jobs.values import JobMark
+from ganetix.test.jobs.support import Master, QueueTestCase, instance_locks
+from ganetix.testing.config import make_instance
 
 
 class LateTests(QueueTestCase):
@@ -100,3 +104,83 @@ class LateTests(QueueTestCase):
         self.succeed("b")
         self.assertEqual(self.statuses(job_id), ["success", "running"])
         self.assertEqual(self.after_crash(job_id), "queued")
+
+    def test_cancel_and_crash(self) -> None:
+        """A job that was asked to stop and has not begun is canceled after a crash."""
+        job_id = self.begin()
+        self.cancel(job_id)
+        self.assertEqual(self.after_crash(job_id), "canceled")
+
+    def test_cancel_before_it_begins(self) -> None:
+        """A job that was asked to stop does not begin."""
+        job_id = self.begin()
+        self.cancel(job_id)
+        begun = self.worker.runs["a"].progress.begun()
+        self.fail_op("a", self.failureResultOf(begun, Cancelled).value)
+        self.assertEqual(self.job(job_id).status, "canceled")
+
+    def test_lines_before_it_begins(self) -> None:
+        """What it says is not in the log while it may have to be said again."""
+        job_id = self.begin()
+        progress = self.worker.runs["a"].progress
+        progress.say("one")
+        self.turn()
+        self.assertEqual(self.log(job_id), [])
+        self.successResultOf(progress.begun())
+        self.turn()
+        self.assertEqual(self.log(job_id), ["one"])
+
+    def test_lines_of_an_attempt(self) -> None:
+        """Lines of an attempt that is made again are not in the log, nor in the way."""
+        job_id = self.begin()
+        self.worker.runs["a"].progress.say("in vain")
+        self.master.engine.fault = "disk is full"
+        self.succeed("a")
+        self.master.engine.fault = None
+        self.turn(60)
+        self.worker.runs["a"].progress.say("one")
+        self.worker.runs["a"].progress.say("two")
+        watch = self.queue.watch([JobMark(job_id=job_id)])
+        first = self.successResultOf(Deferred.fromCoroutine(watch.next()))
+        self.assertEqual([update.lines for update in first or ()], [()])
+        self.succeed("a")
+        self.assertEqual(self.log(job_id), ["one", "two"])
+        (update,) = self.successResultOf(Deferred.fromCoroutine(watch.next())) or ()
+        self.assertEqual([line.text for line in update.lines], ["one", "two"])
+        self.assertTrue(watch.is_over)
+
+    def test_lines_when_the_master_stops(self) -> None:
+        """A master that stops leaves no lines of what the next one does anew."""
+        job_id = self.begin()
+        self.worker.runs["a"].progress.say("in vain")
+        stopped = Deferred.fromCoroutine(self.queue.stop())
+        self.turn()
+        self.successResultOf(stopped)
+        self.assertEqual(self.log(job_id), [])
+
+    def test_locks_are_let_go(self) -> None:
+        """While it waits for the next attempt others have its locks."""
+        put = Edits(put=(make_instance("web", "node1"),))
+        self.successResultOf(self.master.config.commit(lambda _: put))
+        self.worker.plans["a"] = self.worker.plans["b"] = instance_locks("web")
+        self.begin()
+        self.submit("b")
+        self.assertEqual(self.worker.started, ["a"])
+        self.master.engine.fault = "disk is full"
+        self.worker.succeed("a")
+        self.master.engine.fault = None
+        self.turn(2)
+        self.assertEqual(self.worker.started, ["a", "b"])
+
+    def test_times(self) -> None:
+        """A job that is tried again began when it first did, and then was executed."""
+        job_id = self.begin()
+        began = self.clock.seconds()
+        self.master.engine.fault = "disk is full"
+        self.succeed("a")
+        run = self.job(job_id).ops[0]
+        self.assertEqual((run.started, run.executing), (began, None))
+        self.master.engine.fault = None
+        self.turn(60)
+        run = self.job(job_id).ops[0]
+        self.assertEqual((run.started, run.executing), (began, self.clock.seconds()))

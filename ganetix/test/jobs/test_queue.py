@@ -424,6 +424,52 @@ class RaceTests(SynchronousTestCase):
         (stored,) = self.successResultOf(found)
         self.assertEqual((shown, shown.priority), (stored, 0))
 
+    def stop_while_ending(self, *names: str) -> tuple[int, Deferred[None]]:
+        """A job whose first opcode's end is being written, and a queue that stops."""
+        job_id = self.submit(*names)
+        self.turn()
+        self.held.release_all()
+        self.worker.succeed(names[0])
+        stopped = Deferred.fromCoroutine(self.queue.stop())
+        self.turn()
+        return job_id, stopped
+
+    def let_stop(self, stopped: Deferred[None]) -> None:
+        """Write all that is to be written."""
+        for _ in range(3):
+            self.held.release_all()
+            self.turn()
+        self.successResultOf(stopped)
+
+    def test_stop_while_ending(self) -> None:
+        """A master that stops waits for an end that is being written, and shows it."""
+        job_id, stopped = self.stop_while_ending("a")
+        self.assertNoResult(stopped)
+        self.let_stop(stopped)
+        self.assertEqual(self.status(job_id), "success")
+        self.assertEqual(self.stored(job_id), "success")
+
+    def test_cancel_while_stopping(self) -> None:
+        """Nothing is written after an end, although the master stops."""
+        job_id, stopped = self.stop_while_ending("a")
+        said = self.successResultOf(self.queue.cancel(job_id))
+        self.assertEqual(said, (False, "job 1 is just ending"))
+        self.let_stop(stopped)
+        self.assertEqual(self.stored(job_id), "success")
+
+    def test_priority_while_stopping(self) -> None:
+        """A new priority for a master that stops does not undo what was done."""
+        self.worker.late.add("a")
+        job_id, stopped = self.stop_while_ending("a", "b")
+        changing = self.queue.change_priority(job_id, 10)
+        self.let_stop(stopped)
+        self.assertTrue(self.successResultOf(changing)[0])
+        master = Master(self.clock, dict(self.medium))
+        self.successResultOf(master.start())
+        job = self.successResultOf(master.queue.job(job_id))
+        self.assertEqual([run.status for run in job.ops], ["success", "queued"])
+        self.assertEqual(job.priority, 10)
+
 
 class FaultTests(QueueTestCase):
     """A store that fails under running jobs."""
@@ -457,6 +503,19 @@ class FaultTests(QueueTestCase):
         self.assertEqual(error and error.message, why)
         self.restart()
         self.assertEqual(self.statuses(job_id), ["error", "error"])
+
+    def test_cannot_change(self) -> None:
+        """A job whose last change cannot be written says that this was not done."""
+        job_id = self.submit("a")
+        self.master.engine.fault = "disk is full"
+        group = NodeGroup(uuid="g2", name="g2")
+        self.succeed("a", Outcome(change=lambda _: Edits(put=(group,))))
+        self.master.engine.fault = None
+        self.turn(60)
+        self.assertNotIn("g2", self.master.config.snapshot().groups)
+        error = self.job(job_id).ops[0].error
+        why = "this was done up to its change of the configuration, which failed: "
+        self.assertEqual(error and error.message, f"{why}disk is full")
 
     def test_lines_that_cannot_be_written(self) -> None:
         """Log lines that the store does not take do not stop the job."""

@@ -60,10 +60,12 @@ async def run_for_named(
     :param make: the opcode for an instance's name
     :param ask: the question before, unless ``-f`` is given: ``{names}`` are theirs
     """
+    from ganetix.objects.words import some
+
     names = list(dict.fromkeys(options.names))
     ops = [checked(make, name) for name in names]
     if ask and not options.force:
-        session.confirm(ask.format(names=", ".join(names)))
+        session.confirm(ask.format(names=some(names)))
     await session.run_jobs(ops, options)
 
 
@@ -85,7 +87,7 @@ async def run_for_selected(
 async def _selected(session: Session, options: Options, ask: str) -> list[str]:
     """The names given, or those that ``-g`` or ``--all`` selects."""
     from ganetix.api.types import QueryRequest
-    from ganetix.objects.words import counted
+    from ganetix.objects.words import counted, some
 
     if options.names:
         if options.all:
@@ -106,5 +108,5 @@ async def _selected(session: Session, options: Options, ask: str) -> list[str]:
     if not names:
         session.streams.note(f"{session.program}: there are no such instances")
     elif ask and not options.names and not options.force:
-        session.confirm(f"{ask} {counted(len(names), 'instance')}: {', '.join(names)}?")
+        session.confirm(f"{ask} {counted(len(names), 'instance')}: {some(names)}?")
     return names

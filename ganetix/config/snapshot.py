@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from typing import TypeVar
@@ -15,10 +14,9 @@ from ganetix.errors import NotFound
 from ganetix.objects import Cluster, ConfigObject, Instance, JoinToken, Node, NodeGroup
 from ganetix.objects.base import Value
 from ganetix.objects.intent import InstanceIntent
+from ganetix.objects.words import some
 
 O = TypeVar("O", bound=ConfigObject)  # noqa: E741
-
-SHOWN = 8
 
 
 class Snapshot(Value, frozen=True, kw_only=True, dict=True):
@@ -141,6 +139,4 @@ def _not_found(kind: str, name: str, known: Collection[str]) -> str:
         return f"there is no {kind} {name!r}: there are none at all"
     if close := alike(name, known):
         return f"there is no {kind} {name!r}; did you mean {', '.join(close)}?"
-    more = " …" if len(known) > SHOWN else ""
-    shown = ", ".join(heapq.nsmallest(SHOWN, known)) + more
-    return f"there is no {kind} {name!r}; there are {shown}"
+    return f"there is no {kind} {name!r}; there are {some(known)}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable
 
 SHOWN = 8
+"""How many of many names a message has."""
 
 
 def counted(count: int, noun: str) -> str:
@@ -13,6 +15,6 @@ def counted(count: int, noun: str) -> str:
 
 
 def some(names: Iterable[str]) -> str:
-    """Names with commas between, the first few of many."""
-    every = sorted(names)
-    return ", ".join(every[:SHOWN]) + (" …" if len(every) > SHOWN else "")
+    """Names with commas between, in their order, the first few of many."""
+    first = heapq.nsmallest(SHOWN + 1, names)
+    return ", ".join(first[:SHOWN]) + (" …" if len(first) > SHOWN else "")

@@ -34,9 +34,6 @@ _AS_GIVEN = (
 )
 
 
-SHOWN_INTERFACES = 30
-
-
 class ClusterChange(Value, frozen=True, kw_only=True):
     """The cluster before and after, and what is different."""
 
@@ -106,8 +103,7 @@ def check_interface(name: str | None, known: Sequence[str]) -> None:
     if name and name not in known:
         raise BadParameter(
             f"master_netdev: {name!r} is not an interface of the master node, which has"
-            f" {', '.join(known[:SHOWN_INTERFACES])}"
-            + (" …" if len(known) > SHOWN_INTERFACES else "")
+            f" {some(known)}"
         )
 
 

@@ -11,6 +11,7 @@ from ganetix.errors import AlreadyExists, NotFound, WrongState
 from ganetix.objects import JoinToken, Node
 from ganetix.objects.intent import InstanceIntent
 from ganetix.objects.node_calls import NodeInfo, NodeVerify
+from ganetix.objects.words import some
 from ganetix.opcodes import OpNodeAdd, OpNodeRemove
 from ganetix.plan.addresses import check_node_addresses
 from ganetix.plan.candidates import with_promotions
@@ -162,9 +163,10 @@ def reserved(snapshot: Snapshot, name: str) -> JoinToken:
     """The same; ``NotFound`` if there is none."""
     token = reservation(snapshot, name)
     if token is None:
-        known = sorted(t.node.name for t in snapshot.tokens.values())
-        there = f"; there are {', '.join(known)}" if known else ""
-        raise NotFound(f"no node {name!r} is about to join{there}")
+        known = [token.node.name for token in snapshot.tokens.values()]
+        raise NotFound(
+            f"no node {name!r} is about to join; there are {some(known) or 'none'}"
+        )
     return token
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from msgspec.structs import replace
 
 from ganetix.config.snapshot import Edits, Snapshot
@@ -11,6 +9,7 @@ from ganetix.errors import WrongState
 from ganetix.objects import GuestInfo, Node
 from ganetix.objects.base import Value
 from ganetix.objects.node_calls import NodeInfo, NodeVerify
+from ganetix.objects.words import some
 from ganetix.opcodes import OpNodeModify
 from ganetix.opcodes.parameters import full_name
 from ganetix.plan.candidates import balance, promoted
@@ -21,7 +20,6 @@ from ganetix.plan.settings import check_serial
 from ganetix.plan.settings_fit import check_moves
 from ganetix.plan.settings_shown import differences
 
-SHOWN = 8
 _VALUES = ("primary_ip", "secondary_ip", "port", "master_capable", "vm_capable")
 
 
@@ -126,7 +124,7 @@ def _check_empty(snapshot: Snapshot, node: Node) -> None:
     )
     if names:
         raise WrongState(
-            f"node {node.name} holds instances: {shown(dict.fromkeys(names))};"
+            f"node {node.name} holds instances: {some({*names})};"
             f" 'gnt-node evacuate {node.name}' moves them",
             node=node.name,
         )
@@ -138,7 +136,7 @@ def _group_lines(snapshot: Snapshot, before: Node, after: Node) -> list[str]:
     old, new = snapshot.groups[before.group].name, snapshot.groups[after.group].name
     lines = [f"node {before.name} moves from group {old} to group {new}"]
     if names := [i.name for i in snapshot.instances_on(before.uuid)]:
-        lines.append(f"its instances move with it: {shown(names)}")
+        lines.append(f"its instances move with it: {some(names)}")
     return lines
 
 
@@ -166,7 +164,7 @@ def _in_place_of(op: OpNodeModify, snapshot: Snapshot, after: Node) -> tuple[Nod
             node=after.name,
         )
     if not op.auto_promote:
-        names = shown(node.name for node in others)
+        names = some(node.name for node in others)
         raise WrongState(
             f"without {after.name} the pool of {size} candidates, or its group's"
             f" share of it, falls short; --auto-promote promotes {names} instead",
@@ -205,7 +203,7 @@ def _role_lines(snapshot: Snapshot, before: Node, after: Node) -> list[str]:
     lines = [f"node {before.name} was {old} and is {new}"] if old != new else []
     instances = snapshot.instances_on(before.uuid)
     if new == "offline" and old != new and instances:
-        names = shown(instance.name for instance in instances)
+        names = some(instance.name for instance in instances)
         lines.append(
             f"its instances cannot be reached: {names};"
             f" 'gnt-node failover {before.name}' starts them elsewhere"
@@ -245,12 +243,6 @@ def stale_guests(
 def running_names(guests: tuple[GuestInfo, ...]) -> list[str]:
     """Names of the guests whose processes are there."""
     return sorted(guest.name for guest in guests if guest.is_up)
-
-
-def shown(names: Iterable[str]) -> str:
-    """Names for a message, not too many."""
-    every = list(names)
-    return ", ".join(every[:SHOWN]) + (" …" if len(every) > SHOWN else "")
 
 
 def _whereabouts(node: Node) -> tuple[str, str, int]:

@@ -12,6 +12,7 @@ from ganetix.errors import NodeUnreachable
 from ganetix.jobs.work import Outcome
 from ganetix.objects import Node
 from ganetix.objects.node_calls import VerifyRequest
+from ganetix.objects.words import some
 from ganetix.opcodes import OpClusterModify, OpClusterRedistribute, OpClusterRename
 from ganetix.plan.cluster_modify import (
     ClusterChange,
@@ -82,8 +83,7 @@ class ClusterRename:
         """Rename it, and wait until all nodes know."""
         await context.commit(partial(renamed, op))
         context.say(f"cluster {plan} is named {op.name} now")
-        if behind := await context.services.distribution.settled():
-            context.progress.warn(f"ssconf did not reach {', '.join(behind)} yet")
+        await let_nodes_know(context)
         return Outcome(result={"before": plan, "after": op.name})
 
 
@@ -103,14 +103,23 @@ class ClusterRedistribute:
     ) -> Outcome:
         """Write the files everywhere; fails with the names of those without them."""
         if plan:
-            context.progress.warn(f"offline, and not told: {', '.join(plan)}")
+            context.progress.warn(f"offline, and not told: {some(plan)}")
         behind = await context.services.distribution.repeat()
         if behind:
             raise NodeUnreachable(
-                f"ssconf did not reach {', '.join(behind)}; they are tried again"
+                f"ssconf did not reach {some(behind)}; they are tried again"
             )
         count = len(context.snapshot.nodes) - len(plan)
         return Outcome(result={"nodes": count, "offline": list(plan)})
+
+
+async def let_nodes_know(context: Context, group: str | None = None) -> None:
+    """Wait until nodes have the current ssconf; a warning names those without it.
+
+    :param group: the UUID of the group whose nodes are waited for; None is all
+    """
+    if behind := await context.services.distribution.settled(group):
+        context.progress.warn(f"ssconf did not reach {some(behind)} yet")
 
 
 def say_promotions(context: Context, edits: Edits) -> None:

@@ -38,6 +38,7 @@ from ganetix.rpc.methods import (
     Nothing,
 )
 from ganetix.units.base import Context
+from ganetix.units.cluster_modify import let_nodes_know
 
 AT_ONCE = 32
 
@@ -209,8 +210,7 @@ class _Renewal:
             # Before the old certificate is forgotten: nodes refuse it from then on.
             await self._authorities.reload()
         await self._record()
-        if behind := await context.services.distribution.settled():
-            context.progress.warn(f"ssconf did not reach {some(behind)} yet")
+        await let_nodes_know(context)
 
     async def _signed(self, nodes: Iterable[Node]) -> dict[str, Signed]:
         renewal = self._context.snapshot.cluster.ca_renewal

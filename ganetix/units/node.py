@@ -28,6 +28,7 @@ from ganetix.plan.node import (
 )
 from ganetix.rpc.methods import NODE_INFO, NODE_LEAVE, NODE_VERIFY, Nothing
 from ganetix.units.base import Context
+from ganetix.units.cluster_modify import let_nodes_know
 from ganetix.units.instance_clear import clear_intent
 
 # About a minute in all: the new node's daemon may be starting just now.
@@ -126,8 +127,7 @@ class NodeEnrol:
         again = " again" if plan.uuid in before.nodes else ""
         context.say(f"node {plan.name} is a member of group {group}{again}")
         say_promotions(context, before, snapshot)
-        if behind := await context.services.distribution.settled(plan.group):
-            context.progress.warn(f"ssconf did not reach {', '.join(behind)} yet")
+        await let_nodes_know(context, plan.group)
         return Outcome(result={"uuid": plan.uuid, "name": plan.name})
 
 

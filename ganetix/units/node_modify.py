@@ -11,17 +11,18 @@ from ganetix.objects import GuestInfo, Node
 from ganetix.objects.base import Value
 from ganetix.objects.guest_calls import GuestListRequest, GuestPurge
 from ganetix.objects.node_calls import NodeInfoRequest, VerifyRequest
+from ganetix.objects.words import some
 from ganetix.opcodes import OpNodeModify, OpNodePowercycle
 from ganetix.plan.node_modify import (
     NodeChange,
     changed_node,
     contact_problems,
     running_names,
-    shown,
     stale_guests,
 )
 from ganetix.rpc.methods import GUEST_LIST, GUEST_PURGE, NODE_INFO, NODE_VERIFY
 from ganetix.units.base import Context
+from ganetix.units.cluster_modify import let_nodes_know
 
 
 class ModifyFacts(Value, frozen=True, kw_only=True):
@@ -80,7 +81,7 @@ class NodeModify:
         guests = facts.guests or ()
         if change.goes_away and (names := running_names(guests)) and not op.force:
             raise WrongState(
-                f"node {node.name} answers and runs {shown(names)}; an offline node"
+                f"node {node.name} answers and runs {some(names)}; an offline node"
                 " counts as dead: stop or move them first, or give --force",
                 node=node.name,
             )
@@ -104,8 +105,7 @@ class NodeModify:
         await context.commit(change)
         for line in done[0].lines:
             context.say(line)
-        if behind := await context.services.distribution.settled():
-            context.progress.warn(f"ssconf did not reach {', '.join(behind)} yet")
+        await let_nodes_know(context)
         node = done[0].after
         return Outcome(
             result={
@@ -172,7 +172,7 @@ class NodePowercycle:
             )
         if names and not op.force:
             return WrongState(
-                f"node {node.name} runs {shown(names)}: move or stop them first, or"
+                f"node {node.name} runs {some(names)}: move or stop them first, or"
                 " give --force"
             )
         return WrongState(

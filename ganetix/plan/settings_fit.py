@@ -41,7 +41,7 @@ def _check_own_nics(instance: Instance, cluster: Cluster, group: NodeGroup) -> N
 
 def _no_bridge(where: str) -> BadParameter:
     return BadParameter(
-        f"{where}nic link: missing; mode bridged needs the name of a bridge"
+        f"{where}nicparams: link: missing; mode bridged needs the name of a bridge"
     )
 
 

@@ -254,7 +254,7 @@ class CheckTests(SynchronousTestCase):
             ("xen", {"enabled_hypervisors": ("xen",)}),
             ("colour", {"hvparams": {"kvm": {"colour": "red"}}}),
             ("master_netdev: missing", {"master_ip": "192.0.2.9"}),
-            ("nic link: missing", {"nicparams": {"mode": "bridged"}}),
+            ("nicparams: link: missing", {"nicparams": {"mode": "bridged"}}),
             ("not enabled", {"capacity": {"default_template": "drbd"}}),
         ):
             self._assert_refused(start, parameters=OpClusterModify(**changes))

@@ -220,7 +220,7 @@ class ModifyTests(SynchronousTestCase):
     def test_bridge(self) -> None:
         """Mode bridged needs the name of a bridge, now or from before."""
         op = OpClusterModify(nicparams={"mode": "bridged"})
-        self.refused(BadParameter, "nic link: missing", op)
+        self.refused(BadParameter, "nicparams: link: missing", op)
         world = apply(
             WORLD, modified(OpClusterModify(nicparams={"link": "br0"}), WORLD)
         )
@@ -252,7 +252,9 @@ class ModifyTests(SynchronousTestCase):
         nics = tuple(replace(nic, mode="bridged") for nic in web1.nics)
         world = apply(world, Edits(put=(replace(web1, nics=nics),)))
         gone = OpClusterModify(nicparams={"link": None})
-        self.refused(BadParameter, "instance web1: nic link: missing", gone, world)
+        self.refused(
+            BadParameter, "instance web1: nicparams: link: missing", gone, world
+        )
 
     def test_bridge_of_a_group(self) -> None:
         """A group that has a mode of its own keeps the bridge that it inherits."""
@@ -260,10 +262,10 @@ class ModifyTests(SynchronousTestCase):
         world = apply(WORLD, modified(link, WORLD))
         own = OpGroupModify(name="rack1", nicparams={"mode": "bridged"})
         error = self.assertRaises(BadParameter, changed_group, own, WORLD)
-        self.assertIn("group rack1: nic link: missing", str(error))
+        self.assertIn("group rack1: nicparams: link: missing", str(error))
         world = apply(world, Edits(put=(changed_group(own, world).after,)))
         gone = OpClusterModify(nicparams={"link": None})
-        self.refused(BadParameter, "group rack1: nic link: missing", gone, world)
+        self.refused(BadParameter, "group rack1: nicparams: link: missing", gone, world)
 
     def test_master_address(self) -> None:
         """The role's address needs an interface, suits the cluster, and is free."""

@@ -136,7 +136,11 @@ class AssignTests(SynchronousTestCase):
         bridged = tuple(replace(nic, mode="bridged") for nic in web1.nics)
         op = OpGroupAssignNodes(name="rack1", nodes=("node2",))
         for own, here, text in (
-            ({"nics": bridged}, {"nicparams": {"link": "br0"}}, "nic link: missing"),
+            (
+                {"nics": bridged},
+                {"nicparams": {"link": "br0"}},
+                "nicparams: link: missing",
+            ),
             (
                 {"hvparams": {"initrd_path": "/i"}},
                 {"hvparams": {"fake": {"kernel_path": "/k"}}},

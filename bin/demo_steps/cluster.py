@@ -66,7 +66,7 @@ class DemoCluster:
         net = self.choices.get("net") or os.environ.get("GANETIX_DEMO_NET", "127.0.0")
         self.hosts = [
             Host(number + 1, group, base, net)
-            for number, group in enumerate((None, "rack1", "rack2"))
+            for number, group in enumerate((None, "rack1", "rack1"))
         ]
         self.net = net
         self.root = self.hosts[0].root
@@ -159,10 +159,11 @@ class DemoCluster:
     def add_groups(self) -> None:
         """The racks."""
         there = {row[0] for row in table(self.root, "group", "name")}
-        for host in self.hosts:
-            if host.group and host.group not in there:
-                say(f"adding group {host.group}")
-                command(self.root, "gnt-group", "add", host.group)
+        wanted = dict.fromkeys(host.group for host in self.hosts if host.group)
+        for group in wanted:
+            if group not in there:
+                say(f"adding group {group}")
+                command(self.root, "gnt-group", "add", group)
 
     def members(self) -> set[object]:
         """Names of the cluster's nodes."""

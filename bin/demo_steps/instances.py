@@ -12,7 +12,7 @@ from commands import PROGRAMS, command, table, together
 from processes import at_once, end, guest_pids, until
 from screen import DemoFailed, counted, detail, say, shown_on_failure
 
-INSTANCES = {"web1.demo": "rack1", "db1.demo": "rack2"}
+INSTANCES = {"web1.demo": "rack1", "db1.demo": "rack1"}
 GUEST_STOP_SECONDS = 20
 CONSOLE = ("gnt-instance", "console", "--log", "-n", "10", "web1.demo")
 HEARTBEATS = 2
@@ -76,6 +76,7 @@ def show(demo: DemoCluster, hypervisor: str) -> None:
         "  gnt-instance stop web1.demo; gnt-instance list\n"
         "  gnt-instance start web1.demo\n"
         f"  {shlex.join(add_command('web2.demo', 'rack1', hypervisor))}\n"
+        "  gnt-cluster capacity\n"
         "  gnt-job list; gnt-job info 1\n"
         f"All of it goes on running. {script} --stop ends it, --clean removes it.",
         flush=True,

@@ -250,10 +250,18 @@ def _report(
         default_template=params.default_template,
         max_cpu_ratio=params.max_cpu_ratio,
         max_disk_usage=params.max_disk_usage,
-        reason=result.reason,
+        reason=result.reason or _why_none(plan, uuid, result),
         revision=plan.snapshot.revision,
         ctime=plan.now,
     )
+
+
+def _why_none(plan: CapacityFacts, uuid: str, result: TieredResult) -> str:
+    """Why nothing fits, where that is not for want of room; empty otherwise."""
+    alone = len(plan.snapshot.nodes_of(uuid)) == 1
+    if alone and not result.tspecs and result.failures.get("N1"):
+        return "has one node: nothing there survives its loss"
+    return ""
 
 
 async def _by_program(

@@ -32,6 +32,9 @@ from ganetix.units.node_states import states_of
 DEFAULT = "."
 """Named in place of an allocator: the cluster's default one."""
 
+NOT_REDUNDANT = "FailN1: "
+"""In the built-in allocator's words: the loss of some node would be too much."""
+
 Infos = Mapping[str, NodeInfo]
 
 
@@ -147,7 +150,8 @@ class NewPlace:
         """The node that an allocator chooses.
 
         Where none fits by the built-in one's rules, such as N+1 redundancy, the one
-        with most free memory is taken, with a warning. The word of others is final.
+        with most free memory is taken, with a warning, unless it is the group's only
+        one. The word of others is final.
 
         Fails as the allocator does, with ``NoResources`` if another than the built-in
         one found none, and with ``RemoteFailure`` if it chose a node that has no room.
@@ -235,8 +239,14 @@ def _choice(
         return Choice(node_uuid=node.uuid, said=f"{name}: {info}", refusals=refused)
     if not nodes and name != BUILTIN:
         raise NoResources(f"allocator {name} found no place: {info}")
-    if not nodes:
-        why = f"no node fits by the rules of {name}, such as N+1 redundancy ({info})"
+    group = snapshot.groups[snapshot.nodes[roomiest.node_uuid].group]
+    if not nodes and NOT_REDUNDANT in info:
+        if len(snapshot.nodes_of(group.uuid)) == 1:
+            said = f"it is all that group {group.name} has; nothing there survives it"
+            return Choice(node_uuid=roomiest.node_uuid, said=said, refusals=refused)
+        why = f"group {group.name} will not survive the loss of each of its nodes (N+1)"
+    elif not nodes:
+        why = f"no node fits by the rules of {name} ({info})"
     else:
         why = f"allocator {name} chose {nodes[0]}, which {refused[nodes[0]]}"
         if name != BUILTIN:

@@ -125,16 +125,27 @@ class PretendedDemoTests(DemoTestCase):
     def test_up(self) -> None:
         """The first run ends with nodes in their groups and instances running."""
         output = self.demo()
-        for word in ("node3.demo", "rack2", "db1.demo", "INSTANCE_CREATE", "--stop"):
+        for word in ("node3.demo", "rack1", "db1.demo", "INSTANCE_CREATE", "--stop"):
             self.assertIn(word, output)
+        self.assertNotIn("warning", output)
         nodes = {row["name"]: row["group"] for row in self.rows("node", "name,group")}
         self.assertEqual(
             nodes,
-            {"node1.demo": "default", "node2.demo": "rack1", "node3.demo": "rack2"},
+            {"node1.demo": "default", "node2.demo": "rack1", "node3.demo": "rack1"},
         )
         self.assertEqual(
             self.statuses(), {"web1.demo": "running", "db1.demo": "running"}
         )
+
+    def test_capacity(self) -> None:
+        """More instances fit into the group with two nodes."""
+        self.demo()
+        status, output = self.run_program(
+            *(PROGRAMS / "gnt-cluster", "capacity", "--json", "-g", "rack1"),
+            GANETIX_ROOT=str(self.demo_dir / "n1"),
+        )
+        self.assertEqual(status, 0, output)
+        self.assertRegex(output, r'"tspecs": \[\s+\[\s+[0-9]')
 
     def test_again(self) -> None:
         """A second run changes nothing: same processes, no more jobs."""

@@ -133,6 +133,16 @@ class CapacityTests(SynchronousTestCase):
         report = self.compute(ops.OpComputeCapacity())
         self.assertEqual(report.cluster, ())
 
+    def test_lonely_node(self) -> None:
+        """Where a group has one node nothing fits, and it is said why."""
+        self.sim.run(ops.OpClusterModify(capacity={"capacity_checks": True}))
+        self.sim.run(ops.OpGroupAdd(name="rack2"))
+        self.sim.run(ops.OpGroupAssignNodes(name="rack2", nodes=("node2",)))
+        report = self.compute(ops.OpComputeCapacity(groups=("rack2",)))
+        (group,) = report.node_groups.values()
+        self.assertEqual(group.tspecs, ())
+        self.assertIn("has one node: nothing there survives its loss", group.reason)
+
     def test_unknown_group(self) -> None:
         """A group that is not there is an error."""
         op = ops.OpComputeCapacity(groups=("nowhere",))

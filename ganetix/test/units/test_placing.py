@@ -275,11 +275,16 @@ class MovingTests(SynchronousTestCase):
         self.assertIn("mine found no place: no place anywhere", str(failure.value))
         self.assertEqual(self.sim.snapshot.intents, {})
 
-    def test_against_the_rules(self) -> None:
-        """Where the built-in allocator knows none, the roomiest node will do."""
+    def test_alone_in_its_group(self) -> None:
+        """The only node of a group will do, and that it is alone is no warning."""
         self.split()
         self.assertEqual(self.target(replace(MIGRATE, group="rack2")), "node3")
-        self.assertIn("N+1", self.progress.warnings[0])
+        self.assertIn(
+            "node node3 was chosen: it is all that group rack2 has; nothing there"
+            " survives it",
+            self.progress.lines,
+        )
+        self.assertEqual(self.progress.warnings, [])
 
     def test_node_without_room(self) -> None:
         """A node without room is refused, with the reason."""

@@ -65,8 +65,7 @@ def candidates(program: str, words: Sequence[str], streams: Streams) -> Found:
         parser, after = commands[command], before[at + 1 :]
         action = _expected(parser, after)
     if action is None or not action.option_strings:
-        is_ours = action is None or action.nargs != argparse.REMAINDER
-        if current.startswith("-") and is_ours:
+        if current.startswith("-") and not _is_foreign(parser, action, after):
             return Found(_matching(_options(parser), current))
     if action is None:
         return Found([])
@@ -119,6 +118,17 @@ def _expected(
             return action
         count -= 1
     return None
+
+
+def _is_foreign(
+    parser: argparse.ArgumentParser,
+    action: argparse.Action | None,
+    words: Sequence[str],
+) -> bool:
+    """Whether a command of another program has begun, whose options we do not know."""
+    if action is None or action.nargs != argparse.REMAINDER:
+        return False
+    return bool(_read(parser, words)[1])
 
 
 def _command_at(parser: argparse.ArgumentParser, words: Sequence[str]) -> int | None:

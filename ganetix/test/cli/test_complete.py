@@ -94,6 +94,13 @@ class CompletionTests(ServedMasterTestCase):
             with self.subTest(words=words):
                 self.assertEqual(await self.complete("gnt-cluster", *words), [])
 
+    async def test_options_before_a_command(self) -> None:
+        """Options are ours until the command for nodes begins."""
+        for words in (("--ra",), ("-n", "node1", "--ra"), ("-g", "rack1", "--ra")):
+            with self.subTest(words=words):
+                found = await self.complete("gnt-cluster", "command", *words)
+                self.assertEqual(found, ["--raw"])
+
     async def test_queue_actions(self) -> None:
         """A word that must be one of a few."""
         self.assertEqual(

@@ -64,9 +64,10 @@ def candidates(program: str, words: Sequence[str], streams: Streams) -> Found:
             return Found([])
         parser, after = commands[command], before[at + 1 :]
         action = _expected(parser, after)
-    if action is None or not action.option_strings:
-        if current.startswith("-") and not _is_foreign(parser, action, after):
-            return Found(_matching(_options(parser), current))
+    takes_value = action is not None and bool(action.option_strings)
+    is_option = current.startswith("-") and not takes_value
+    if is_option and not _is_foreign(parser, action, after):
+        return Found(_matching(_options(parser), current))
     if action is None:
         return Found([])
     if action.choices is not None:

@@ -9,13 +9,7 @@ from clusters_roomy import roomy_cluster
 from msgspec.structs import replace
 
 from ganetix.allocators.protocol import read_document, request_document
-from ganetix.plan.capacity.model import (
-    TWO_NODES,
-    CapCluster,
-    Policy,
-    Spec,
-    SpecRange,
-)
+from ganetix.plan.capacity.model import TWO_NODES, CapCluster, Policy, Spec, SpecRange
 from ganetix.plan.capacity.requests import (
     Allocate,
     AllocateSecondary,

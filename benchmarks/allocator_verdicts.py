@@ -9,9 +9,7 @@ from allocator_cases import Case
 from ganetix.plan.allocate.attempt import guest_of
 from ganetix.plan.allocate.outlook import score_of
 from ganetix.plan.capacity.guest import Guest
-from ganetix.plan.capacity.model import (
-    TWO_NODES,
-)
+from ganetix.plan.capacity.model import TWO_NODES
 from ganetix.plan.capacity.requests import (
     Allocate,
     AllocateSecondary,

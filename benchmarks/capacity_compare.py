@@ -15,11 +15,7 @@ from clusters import ClusterCase
 from htools import comparison_options, print_summary, run_on
 
 from ganetix.allocators.htools_text import write_text
-from ganetix.plan.capacity.model import (
-    Spec,
-    TieredRequest,
-    TieredResult,
-)
+from ganetix.plan.capacity.model import Spec, TieredRequest, TieredResult
 from ganetix.plan.capacity.tiered import tiered_steps
 
 HSPACE = "hspace"

@@ -13,12 +13,7 @@ from twisted.internet.interfaces import IReactorTime, IReactorUNIX
 from ganetix.api import commands
 from ganetix.api.connection import Connection
 from ganetix.api.following import Following, Say
-from ganetix.api.link import (
-    ConsoleClient,
-    OnOutput,
-    OnUpdate,
-    answer,
-)
+from ganetix.api.link import ConsoleClient, OnOutput, OnUpdate, answer
 from ganetix.api.types import (
     ClusterInfo,
     FieldInfo,
@@ -28,11 +23,7 @@ from ganetix.api.types import (
 )
 from ganetix.api.wire import ApiCommand
 from ganetix.jobs.model import Job
-from ganetix.jobs.values import (
-    LockInfo,
-    QueueInfo,
-    SubmitRequest,
-)
+from ganetix.jobs.values import LockInfo, QueueInfo, SubmitRequest
 from ganetix.objects.node import Enrolment, EnrolRequest, IssuedToken
 
 RECONNECT_SECONDS = 60.0

@@ -25,12 +25,7 @@ from ganetix.api.words import (
     no_connection,
     not_known,
 )
-from ganetix.errors import (
-    GanetixError,
-    RemoteFailure,
-    Unavailable,
-    WireError,
-)
+from ganetix.errors import GanetixError, RemoteFailure, Unavailable, WireError
 from ganetix.jobs.model import Job
 from ganetix.jobs.values import JobMark, JobUpdate
 

@@ -20,14 +20,7 @@ from ganetix.netutils.interfaces import (
     own_addresses,
     own_interface_names,
 )
-from ganetix.objects import (
-    Cluster,
-    IpVersion,
-    Node,
-    NodeGroup,
-    Value,
-    new_uuid,
-)
+from ganetix.objects import Cluster, IpVersion, Node, NodeGroup, Value, new_uuid
 from ganetix.objects.node import DEFAULT_PORT
 from ganetix.opcodes import OpClusterModify, checks
 from ganetix.paths import Paths

@@ -11,12 +11,7 @@ from ganetix.errors import AlreadyExists, WrongState
 from ganetix.objects import Instance, NodeGroup
 from ganetix.objects.base import Value
 from ganetix.objects.words import some
-from ganetix.opcodes import (
-    OpGroupAdd,
-    OpGroupAssignNodes,
-    OpGroupModify,
-    OpGroupRename,
-)
+from ganetix.opcodes import OpGroupAdd, OpGroupAssignNodes, OpGroupModify, OpGroupRename
 from ganetix.opcodes.settings import Settings
 from ganetix.plan.candidates import with_promotions
 from ganetix.plan.settings import (

@@ -18,12 +18,7 @@ from ganetix.objects import Node
 from ganetix.objects.node_calls import SsconfWritten
 from ganetix.objects.replica_calls import MasterBelief
 from ganetix.paths import Paths
-from ganetix.rpc.methods import (
-    MASTER_BELIEF,
-    MASTER_STAND_DOWN,
-    SSCONF_WRITE,
-    Nothing,
-)
+from ganetix.rpc.methods import MASTER_BELIEF, MASTER_STAND_DOWN, SSCONF_WRITE, Nothing
 from ganetix.rpc.server import Call
 from ganetix.state.replicate_rows import LOCAL
 from ganetix.state.rows import Batch, Row, RowKey

@@ -22,14 +22,7 @@ from ganetix.objects.crypto import (
 )
 from ganetix.objects.words import counted, some
 from ganetix.opcodes import OpClusterRenewCrypto
-from ganetix.plan.crypto import (
-    announced,
-    begun,
-    has_done,
-    selected,
-    stepped,
-    switched,
-)
+from ganetix.plan.crypto import announced, begun, has_done, selected, stepped, switched
 from ganetix.rpc.methods import (
     CERTIFICATE_INSTALL,
     CERTIFICATE_REQUEST,

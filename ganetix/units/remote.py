@@ -14,12 +14,7 @@ from ganetix.jobs.work import Outcome
 from ganetix.objects import Node
 from ganetix.objects.base import Value
 from ganetix.objects.output import log_line
-from ganetix.objects.remote import (
-    MOST_LINES_OF_ALL,
-    CommandRun,
-    FileOffer,
-    FilePart,
-)
+from ganetix.objects.remote import MOST_LINES_OF_ALL, CommandRun, FileOffer, FilePart
 from ganetix.opcodes.remote import OpNodesCommand, OpNodesCopyFile
 from ganetix.plan.remote import left_out, targets
 from ganetix.rpc.methods import COMMAND_RUN, FILE_COMMIT, FILE_OFFER, FILE_WRITE

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from ganetix.objects.params import CapacityOverrides, InstanceSize
-from ganetix.plan.capacity.model import (
-    CapCluster,
-    CapGroup,
-    CapInstance,
-    CapNode,
-)
+from ganetix.plan.capacity.model import CapCluster, CapGroup, CapInstance, CapNode
 from ganetix.plan.capacity.requests import (
     Allocate,
     AllocateSecondary,

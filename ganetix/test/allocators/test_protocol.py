@@ -9,19 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from ganetix.allocators.protocol import (
-    read_document,
-    request_document,
-)
+from ganetix.allocators.protocol import read_document, request_document
 from ganetix.errors import BadParameter
-from ganetix.plan.capacity.model import (
-    CapCluster,
-)
-from ganetix.plan.capacity.requests import (
-    Allocate,
-    Capacity,
-    Relocate,
-)
+from ganetix.plan.capacity.model import CapCluster
+from ganetix.plan.capacity.requests import Allocate, Capacity, Relocate
 from ganetix.test.allocators.protocol_cases import CLUSTER, PAIR, REQUESTS
 from ganetix.test.allocators.support import clusters
 

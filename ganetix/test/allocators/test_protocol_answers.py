@@ -7,15 +7,10 @@ import json
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from ganetix.allocators.protocol import (
-    read_answer,
-    write_answer,
-)
+from ganetix.allocators.protocol import read_answer, write_answer
 from ganetix.errors import RemoteFailure
 from ganetix.objects.params import CapacityParams
-from ganetix.plan.capacity.model import (
-    TieredSpec,
-)
+from ganetix.plan.capacity.model import TieredSpec
 from ganetix.plan.capacity.requests import (
     Allocate,
     AllocateSecondary,
@@ -37,9 +32,7 @@ from ganetix.plan.capacity.requests import (
 from ganetix.test.allocators.protocol_cases import CLUSTER, PAIR, REQUESTS, SINGLE
 
 
-def said(
-    result: object, *, success: bool = True, info: str = "hm", **more: object
-) -> bytes:
+def said(result: object, *, success: bool = True, info: str = "hm") -> bytes:
     """An answer of an allocator."""
     return json.dumps({"success": success, "info": info, "result": result}).encode()
 

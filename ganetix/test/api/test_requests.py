@@ -17,12 +17,7 @@ from twisted.protocols import amp
 
 from ganetix.api import commands
 from ganetix.api.client import connect
-from ganetix.api.types import (
-    FieldInfo,
-    QueryRequest,
-    QueryResult,
-    QueryRow,
-)
+from ganetix.api.types import FieldInfo, QueryRequest, QueryResult, QueryRow
 from ganetix.api.wire import MAX_OUTSTANDING, SafeAmp
 from ganetix.errors import (
     BadParameter,

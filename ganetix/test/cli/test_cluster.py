@@ -8,11 +8,7 @@ from msgspec.structs import replace
 
 from ganetix.errors import NodeUnreachable
 from ganetix.jobs.values import Drain
-from ganetix.opcodes import (
-    OpClusterRedistribute,
-    OpClusterRename,
-    OpClusterRenewCrypto,
-)
+from ganetix.opcodes import OpClusterRedistribute, OpClusterRename, OpClusterRenewCrypto
 from ganetix.test.cli.support import CommandTestCase
 from ganetix.testing.api import CLUSTER_INFO
 

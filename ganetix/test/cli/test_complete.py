@@ -13,12 +13,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 
 import ganetix
 from ganetix.api.types import FieldInfo, QueryRequest, QueryResult, QueryRow
-from ganetix.cli.complete import (
-    DIRECTORY_STATUS,
-    FILE_STATUS,
-    Found,
-    candidates,
-)
+from ganetix.cli.complete import DIRECTORY_STATUS, FILE_STATUS, Found, candidates
 from ganetix.cli.streams import Streams
 from ganetix.test.api.support import ServedMasterTestCase
 

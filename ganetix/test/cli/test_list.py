@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ganetix.api.types import (
-    FieldInfo,
-    QueryRequest,
-    QueryResult,
-    QueryRow,
-)
+from ganetix.api.types import FieldInfo, QueryRequest, QueryResult, QueryRow
 from ganetix.errors import WrongState
 from ganetix.jobs.values import LockInfo, LockOwner, LockWaiter
 from ganetix.test.cli.support import QueriedTestCase

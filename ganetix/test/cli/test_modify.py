@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from ganetix.cli.settings import given_pairs
 from ganetix.errors import BadParameter, ConfigConflict
-from ganetix.opcodes import (
-    OpClusterModify,
-    OpGroupModify,
-    parameters,
-)
+from ganetix.opcodes import OpClusterModify, OpGroupModify, parameters
 from ganetix.storage.params import DISK_TEMPLATES
 from ganetix.test.cli.support import CommandTestCase
 

@@ -7,12 +7,7 @@ from functools import partial
 
 from ganetix.api.types import FieldInfo, QueryRequest, QueryResult
 from ganetix.errors import WrongState
-from ganetix.opcodes import (
-    OpNodeAdd,
-    OpNodeModify,
-    OpNodePowercycle,
-    OpNodeRemove,
-)
+from ganetix.opcodes import OpNodeAdd, OpNodeModify, OpNodePowercycle, OpNodeRemove
 from ganetix.test.cli.support import QueriedTestCase, table
 
 

@@ -13,11 +13,7 @@ from ganetix.interfaces import INodeRpc, Say
 from ganetix.objects import Node
 from ganetix.objects.node_calls import SsconfWrite, SsconfWritten
 from ganetix.rpc.methods import Method
-from ganetix.test.config.support import (
-    ConfigTestCase,
-    make_group,
-    make_node,
-)
+from ganetix.test.config.support import ConfigTestCase, make_group, make_node
 
 Q = TypeVar("Q")
 

@@ -6,12 +6,7 @@ from msgspec.structs import replace
 
 from ganetix.config.distribute import AT_ONCE
 from ganetix.test.config.distributing import DistributorTestCase
-from ganetix.test.config.support import (
-    deletes,
-    make_group,
-    make_instance,
-    make_node,
-)
+from ganetix.test.config.support import deletes, make_group, make_instance, make_node
 
 
 class PaceTests(DistributorTestCase):

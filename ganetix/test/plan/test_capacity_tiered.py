@@ -19,12 +19,7 @@ from ganetix.plan.capacity.explain import (
     what_if,
 )
 from ganetix.plan.capacity.model import CapCluster, CapInstance, Spec, TieredResult
-from ganetix.plan.capacity.tiered import (
-    run_standard,
-    state_for,
-    tiered,
-    tiered_steps,
-)
+from ganetix.plan.capacity.tiered import run_standard, state_for, tiered, tiered_steps
 from ganetix.test.plan.capacity_clusters import (
     a_request,
     clusters,

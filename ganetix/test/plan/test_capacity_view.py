@@ -5,12 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
-from ganetix.objects import (
-    CapacityOverrides,
-    CapacityParams,
-    GuestInfo,
-    InstanceSize,
-)
+from ganetix.objects import CapacityOverrides, CapacityParams, GuestInfo, InstanceSize
 from ganetix.objects.intent import InstanceIntent
 from ganetix.objects.node_calls import DiskSpace, NodeInfo
 from ganetix.plan.capacity.tiered import tiered

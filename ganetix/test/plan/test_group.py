@@ -16,12 +16,7 @@ from ganetix.errors import (
     WrongState,
 )
 from ganetix.objects import CapacityOverrides, InstanceSize, JoinToken, Node
-from ganetix.opcodes import (
-    OpGroupAdd,
-    OpGroupAssignNodes,
-    OpGroupModify,
-    OpGroupRename,
-)
+from ganetix.opcodes import OpGroupAdd, OpGroupAssignNodes, OpGroupModify, OpGroupRename
 from ganetix.plan.group import (
     Placed,
     Splits,

@@ -19,12 +19,7 @@ from ganetix.test.plan.verifying import (
     guest,
     report,
 )
-from ganetix.testing.config import (
-    apply,
-    make_instance,
-    make_node,
-    make_snapshot,
-)
+from ganetix.testing.config import apply, make_instance, make_node, make_snapshot
 
 
 class VerifyTests(VerifyCase):

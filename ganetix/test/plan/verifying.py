@@ -14,12 +14,7 @@ from ganetix.objects.node_calls import DiskInfo, NodeInfo, NodeVerify
 from ganetix.plan.crypto import Trust
 from ganetix.plan.verify import Heard, verify
 from ganetix.plan.verify_node import Expected
-from ganetix.testing.config import (
-    make_instance,
-    make_node,
-    make_snapshot,
-    uuid_of,
-)
+from ganetix.testing.config import make_instance, make_node, make_snapshot, uuid_of
 
 NODE = make_node("node1")
 

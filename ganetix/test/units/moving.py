@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from ganetix.opcodes import (
-    OpInstanceCreate,
-    OpInstanceFailover,
-    OpInstanceMigrate,
-)
+from ganetix.opcodes import OpInstanceCreate, OpInstanceFailover, OpInstanceMigrate
 
 MIGRATE = OpInstanceMigrate(name="web1")
 

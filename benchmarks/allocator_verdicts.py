@@ -77,7 +77,8 @@ def _named(case: Case, result: Nodes) -> Placed:
     request = case.request
     if isinstance(request, Allocate):
         return request.instance.name, result.nodes
-    name = getattr(request, "instance")  # noqa: B009
+    assert isinstance(request, Relocate | AllocateSecondary)
+    name = request.instance
     one = next(one for one in case.cluster.instances if one.name == name)
     if isinstance(request, Relocate) and one.template not in TWO_NODES:
         return name, result.nodes

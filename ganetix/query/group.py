@@ -24,7 +24,8 @@ from ganetix.query.view import View
 class GroupRow(Value, frozen=True, kw_only=True):
     """A node group, and what those of its nodes answered that were asked and did.
 
-    ``infos`` is None if none was asked.
+    ``infos`` is None if none was asked, and where some of them did not answer: what
+    the whole group has is not known then.
     """
 
     view: View
@@ -44,7 +45,7 @@ class GroupRow(Value, frozen=True, kw_only=True):
 
 
 def _sum(get: Callable[[NodeInfo], int]) -> Callable[[GroupRow], Cell]:
-    """Over the nodes that answered; unknown if none did."""
+    """Over all nodes; unknown if none was asked, or not all answered."""
     return lambda row: sum(map(get, row.infos)) if row.infos else None
 
 

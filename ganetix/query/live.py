@@ -79,8 +79,8 @@ class LiveQueries:
             infos = tuple(
                 heard.answers[n.uuid] for n in members if n.uuid in heard.answers
             )
-            row = GroupRow(view=view, group=group, infos=infos)
-            silent = sum(n.uuid not in heard.answers and not n.offline for n in members)
+            silent = any(n.uuid not in heard.answers and not n.offline for n in members)
+            row = GroupRow(view=view, group=group, infos=None if silent else infos)
             rows.append((row, "unreachable" if silent else "live"))
         return result_of(columns, rows, heard.seconds)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from ganetix.cli.errors import EXIT_INTERRUPTED, Failure
+from ganetix.cli.errors import EXIT_INTERRUPTED, Failure, UsageError
 from ganetix.cli.parser import Options
 from ganetix.cli.streams import Streams
 from ganetix.paths import Paths
@@ -16,6 +16,9 @@ from ganetix.paths import Paths
 if TYPE_CHECKING:
     from ganetix.api.quick import Asker, QuickClient
     from ganetix.api.types import QueryRequest, QueryResult
+
+FIELDS = "fields: "
+"""What a refusal begins with that is about the fields asked for."""
 
 
 class Asking:
@@ -44,8 +47,15 @@ class Asking:
             return ""
 
     async def query(self, request: QueryRequest) -> QueryResult:
-        """List objects."""
-        return await (await self.client()).query(request)
+        """List objects; ``UsageError`` for a field that there is not."""
+        from ganetix.errors import BadParameter
+
+        try:
+            return await (await self.client()).query(request)
+        except BadParameter as error:
+            if not error.message.startswith(FIELDS):
+                raise
+            raise UsageError(f"-o: {error.message.removeprefix(FIELDS)}") from error
 
     def confirm(self, question: str, force_option: str = "-f") -> None:
         """Ask yes or no; ``Failure`` on no, and where nobody can answer."""

@@ -33,7 +33,9 @@ def create_request(options: Options) -> OpInstanceCreate:
         group=options.node_group,
         hypervisor=hypervisor,
         hvparams=hvparams,
-        memory_mib=parse_mib(backend["memory"]) if "memory" in backend else None,
+        memory_mib=_size("-B memory", backend["memory"])
+        if "memory" in backend
+        else None,
         vcpus=_whole("-B vcpus", backend["vcpus"]) if "vcpus" in backend else None,
         start=not options.no_start,
         no_install=options.no_install,
@@ -66,7 +68,7 @@ def _disks(texts: list[str]) -> tuple[DiskRequest, ...]:
         one_of(f"--disk {number}: mode", mode, DISK_MODES)
         disks.append(
             DiskRequest(
-                size_mib=parse_mib(size),
+                size_mib=_size(f"--disk {number}: size", size),
                 mode=cast(Literal["rw", "ro"], mode),
                 params=pairs,
             )
@@ -92,6 +94,13 @@ def _nics(texts: list[str] | None) -> tuple[NicRequest, ...] | None:
             )
         )
     return tuple(nics)
+
+
+def _size(what: str, text: str) -> int:
+    try:
+        return parse_mib(text)
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from None
 
 
 def _whole(what: str, text: str) -> int:

@@ -43,9 +43,7 @@ def find_definition(search_path: Sequence[Path], os_name: str) -> OsInfo:
     info = definitions.get(name)
     if info is None:
         known = ", ".join(n for n, i in definitions.items() if not i.problem) or "none"
-        raise BadParameter(
-            f"OS definition {name!r} is not on this node; there are: {known}"
-        )
+        raise BadParameter(f"OS definition {name!r} is not there; there are: {known}")
     if info.problem:
         raise BadParameter(f"OS definition {name} cannot be used: {info.problem}")
     if variant not in (info.variants or ("",)):

@@ -7,9 +7,9 @@ from functools import partial
 from msgspec.structs import replace
 
 from ganetix.config.snapshot import Edits, Snapshot
-from ganetix.errors import ConfigConflict, GanetixError, NoResources
+from ganetix.errors import BadParameter, ConfigConflict, GanetixError, NoResources
 from ganetix.jobs.work import Outcome
-from ganetix.objects import Instance, Node
+from ganetix.objects import GuestSpec, Instance, Node
 from ganetix.objects.base import Value
 from ganetix.objects.guest_calls import CreateCheck, DisksCreate, GuestStart, OsCreate
 from ganetix.objects.intent import InstanceIntent
@@ -144,7 +144,7 @@ class InstanceCreate:
         """
         while True:
             guest = guest_spec(plan.instance, context.snapshot)
-            await context.call(plan.node, CREATE_CHECK, CreateCheck(guest=guest))
+            await _check_there(context, plan.node, guest)
             intent = InstanceIntent(
                 instance=plan.instance, job_id=context.progress.job_id, step="begin"
             )
@@ -205,6 +205,14 @@ async def _would_be(
             "refusals": dict(sorted(ranking.refusals.items())),
         }
     )
+
+
+async def _check_there(context: Context, node: Node, guest: GuestSpec) -> None:
+    """Have the node look whether it can make the guest; what it refuses names it."""
+    try:
+        await context.call(node, CREATE_CHECK, CreateCheck(guest=guest))
+    except BadParameter as error:
+        raise BadParameter(f"node {node.name}: {error.message}") from error
 
 
 def _check_room(

@@ -25,6 +25,7 @@ from ganetix.objects.guest_calls import (
     GuestStop,
 )
 from ganetix.objects.intent import InstanceIntent
+from ganetix.objects.words import counted
 from ganetix.opcodes import (
     OpInstanceReboot,
     OpInstanceRemove,
@@ -268,7 +269,9 @@ class InstanceRemove:
                 " answers"
             )
             return Outcome(result={"disks": 0})
-        context.say(f"{instance.name} was removed with {removed.disks} disks")
+        context.say(
+            f"{instance.name} was removed with {counted(removed.disks, 'disk')}"
+        )
         return Outcome(
             result={"disks": removed.disks},
             change=lambda _: Edits(delete_intents=(instance.uuid,)),

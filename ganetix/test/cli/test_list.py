@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from ganetix.api.types import FieldInfo, QueryRequest, QueryResult, QueryRow
-from ganetix.errors import WrongState
+from ganetix.errors import BadParameter, WrongState
 from ganetix.jobs.values import LockInfo, LockOwner, LockWaiter
 from ganetix.test.cli.support import QueriedTestCase
 
@@ -85,6 +85,12 @@ class ListTests(QueriedTestCase):
         self.master.error = WrongState("no\nway")
         self.assertEqual(await self.run_line("gnt-node list"), 1)
         self.assertEqual((self.out, self.err), ("", "gnt-node: error: no; way\n"))
+
+    async def test_no_such_field(self) -> None:
+        """A field that there is not is wrong usage of -o."""
+        self.master.error = BadParameter("fields: nodes have no field 'help'")
+        self.assertEqual(await self.run_line("gnt-node list -o help"), 2)
+        self.assertEqual(self.err, "gnt-node: error: -o: nodes have no field 'help'\n")
 
     async def test_fields(self) -> None:
         """--help-fields lists what there is."""

@@ -153,14 +153,14 @@ class FindTests(DefinitionCase):
         make_definition(self.directory, "tiny")
         (self.directory / "broken").mkdir()
         self.assertIn(
-            "'debian' is not on this node; there are: tiny", self.refusal("debian")
+            "'debian' is not there; there are: tiny", self.refusal("debian")
         )
 
     def test_no_path(self) -> None:
         """A name is never a path."""
         make_definition(self.directory / "x", "tiny")
         for name in ("x/tiny", "../x/tiny", "", ".", ".."):
-            self.assertIn("not on this node", self.refusal(name))
+            self.assertIn("is not there", self.refusal(name))
 
     def test_broken(self) -> None:
         """A broken one is refused with what is wrong."""

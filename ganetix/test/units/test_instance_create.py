@@ -153,7 +153,7 @@ class InstanceCreateTests(SynchronousTestCase):
             (NoResources, request(memory_mib=100_000), "needs 100000"),
             (NoResources, request(disks=(DiskRequest(size_mib=200_000),)), "200000"),
             (BadParameter, request(hypervisor="xen"), "xen"),
-            (BadParameter, request(os="beos"), "beos"),
+            (BadParameter, request(os="beos"), "node node1: OS definition 'beos'"),
         ):
             text = self.refused(kind, op)
             self.assertIn(shown, text)

@@ -166,7 +166,7 @@ class FakeMaster:
         self.console_log = ""
         self.error: Exception | None = None
         self.now = now
-        self._queries = queries
+        self.queries = queries
 
     def submit(self, requests: Sequence[SubmitRequest]) -> Deferred[tuple[int, ...]]:
         """Number jobs; do them if ``automatic``."""
@@ -183,7 +183,7 @@ class FakeMaster:
             self.logs[job_id] = []
             ids.append(job_id)
             if self.automatic:
-                self._finish(job_id)
+                self.finish(job_id)
         return succeed(tuple(ids))
 
     def advance(
@@ -195,6 +195,19 @@ class FakeMaster:
         job = self.jobs[job_id]
         runs = tuple(replace(run, status=status) for run in job.ops)
         self._put(replace(job, ops=runs))
+
+    def finish(self, job_id: int) -> None:
+        """End a job as ``results`` and ``failures`` say."""
+        runs = []
+        for run in self.jobs[job_id].ops:
+            error = self.failures.get(type(run.op))
+            result = msgspec.to_builtins(self.results.get(type(run.op)))
+            runs.append(
+                replace(run, status="error", error=error.to_wire())
+                if error
+                else replace(run, status="success", result=result)
+            )
+        self._put(replace(self.jobs[job_id], ops=tuple(runs)))
 
     def change_priority(self, job_id: int, priority: int) -> Deferred[tuple[bool, str]]:
         """Give a job another priority; whether that was possible, and a line."""
@@ -269,9 +282,9 @@ class FakeMaster:
         """What ``queries`` answers."""
         if self.error:
             return fail(self.error)
-        if self._queries is None:
+        if self.queries is None:
             return succeed(QueryResult(fields=(), rows=()))
-        return self._queries(request)
+        return self.queries(request)
 
     def fields(self, kind: QueryKind) -> Sequence[FieldInfo]:
         """The ``field_infos``."""
@@ -329,18 +342,6 @@ class FakeMaster:
         log = self.logs[job_id]
         log.append(LogLine(serial=len(log) + 1, time=self.now, op=0, text=text))
         self.jobs[job_id] = replace(self.jobs[job_id], log_serial=len(log))
-
-    def _finish(self, job_id: int) -> None:
-        runs = []
-        for run in self.jobs[job_id].ops:
-            error = self.failures.get(type(run.op))
-            result = msgspec.to_builtins(self.results.get(type(run.op)))
-            runs.append(
-                replace(run, status="error", error=error.to_wire())
-                if error
-                else replace(run, status="success", result=result)
-            )
-        self._put(replace(self.jobs[job_id], ops=tuple(runs)))
 
     def _put(self, job: Job) -> None:
         status = job.status

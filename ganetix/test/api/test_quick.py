@@ -54,7 +54,7 @@ class QuickTests(CommandTestCase):
 
     async def test_long_answer(self) -> None:
         """An answer of many chunks arrives whole."""
-        self.master._queries = lambda request: succeed(wide_result(300_000))
+        self.master.queries = lambda request: succeed(wide_result(300_000))
         request = QueryRequest(kind="node")
         result = await self.ask(lambda client: answer_of(client.query(request)))
         self.assertEqual(result, wide_result(300_000))
@@ -62,7 +62,7 @@ class QuickTests(CommandTestCase):
     async def test_error(self) -> None:
         """What the master refuses, the client raises with the same words."""
         error = NotFound("node n9 is not there")
-        self.master._queries = lambda request: fail(error)
+        self.master.queries = lambda request: fail(error)
         request = QueryRequest(kind="node", names=("n9",))
         asked = self.ask(lambda client: answer_of(client.query(request)))
         raised = await self.assertFailure(asked, NotFound)
@@ -99,7 +99,7 @@ class QuickTests(CommandTestCase):
             self.factory.hang_up()
             return never
 
-        self.master._queries = hang_up
+        self.master.queries = hang_up
         request = QueryRequest(kind="node")
         asked = self.ask(lambda client: answer_of(client.query(request)))
         error = await self.assertFailure(asked, GanetixError)
@@ -107,7 +107,7 @@ class QuickTests(CommandTestCase):
 
     async def test_same_output_both_ways(self) -> None:
         """A list without a reactor prints what it prints with one."""
-        self.master._queries = lambda request: succeed(wide_result(30))
+        self.master.queries = lambda request: succeed(wide_result(30))
         status = await self.run_line("gnt-node list")
         expected = (status, self.out, self.err)
         status = await self.run_quickly("gnt-node list")
@@ -117,7 +117,7 @@ class QuickTests(CommandTestCase):
     async def test_error_line(self) -> None:
         """A command that is refused says so in one line, and fails."""
         error = NotFound("node n9 is not there")
-        self.master._queries = lambda request: fail(error)
+        self.master.queries = lambda request: fail(error)
         self.assertEqual(await self.run_quickly("gnt-node info n9"), 1)
         self.assertEqual(self.err, "gnt-node: error: node n9 is not there\n")
 

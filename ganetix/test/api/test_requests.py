@@ -88,14 +88,14 @@ class RequestTests(ServedMasterTestCase):
 
     async def test_big_answer(self) -> None:
         """An answer of several MiB comes through whole."""
-        self.master._queries = lambda request: succeed(wide_result(3_000_000))
+        self.master.queries = lambda request: succeed(wide_result(3_000_000))
         client = await self.client()
         result = await client.query(QueryRequest(kind="node"))
         self.assertEqual(len(str(result.rows[0].cells[0])), 3_000_000)
 
     async def test_too_big_answer(self) -> None:
         """An answer beyond the limit is an error, and the connection lives on."""
-        self.master._queries = lambda request: succeed(wide_result(17 * 2**20))
+        self.master.queries = lambda request: succeed(wide_result(17 * 2**20))
         client = await self.client()
         error = await self.failure(client.query(QueryRequest(kind="node")))
         self.assertIsInstance(error, BadParameter)
@@ -226,7 +226,7 @@ class RequestTests(ServedMasterTestCase):
             waiting.append(Deferred())
             return waiting[-1]
 
-        self.master._queries = queries
+        self.master.queries = queries
         client = await self.client()
         request = QueryRequest(kind="node", names=("x" * 60_000,))
         answers = [client.query(request) for _ in range(MAX_OUTSTANDING + 20)]
@@ -249,7 +249,7 @@ class RequestTests(ServedMasterTestCase):
             asked.append(request)
             return succeed(wide_result(1 << 20))
 
-        self.master._queries = query
+        self.master.queries = query
         endpoint = UNIXClientEndpoint(reactor, str(self.socket_path))
         link = await connectProtocol(endpoint, SafeAmp())
         link.transport.pauseProducing()

@@ -101,7 +101,7 @@ class QueriedTestCase(CommandTestCase):
             self.requests.append(request)
             return maybeDeferred(self.answers[request.kind], request)
 
-        self.master._queries = answer
+        self.master.queries = answer
 
 
 def table(names: str, *rows: tuple[Cell, ...]) -> QueryResult:

@@ -117,7 +117,7 @@ class CompletionTests(ServedMasterTestCase):
             field = FieldInfo(name="name", title="N", doc="d")
             return succeed(QueryResult(fields=(field,), rows=rows))
 
-        self.master._queries = answer  # type: ignore[assignment]
+        self.master.queries = answer  # type: ignore[assignment]
         instances = await self.complete("gnt-instance", "stop", "a1", "a")
         self.assertEqual(instances, ["a2"])
         nodes = await self.complete("gnt-instance", "add", "-n", "")
@@ -139,7 +139,7 @@ class CompletionTests(ServedMasterTestCase):
             field = FieldInfo(name="tags", title="T", doc="d")
             return succeed(QueryResult(fields=(field,), rows=rows))
 
-        self.master._queries = answer  # type: ignore[assignment]
+        self.master.queries = answer  # type: ignore[assignment]
         tags = await self.complete("gnt-node", "add-tags", "node1", "e")
         self.assertEqual(tags, ["env:a"])
         await self.complete("gnt-node", "remove-tags", "--submit", "node1", "")
@@ -159,7 +159,7 @@ class CompletionTests(ServedMasterTestCase):
             field = FieldInfo(name="name", title="N", doc="d")
             return succeed(QueryResult(fields=(field,), rows=()))
 
-        self.master._queries = answer  # type: ignore[assignment]
+        self.master.queries = answer  # type: ignore[assignment]
         await self.complete("gnt-cluster", "modify", "--default-group", "")
         await self.complete("gnt-group", "modify", "")
         await self.complete("gnt-group", "assign-nodes", "rack1", "")
@@ -177,7 +177,7 @@ class CompletionTests(ServedMasterTestCase):
             limits.append(request.limit)
             return succeed(result)
 
-        self.master._queries = answer  # type: ignore[assignment]
+        self.master.queries = answer  # type: ignore[assignment]
         self.assertEqual(len(await self.complete("gnt-node", "info", "")), 1000)
         self.assertEqual(limits, [None])
 

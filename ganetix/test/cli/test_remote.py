@@ -30,7 +30,7 @@ class RemoteCase(CommandTestCase):
         running = self.start(line)
         await self.until(lambda: self.master.watches)
         self.master.advance(1, "running", lines)
-        self.master._finish(1)
+        self.master.finish(1)
         self.assertEqual(await running, status)
 
 
@@ -94,7 +94,7 @@ class RemoteTests(RemoteCase):
                 "node2 stderr: no\\xff\\c",
             ],
         )
-        self.master._finish(1)
+        self.master.finish(1)
         self.assertEqual(await running, 3)
         first, second = json.loads(self.out)["nodes"]
         self.assertEqual((first["node"], first["status"]), ("node1", 0))

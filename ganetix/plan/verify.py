@@ -50,8 +50,8 @@ NEIGHBOURS = 3
 class Heard(Value, frozen=True, kw_only=True):
     """What came back of all questions about one group; by node UUID.
 
-    ``failures`` say why there is no report, ``strangers`` why one speaks another node
-    RPC than the master; offline nodes are in none of them. ``replicas``
+    ``failures`` say why there is no report, ``other_versions`` so of nodes that speak
+    another node RPC than the master; offline nodes are in none of them. ``replicas``
     are those of the group's candidates, or why they cannot be told. ``resolved`` are
     the addresses of names that could be resolved. ``cut_short`` are the intents that no
     job works on any more, ``moving`` the instances that jobs changed while the nodes
@@ -60,7 +60,7 @@ class Heard(Value, frozen=True, kw_only=True):
 
     reports: dict[str, NodeVerify] = {}
     failures: dict[str, str] = {}
-    strangers: dict[str, str] = {}
+    other_versions: dict[str, str] = {}
     replicas: dict[str, ReplicaStatus | str] = {}
     resolved: dict[str, tuple[str, ...]] = {}
     cut_short: frozenset[str] = frozenset()
@@ -137,8 +137,8 @@ def _of_nodes(
         yield from parameter_findings(snapshot, node)
         if node.uuid in heard.failures:
             yield node_finding(node, "ENODERPC", heard.failures[node.uuid])
-        if node.uuid in heard.strangers:
-            yield node_finding(node, "ENODEVERSION", heard.strangers[node.uuid])
+        if node.uuid in heard.other_versions:
+            yield node_finding(node, "ENODEVERSION", heard.other_versions[node.uuid])
         report = heard.reports.get(node.uuid)
         if report is None:
             continue

@@ -73,7 +73,7 @@ class ClusterVerify:
             heard=Heard(
                 reports=questions.reports,
                 failures=questions.failures,
-                strangers=questions.strangers,
+                other_versions=questions.other_versions,
                 replicas=questions.replicas,
                 resolved=questions.resolved,
                 cut_short=_cut_short(context, newest) & snapshot.intents.keys(),
@@ -119,7 +119,7 @@ class _Questions:
         self._nodes = nodes
         self.reports: dict[str, NodeVerify] = {}
         self.failures: dict[str, str] = {}
-        self.strangers: dict[str, str] = {}
+        self.other_versions: dict[str, str] = {}
         self.replicas: dict[str, ReplicaStatus | str] = {}
         self.resolved: dict[str, tuple[str, ...]] = {}
 
@@ -145,7 +145,7 @@ class _Questions:
                 node, NODE_VERIFY, request
             )
         except VersionMismatch as error:
-            self.strangers[node.uuid] = str(error)
+            self.other_versions[node.uuid] = str(error)
         except GanetixError as error:
             self.failures[node.uuid] = str(error)
 

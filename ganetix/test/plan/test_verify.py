@@ -37,7 +37,7 @@ class VerifyTests(VerifyCase):
 
     def test_other_node_rpc(self) -> None:
         """A node that speaks another node RPC is one finding, about its version."""
-        heard = Heard(strangers={NODE.uuid: "upgrade node node1"})
+        heard = Heard(other_versions={NODE.uuid: "upgrade node node1"})
         (finding,) = self.verified(make_snapshot(NODE), heard)
         self.assertEqual(finding.code, "ENODEVERSION")
         self.assertEqual(finding.message, "upgrade node node1")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,7 +9,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from ganetix.opcodes import (
     AnyOpcode,
     DiskRequest,
-    OpClusterVerify,
     OpGroupAdd,
     OpInstanceCreate,
     OpInstanceRemove,
@@ -19,6 +17,8 @@ from ganetix.opcodes import (
     OpNodeAdd,
     OpNodeRemove,
 )
+from ganetix.test.units import moments
+from ganetix.test.units.moments import Event, submits
 from ganetix.testing.master import SimMaster
 
 CREATE = OpInstanceCreate(
@@ -29,31 +29,20 @@ STEP_SECONDS = 0.5
 LONG_SECONDS = 60.0
 
 
-def _submits(op: AnyOpcode) -> Callable[[SimMaster, int], object]:
-    return lambda sim, _: sim.submit(op)
-
-
 def _away_and_add(sim: SimMaster, _: int) -> None:
     sim.down("node2", 10)
     sim.wait(STEP_SECONDS)
     sim.submit(CREATE)
 
 
-EVENTS: dict[str, Callable[[SimMaster, int], object]] = {
-    "cancelled": lambda sim, job_id: sim.queue.cancel(job_id),
-    "master killed": lambda sim, _: sim.kill(),
-    "master stopped": lambda sim, _: sim.terminate(),
+EVENTS: dict[str, Event] = {
+    **moments.EVENTS,
     "node away for a moment": lambda sim, _: sim.down("node2", 3),
     "node away": lambda sim, _: sim.down("node2", 40),
     "node away, then added again": _away_and_add,
     "disk full for a moment": lambda sim, _: sim.full(3),
-    "disk full": lambda sim, _: sim.full(40),
-    "added again": _submits(CREATE),
-    "removed": _submits(REMOVE),
-    "stopped": _submits(OpInstanceShutdown(name="web1", timeout=1)),
-    "started": _submits(OpInstanceStartup(name="web1")),
-    "node removed": _submits(OpNodeRemove(name="node2")),
-    "repaired": _submits(OpClusterVerify(repair=True)),
+    "added again": submits(CREATE),
+    "started": submits(OpInstanceStartup(name="web1")),
 }
 
 

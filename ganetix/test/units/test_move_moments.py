@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.opcodes import (
     AnyOpcode,
-    OpClusterVerify,
-    OpInstanceRemove,
-    OpInstanceShutdown,
-    OpNodeRemove,
 )
+from ganetix.test.units import moments
+from ganetix.test.units.moments import Event, submits
 from ganetix.test.units.moving import CREATE, FAILOVER, MIGRATE
 from ganetix.testing.master import SimMaster
 
@@ -48,24 +45,13 @@ class WatchedMaster(SimMaster):
         assert len(running) == len(set(running)), "it runs twice"
 
 
-def _submits(op: AnyOpcode) -> Callable[[SimMaster, int], object]:
-    return lambda sim, _: sim.submit(op)
-
-
-EVENTS: dict[str, Callable[[SimMaster, int], object]] = {
-    "cancelled": lambda sim, job_id: sim.queue.cancel(job_id),
-    "master killed": lambda sim, _: sim.kill(),
-    "master stopped": lambda sim, _: sim.terminate(),
+EVENTS: dict[str, Event] = {
+    **moments.EVENTS,
     "source away for a moment": lambda sim, _: sim.down("node2", 3),
     "source away": lambda sim, _: sim.down("node2", 40),
     "target away for a moment": lambda sim, _: sim.down("node1", 3),
     "target away": lambda sim, _: sim.down("node1", 40),
-    "disk full": lambda sim, _: sim.full(40),
-    "removed": _submits(OpInstanceRemove(name="web1", timeout=1)),
-    "stopped": _submits(OpInstanceShutdown(name="web1", timeout=1)),
-    "moved again": _submits(FAILOVER),
-    "node removed": _submits(OpNodeRemove(name="node2")),
-    "repaired": _submits(OpClusterVerify(repair=True)),
+    "moved again": submits(FAILOVER),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -21,10 +22,11 @@ from ganetix.jobs.work import LevelLocks, LockPlan, Mode, Outcome, Progress
 from ganetix.locking import LockManager
 from ganetix.opcodes import Opcode, OpGroupAdd
 from ganetix.scheduler import Scheduler
-from ganetix.state.rows import RowKey
+from ganetix.state.replicas import Alone, Replicas
+from ganetix.state.rows import Batch, RowKey
 from ganetix.state.store import StateStore
 from ganetix.testing.config import make_snapshot
-from ganetix.testing.state import FailingEngine, MemoryEngine
+from ganetix.testing.state import REVISION, FailingEngine, MemoryEngine
 
 START = 1_000_000.0
 
@@ -116,6 +118,60 @@ def _name(op: Opcode) -> str:
     return op.name
 
 
+class Candidates(Alone):
+    """The other candidates: they have, and confirm, what the test lets them have.
+
+    ``copy`` holds what is confirmed.
+
+    :param medium: the rows that they have at first
+    """
+
+    def __init__(self, medium: dict[RowKey, bytes]) -> None:
+        self.copy = dict(medium)
+        self.is_held = False
+        self.is_over = False
+        self.lacking: deque[tuple[int, Batch]] = deque()
+        self._coming: Sequence[Batch] = ()
+
+    def prepared(self, batches: Sequence[Batch], last: int) -> Sequence[Batch]:
+        """Note what is being written."""
+        self._coming = batches
+        return batches
+
+    def written(self, last: int, is_record: bool) -> None:
+        """Confirm it, unless the test holds that back."""
+        first = last - len(self._coming) + 1
+        self.lacking.extend(enumerate(self._coming, first))
+        if not self.is_held:
+            self.get_on()
+
+    def get_on(self, count: int | None = None) -> None:
+        """Get so many of the batches that are lacking, or all, and confirm them."""
+        if self.lacking and count != 0 and not self.is_over:
+            self._writer.confirm(self.get(count))
+
+    def get(self, count: int | None = None) -> int:
+        """Get so many of the batches that are lacking, or all; the last revision."""
+        last = 0
+        while self.lacking and count != 0:
+            last, batch = self.lacking.popleft()
+            count = None if count is None else count - 1
+            for row in batch.rows:
+                key = RowKey(row.kind, row.key)
+                if row.data is None:
+                    self.copy.pop(key, None)
+                else:
+                    self.copy[key] = row.data
+            self.copy[REVISION] = b"%d" % last
+        return last
+
+    def depose(self) -> None:
+        """Obey another master."""
+        self.is_over = True
+        self.obstacle = "another is the master"
+        self._writer.give_up(self.obstacle)
+
+
 class Master:
     """All of a master that jobs need, on a medium that outlives it."""
 
@@ -125,10 +181,11 @@ class Master:
         medium: dict[RowKey, bytes],
         offload: Offload = inline_offload,
         slots: int = 64,
+        replicas: Replicas | None = None,
     ) -> None:
         self.clock = clock
         self.engine = FailingEngine(MemoryEngine(medium, offload))
-        self.store = StateStore(self.engine, clock)
+        self.store = StateStore(self.engine, clock, replicas)
         self.config = ConfigStore(self.store, clock)
         self.worker = FakeWorker()
         self.locks = LockManager(clock)

@@ -1,25 +1,40 @@
 """The job queue over random histories: jobs that depend on each other, cancels,
-priorities, the archive, faults and crashes."""
+priorities, the archive, faults, crashes and fail-overs."""
 
 from collections import Counter
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from ganetix.config.snapshot import Edits
-from ganetix.errors import HypervisorFault, StateFault
+from ganetix.errors import HypervisorFault, StateFault, Unavailable
 from ganetix.jobs.model import Dependency, FinalStatus, Job, JobStatus
-from ganetix.jobs.rows import ARCHIVED, FINISHED, UNFINISHED, job_key, job_of
+from ganetix.jobs.rows import (
+    ARCHIVED,
+    FINISHED,
+    LOG,
+    UNFINISHED,
+    job_key,
+    job_of,
+    line_of,
+)
 from ganetix.jobs.values import SubmitRequest
-from ganetix.jobs.work import LockPlan
+from ganetix.jobs.work import LockPlan, Outcome
+from ganetix.objects import NodeGroup
 from ganetix.opcodes import OpGroupAdd
 from ganetix.state.rows import Row, RowKey
 from ganetix.test.histories import run_histories
-from ganetix.test.jobs.support import Master, creates, instance_locks, op
+from ganetix.test.jobs.support import Candidates, Master, creates, instance_locks, op
 from ganetix.testing.config import make_instance
 from ganetix.testing.state import HeldOffload
 
@@ -58,6 +73,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.starts: Counter[str] = Counter()
         self.late: set[str] = set()
         self.ended_well: set[str] = set()
+        self.is_stopping = False
         self.old: list[Master] = []
         self.count = 0
         self.now = 0.0
@@ -71,7 +87,9 @@ class QueueMachine(RuleBasedStateMachine):
         self.clock = Clock()
         self.clock.advance(self.now)
         self.held = HeldOffload()
-        self.master = Master(self.clock, self.medium, self.held, slots=2)
+        self.others = Candidates(self.medium)
+        self.master = Master(self.clock, self.medium, self.held, 2, self.others)
+        self.is_stopping = False
         self.master.worker.plans.update(self.plans)
         self.master.worker.late.update(self.late)
         starting = Deferred.fromCoroutine(self.master.start())
@@ -79,11 +97,19 @@ class QueueMachine(RuleBasedStateMachine):
         assert starting.called and not isinstance(starting.result, Failure)
         self.seen = 0
 
+    @initialize(data=st.data(), is_late=st.booleans())
+    def first(self, data: st.DataObject, is_late: bool) -> None:
+        """There are jobs from the first."""
+        for priority in (0, 10):
+            plans = [PLANS[0], PLANS[1]]
+            self.submit(plans, priority, (None, None), is_late, True, data)
+
     @rule(
         ops=st.lists(st.sampled_from(PLANS), min_size=1, max_size=3),
         priority=st.sampled_from([-10, 0, 10]),
         how=st.sampled_from(WAYS_TO_DEPEND),
         is_late=st.booleans(),
+        goes_on=st.booleans(),
         data=st.data(),
     )
     def submit(
@@ -92,6 +118,7 @@ class QueueMachine(RuleBasedStateMachine):
         priority: int,
         how: tuple[Ends, Ends],
         is_late: bool,
+        goes_on: bool,
         data: st.DataObject,
     ) -> None:
         """Somebody submits a job, perhaps after others, and one that comes after it."""
@@ -112,6 +139,8 @@ class QueueMachine(RuleBasedStateMachine):
 
         d = self.master.queue.submit(requests)
         _ = d.addCallbacks(taken, self.refused)
+        if goes_on:
+            self.settle()
 
     def request(
         self,
@@ -137,8 +166,8 @@ class QueueMachine(RuleBasedStateMachine):
         return sorted(filter(self.master.queue.is_active, self.accepted))
 
     def refused(self, failure: Failure) -> None:
-        """A store that fails may refuse."""
-        failure.trap(StateFault)
+        """A store that fails may refuse, and so may a master that stops."""
+        failure.trap(StateFault, Unavailable)
 
     @precondition(lambda self: self.active())
     @rule(data=st.data(), priority=st.sampled_from([None, None, -10, 10]))
@@ -165,17 +194,21 @@ class QueueMachine(RuleBasedStateMachine):
         _ = d.addCallbacks(told, self.refused)
 
     @precondition(lambda self: self.master.worker.runs)
-    @rule(data=st.data(), how=st.sampled_from(["good", "bad", "say", "check", "begin"]))
-    def work(self, data: st.DataObject, how: str) -> None:
+    @rule(
+        data=st.data(),
+        how=st.sampled_from(["good", "good", "bad", "say", "say", "check", "begin"]),
+        goes_on=st.booleans(),
+    )
+    def work(self, data: st.DataObject, how: str, goes_on: bool) -> None:
         """A unit gets on."""
         runs = self.master.worker.runs
         name = data.draw(st.sampled_from(sorted(runs)))
         if how == "good":
-            self.master.worker.succeed(name)
+            self.succeed(name)
         elif how == "bad":
             self.master.worker.fail(name, HypervisorFault("no"))
         elif how == "say":
-            runs[name].progress.say("something")
+            runs[name].progress.say(f"{name}: {self.starts[name]}")
         elif how == "begin":
             worker = self.master.worker
 
@@ -192,14 +225,32 @@ class QueueMachine(RuleBasedStateMachine):
                 runs[name].progress.check_cancelled()
             except Exception as error:  # noqa: BLE001 - whatever it is, the unit ends
                 self.master.worker.fail(name, error)
+        if goes_on:
+            self.settle()
+
+    @precondition(lambda self: self.master.worker.runs)
+    @rule(data=st.data())
+    def work_in_vain(self, data: st.DataObject) -> None:
+        """A unit ends well, and just then the disk is full for a moment."""
+        name = data.draw(st.sampled_from(sorted(self.master.worker.runs)))
+        self.master.engine.fault = "disk is full"
+        self.succeed(name)
+        self.settle()
+        self.master.engine.fault = None
+
+    def succeed(self, name: str) -> None:
+        """A unit ends well; that of a job's first opcode adds a group."""
+        change = None
+        if adds_group(name):
+            group = NodeGroup(uuid=name, name=name)
+            change = lambda _: Edits(put=(group,))  # noqa: E731
+        self.master.worker.succeed(name, Outcome(change=change))
 
     @rule(how=st.sampled_from(["turn", "settle", "write", "later", "much later"]))
     def get_on(self, how: str) -> None:
         """Time passes, or the disk gets on, or both until nothing happens."""
         if how == "settle":
-            for _ in range(5):
-                self.clock.advance(0)
-                self.held.release_all()
+            self.settle()
         elif how == "write":
             if len(self.held):
                 self.held.release()
@@ -207,22 +258,71 @@ class QueueMachine(RuleBasedStateMachine):
             self.clock.advance({"turn": 0, "later": 0.7, "much later": 12}[how])
             self.now = self.clock.seconds()
 
+    def settle(self) -> None:
+        """Let the disk, and all that is due, get on until nothing happens."""
+        for _ in range(5):
+            self.clock.advance(0)
+            self.held.release_all()
+
     @rule(age=st.sampled_from([0.0, 5.0]))
     def archive(self, age: float) -> None:
         """Ended jobs go into the archive."""
         _ = self.master.queue.archive_older(age).addErrback(self.refused)
 
-    @rule(what=st.sampled_from(["crash", "fault", "no fault", "no fault"]))
+    @rule(what=st.sampled_from(["crash", "stop", "fault", "fault", "no fault"]))
     def trouble(self, what: str) -> None:
         """The disk fails or works again; or the master is killed, and comes back.
 
-        What the master has not written is lost with it.
+        What the master has not written is lost with it. One that stops may still be
+        told something, before it is killed.
         """
         if what == "crash":
             self.old.append(self.master)
             self.come_up()
+        elif what == "stop":
+            if not self.is_stopping:
+                self.is_stopping = True
+                _ = Deferred.fromCoroutine(self.master.queue.stop())
         else:
             self.master.engine.fault = "disk is full" if what == "fault" else None
+
+    @rule(what=st.sampled_from(["hold", "one", "go", "go", "silence", "depose"]))
+    def replicate(self, what: str) -> None:
+        """The candidates confirm nothing, one batch, or all; or there is no majority.
+
+        Or they obey another master.
+        """
+        others = self.others
+        if others.is_over:
+            return
+        if what in ("hold", "silence"):
+            others.is_held = True
+            others.obstacle = "no majority" if what == "silence" else others.obstacle
+            self.master.store.go_on()
+        elif what == "one":
+            others.get_on(1)
+        elif what == "go":
+            others.is_held, others.obstacle = False, None
+            others.get_on()
+            self.master.store.go_on()
+        else:
+            others.depose()
+
+    @precondition(lambda self: self.others.is_held)
+    @rule(data=st.data())
+    def fail_over(self, data: st.DataObject) -> None:
+        """A node becomes master that has what was confirmed, and perhaps more."""
+        others = self.others
+        if not others.is_over:
+            others.depose()
+        self.take_over(data.draw(st.integers(0, len(others.lacking))))
+
+    def take_over(self, count: int) -> None:
+        """A node becomes master that has so many batches which were not confirmed."""
+        self.old.append(self.master)
+        _ = self.others.get(count)
+        self.medium = self.others.copy
+        self.come_up()
 
     @invariant()
     def note_starts(self) -> None:
@@ -253,9 +353,9 @@ class QueueMachine(RuleBasedStateMachine):
                 assert job.priority <= priority
 
     def recorded(self, job_id: int) -> Job:
-        """A job that was accepted, as the disk has it."""
+        """A job that was accepted, as all candidates have it."""
         for kind in (UNFINISHED, FINISHED, ARCHIVED):
-            data = self.medium.get(RowKey(kind, job_key(job_id)))
+            data = self.others.copy.get(RowKey(kind, job_key(job_id)))
             if data is not None:
                 return job_of(Row(kind, job_key(job_id), data))
         raise AssertionError(f"job {job_id} is lost")
@@ -278,6 +378,17 @@ class QueueMachine(RuleBasedStateMachine):
             assert self.finals[job_id] == "canceled"
 
     @invariant()
+    def changes_are_ends(self) -> None:
+        """What an opcode changes is there if it has succeeded, and only then."""
+        for job_id in self.accepted:
+            for run in self.recorded(job_id).ops:
+                assert isinstance(run.op, OpGroupAdd)
+                name = run.op.name
+                if adds_group(name):
+                    is_there = RowKey("group", name) in self.others.copy
+                    assert is_there == (run.status == "success"), name
+
+    @invariant()
     def locks_exclude(self) -> None:
         """No two units work under locks that exclude each other."""
         held: Counter[str] = Counter()
@@ -288,24 +399,52 @@ class QueueMachine(RuleBasedStateMachine):
         assert all(count == 1 for count in held.values())
         assert len(self.master.scheduler.running) <= 2
 
+    def check_logs(self) -> None:
+        """No line is there twice, or from an attempt that was made again."""
+        lines = [
+            line_of(Row(*key, data))
+            for key, data in sorted(self.others.copy.items())
+            if key.kind == LOG
+        ]
+        told: dict[str, set[str]] = {}
+        for line in lines:
+            name, said, attempt = line.text.partition(": ")
+            if said:
+                told.setdefault(name, set()).add(attempt)
+        for name, attempts in told.items():
+            assert len(attempts) == 1, name
+            if name in self.ended_well:
+                assert attempts == {str(self.starts[name])}, name
+
     def teardown(self) -> None:
         """In the end all jobs have ended, and nothing is left over."""
+        if self.others.is_over or self.is_stopping:
+            self.take_over(0)
         self.master.engine.fault = None
+        self.replicate("go")
         for _ in range(1000):
             self.held.release_all()
             self.clock.advance(1)
+            self.note_starts()
             for name in list(self.master.worker.runs):
-                self.master.worker.succeed(name)
+                self.succeed(name)
             if not any(self.master.queue.counts()) and not len(self.held):
                 break
         self.note_starts()
         self.finals_stay()
+        self.changes_are_ends()
+        self.check_logs()
         assert set(self.finals) == self.accepted
         assert not any(self.master.queue.counts())
         assert (self.master.scheduler.running, self.master.scheduler.pending) == ((), 0)
         assert self.master.queue.locks() == ()
         names = self.master.locks.names("instance")
         assert names == set(INSTANCES)
+
+
+def adds_group(name: str) -> bool:
+    """Whether this opcode changes the configuration."""
+    return name.endswith("op0")
 
 
 class QueueModelTests(SynchronousTestCase):

@@ -64,26 +64,16 @@ async def initialise(
     :param engine: not open yet; it is closed at the end
     """
     request = checked(request)
+    _check_no_node(paths)
     _check_own("primary_ip", request.primary_ip, is_own)
     if request.secondary_ip:
         _check_own("secondary_ip", request.secondary_ip, is_own)
     check_interface(request.parameters.master_netdev, own_interface_names())
-    if paths.node_certificate.exists() and not paths.ca_key.exists():
-        raise WrongState(
-            "this host is a node of a cluster already:"
-            f" {paths.node_certificate} is there"
-        )
     with _as_state_fault():
         make_directories(paths)
+    revision = await _opened(paths, engine)
     try:
-        revision = await engine.open()
-    except StateFault as error:
-        if paths.ssconf("cluster_name").exists():
-            raise WrongState(f"there is a cluster here already: {error}") from error
-        raise
-    try:
-        if await engine.load(["cluster"]):
-            raise WrongState(f"there is a cluster here already, in {paths.state_db}")
+        await _check_no_cluster(paths, engine)
         with _as_state_fault():
             snapshot = _prepare(paths, request, now, revision + 1)
         (node,) = snapshot.nodes.values()
@@ -93,6 +83,44 @@ async def initialise(
         return snapshot
     finally:
         await engine.close()
+
+
+async def check_vacant(paths: Paths, engine: IStateEngine) -> None:
+    """Refuse a host that is in a cluster already; nothing is made.
+
+    :param engine: not open yet; it is closed at the end
+    """
+    _check_no_node(paths)
+    if not paths.state_db.exists():
+        return
+    await _opened(paths, engine)
+    try:
+        await _check_no_cluster(paths, engine)
+    finally:
+        await engine.close()
+
+
+def _check_no_node(paths: Paths) -> None:
+    if paths.node_certificate.exists() and not paths.ca_key.exists():
+        raise WrongState(
+            "this host is a node of a cluster already:"
+            f" {paths.node_certificate} is there"
+        )
+
+
+async def _opened(paths: Paths, engine: IStateEngine) -> int:
+    """The revision of the state; a master that has it open is a cluster's."""
+    try:
+        return await engine.open()
+    except StateFault as error:
+        if paths.ssconf("cluster_name").exists():
+            raise WrongState(f"there is a cluster here already: {error}") from error
+        raise
+
+
+async def _check_no_cluster(paths: Paths, engine: IStateEngine) -> None:
+    if await engine.load(["cluster"]):
+        raise WrongState(f"there is a cluster here already, in {paths.state_db}")
 
 
 def checked(request: InitRequest) -> InitRequest:

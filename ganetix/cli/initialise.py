@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ganetix.bootstrap.init import InitRequest, initialise
+from ganetix.bootstrap.init import InitRequest, check_vacant, initialise
 from ganetix.cli.addresses import address_of
 from ganetix.cli.cluster_options import cluster_fields
 from ganetix.cli.errors import Failure, checked
@@ -20,6 +20,10 @@ from ganetix.state.sqlite import SqliteEngine
 
 async def initialise_here(session: Session, options: Options) -> None:
     """Make a cluster of this host."""
+    # Nothing else runs in this process: the store may work in the reactor's thread.
+    await check_vacant(
+        session.paths, SqliteEngine(session.paths.state_db, inline_offload)
+    )
     node_name = options.node_name or await own_name(inline_offload)
     version = options.primary_ip_version
     address = options.primary_ip or await _address_of_name(session, node_name, version)
@@ -33,7 +37,6 @@ async def initialise_here(session: Session, options: Options) -> None:
         ipv6_secondary=options.allow_ipv6_secondary,
         parameters=checked(_parameters, options),
     )
-    # Nothing else runs in this process: the store may work in the reactor's thread.
     engine = SqliteEngine(session.paths.state_db, inline_offload)
     await initialise(session.paths, request, time.time(), engine)
     session.streams.note(

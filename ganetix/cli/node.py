@@ -134,6 +134,7 @@ async def add_node(session: Session, options: Options) -> None:
     if options.readd and options.node_group is not None:
         raise UsageError("-g: a node that is added again stays in its group")
     if address is None and not options.readd:
+        await _check_new(session, options.name)
         info = await client.cluster_info()
         version: IpVersion = 6 if info.primary_ip_version == 6 else 4
         address = await address_of(session, options.name, version)
@@ -165,6 +166,22 @@ async def add_node(session: Session, options: Options) -> None:
     session.streams.stdout.flush()
     if options.wait:
         await _wait_for_node(session, options.name, job.id, issued.expires)
+
+
+async def _check_new(session: Session, name: str) -> None:
+    """Refuse a node that there is, before its name is looked up."""
+    from ganetix.api.types import QueryRequest
+    from ganetix.errors import NotFound
+
+    request = QueryRequest(kind="node", fields=("name",), names=(name,))
+    try:
+        await session.query(request)
+    except NotFound:
+        return
+    raise Failure(
+        f"node {name} is a member of this cluster already; --readd is for one that was"
+        " installed anew"
+    )
 
 
 async def _wait_for_node(

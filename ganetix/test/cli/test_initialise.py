@@ -65,6 +65,14 @@ class InitTests(CommandTestCase):
             refusal = await self._refused(f"{INIT} {address} {options} demo")
             self.assertIn(text, refusal)
 
+    async def test_there_already(self) -> None:
+        """A host that has a cluster is told that, before any address is looked at."""
+        await self.run_line(f"{INIT} --primary-ip=127.0.0.11 demo")
+        line = "gnt-cluster init --node-name=localhost other"
+        self.assertEqual(await self.run_line(line), 1)
+        self.assertIn("there is a cluster here already, in ", self.err)
+        self.assertNotIn("reaches", self.err)
+
     async def test_name_of_loopback(self) -> None:
         """A host name that means loopback is not taken for the node's address."""
         refusal = await self._refused(

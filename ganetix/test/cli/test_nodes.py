@@ -117,6 +117,13 @@ class ModifyTests(QueriedTestCase):
 class LookTests(QueriedTestCase):
     """Lists, disks, storage, health, reservations."""
 
+    async def test_add_member(self) -> None:
+        """A member is not added again, whatever its name means to a resolver."""
+        self.answers["node"] = lambda _: QueryResult(fields=(), rows=())
+        self.assertEqual(await self.run_line("gnt-node add node2.invalid"), 1)
+        self.assertIn("node2.invalid is a member of this cluster already", self.err)
+        self.assertNotIn("resolve", self.err)
+
     async def test_kinds(self) -> None:
         """Each list asks for its kind, with names and group."""
         for command, kind in (

@@ -51,8 +51,16 @@ class Snapshot(Value, frozen=True, kw_only=True, dict=True):
         return Index.of("instance", _primary_node_of, self.instances.values())
 
     def node(self, name: str) -> Node:
-        """The node of that name or UUID."""
-        return _find(name, self.nodes, self.node_index)
+        """The node of that name or UUID; ``NotFound`` tells if it is only reserved."""
+        try:
+            return _find(name, self.nodes, self.node_index)
+        except NotFound:
+            reserved = (token.node for token in self.tokens.values())
+            if any(name in (node.name, node.uuid) for node in reserved):
+                raise NotFound(
+                    f"node {name} is reserved and has not joined yet", node=name
+                ) from None
+            raise
 
     def group(self, name: str | None) -> NodeGroup:
         """The group of that name or UUID; the default group for None."""

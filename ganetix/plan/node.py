@@ -95,11 +95,14 @@ def _readded(op: OpNodeAdd, snapshot: Snapshot) -> Node:
     return replace(node, offline=False)
 
 
-def enrolled(snapshot: Snapshot, node_uuid: str) -> JoinToken:
-    """The reservation of a node that has its certificate but is no member yet."""
+def enrolled(snapshot: Snapshot, node_uuid: str, name: str) -> JoinToken:
+    """The reservation of a node that has its certificate but is no member yet.
+
+    :param name: the node's, for the error where its reservation is gone
+    """
     token = snapshot.tokens.get(node_uuid)
     if token is None:
-        raise NotFound(f"no node with UUID {node_uuid} is about to join")
+        raise NotFound(f"node {name} has no reservation any more: it was removed")
     if not token.used or not token.node.certificate:
         raise WrongState(f"node {token.node.name} has not used its token yet")
     return token
@@ -128,13 +131,13 @@ def admission_problems(
     return tuple(problems)
 
 
-def admit(snapshot: Snapshot, node_uuid: str) -> Edits:
+def admit(snapshot: Snapshot, node_uuid: str, name: str) -> Edits:
     """The enrolled node as a member, and who becomes a candidate by that.
 
     One that was a member before has its new certificate and addresses from now on, and
     is online again; all else of it stays.
     """
-    token = enrolled(snapshot, node_uuid)
+    token = enrolled(snapshot, node_uuid, name)
     node = token.node
     if member := snapshot.nodes.get(node_uuid):
         node = replace(

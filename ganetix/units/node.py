@@ -76,7 +76,7 @@ class NodeEnrol:
         snapshot = context.snapshot
         if op.node_uuid in snapshot.nodes and op.node_uuid not in snapshot.tokens:
             return None
-        token = enrolled(snapshot, op.node_uuid)
+        token = enrolled(snapshot, op.node_uuid, op.name)
         node = token.node
         cluster = context.snapshot.cluster
         context.say(f"waiting for {node.name} at {node.primary_ip}")
@@ -122,7 +122,7 @@ class NodeEnrol:
             context.say(f"node {op.name} is a member already")
             return Outcome(result={"uuid": op.node_uuid, "name": op.name})
         before = context.snapshot
-        snapshot = await context.commit(lambda now: admit(now, plan.uuid))
+        snapshot = await context.commit(lambda now: admit(now, plan.uuid, plan.name))
         group = snapshot.groups[snapshot.nodes[plan.uuid].group].name
         again = " again" if plan.uuid in before.nodes else ""
         context.say(f"node {plan.name} is a member of group {group}{again}")

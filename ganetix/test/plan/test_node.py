@@ -121,7 +121,7 @@ class ReaddTests(SynchronousTestCase):
         node = replace(token.node, certificate="cd" * 32)
         used = JoinToken(node=node, token="t", used=True)
         joined = apply(reserved, Edits(put_tokens=(used,)))
-        return apply(joined, admit(joined, node.uuid))
+        return apply(joined, admit(joined, node.uuid, node.name))
 
     def test_keeps_itself(self) -> None:
         """It keeps UUID, group, role and addresses; its old certificate is void."""
@@ -190,7 +190,7 @@ class AdmitTests(SynchronousTestCase):
         """An enrolled node becomes a member, and a candidate while there is room."""
         token = JoinToken(node=NODE2, token="t", used=True)
         snapshot = make_snapshot(NODE1, tokens=(token,))
-        edits = admit(snapshot, NODE2.uuid)
+        edits = admit(snapshot, NODE2.uuid, NODE2.name)
         self.assertTrue(apply(snapshot, edits).nodes[NODE2.uuid].master_candidate)
         self.assertEqual(edits.delete_tokens, (NODE2.uuid,))
 
@@ -201,14 +201,14 @@ class AdmitTests(SynchronousTestCase):
         full = replace(
             snapshot, cluster=replace(snapshot.cluster, candidate_pool_size=1)
         )
-        edits = admit(full, NODE2.uuid)
+        edits = admit(full, NODE2.uuid, NODE2.name)
         self.assertFalse(apply(full, edits).nodes[NODE2.uuid].master_candidate)
 
     def test_unused_token(self) -> None:
         """A node that has not used its token cannot be admitted."""
         unused = JoinToken(node=NODE2, token="t")
         snapshot = make_snapshot(NODE1, tokens=(unused,))
-        self.assertRaises(WrongState, admit, snapshot, NODE2.uuid)
+        self.assertRaises(WrongState, admit, snapshot, NODE2.uuid, NODE2.name)
 
 
 class RemovableTests(SynchronousTestCase):

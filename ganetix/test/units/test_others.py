@@ -34,7 +34,7 @@ from ganetix.rpc.methods import (
     Method,
 )
 from ganetix.rpc.server import Call
-from ganetix.testing.config import make_instance, make_node
+from ganetix.testing.config import make_instance, make_node, uuid_of
 from ganetix.testing.sim import RecordedProgress, SimCluster
 from ganetix.units.recovery import INTERVAL_SECONDS, Recovery
 from ganetix.units.worker import UNITS
@@ -115,6 +115,18 @@ class NodeTests(SimTests):
             self.sim.begin(withdraw, self.progress), NotFound
         ).value
         self.assertIn("no node 'node3' is about to join", str(error))
+
+    def test_enrol_withdrawn(self) -> None:
+        """A node whose reservation was removed meanwhile is named, not numbered."""
+        op = ops.OpNodeEnrol(node_uuid=uuid_of("node3"), name="node3")
+        error = self.failureResultOf(self.sim.begin(op, self.progress), NotFound).value
+        self.assertIn("node node3 has no reservation any more", str(error))
+
+    def test_reserved_is_told(self) -> None:
+        """Who asks for a node that is only reserved hears that."""
+        self.sim.run(ops.OpNodeAdd(name="node3", primary_ip="127.0.0.13"))
+        error = self.assertRaises(NotFound, self.sim.snapshot.node, "node3")
+        self.assertIn("node node3 is reserved and has not joined yet", str(error))
 
     def test_withdraw_readd(self) -> None:
         """A member that was to join again stays the member that it is."""

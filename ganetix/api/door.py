@@ -161,6 +161,8 @@ class Door:
                 parameters=self._queries.cluster_parameters(),
                 origins=self._queries.cluster_origins(),
                 serial_no=cluster.serial_no,
+                ctime=cluster.ctime,
+                mtime=cluster.mtime,
                 tags=cluster.tags,
                 drain=self._queue.info().drain,
                 ca_expires=self._ca_expires(),

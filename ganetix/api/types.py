@@ -92,7 +92,8 @@ class ClusterInfo(Value, frozen=True, kw_only=True):
 
     ``origins`` says where those of the ``parameters`` come from that inherit.
     ``ca_renewal`` is one, too, while the CA is being renewed; ``ca_expires`` is when
-    the CA ends (seconds since the epoch).
+    the CA ends, ``ctime`` and ``mtime`` are when the cluster was made and its own
+    settings changed last (seconds since the epoch).
     """
 
     name: str
@@ -118,3 +119,5 @@ class ClusterInfo(Value, frozen=True, kw_only=True):
     candidates: tuple[CandidateInfo, ...] = ()
     ca_expires: float = 0.0
     ca_renewal: str = ""
+    ctime: float = 0.0
+    mtime: float = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ganetix.cli.quantities import size_text
 from ganetix.cli.streams import Streams, printable
 
 if TYPE_CHECKING:
@@ -32,6 +33,6 @@ def _shown(value: object) -> str:
         case list() | tuple():
             return ",".join(map(str, value)) or "none"
         case dict():
-            return ",".join(f"{key}={inner}" for key, inner in value.items())
+            return size_text(value, ",")
         case _:
             return str(value)

@@ -8,6 +8,7 @@ from ganetix.cli.cluster_queue import drain_text
 from ganetix.cli.errors import Failure
 from ganetix.cli.options import add_json_option
 from ganetix.cli.parser import Options, Program
+from ganetix.cli.quantities import size_text
 from ganetix.cli.streams import printable
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ async def show_info(session: Asking, options: Options) -> None:
         "Epoch": info.epoch,
         "Revision": info.revision,
         "Serial number": info.serial_no,
+        "Created": show_time(info.ctime),
+        "Modified": show_time(info.mtime),
         "Tags": ",".join(info.tags) or "-",
         "Running since": show_time(info.started),
     }
@@ -99,7 +102,7 @@ def _parameter(cell: Cell) -> str:
     from ganetix.cli.output import show_cell
 
     if isinstance(cell, dict):
-        return ", ".join(f"{key}={value}" for key, value in cell.items())
+        return size_text(cell, ", ")
     return show_cell(cell, "other")
 
 

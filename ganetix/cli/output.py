@@ -8,7 +8,7 @@ from datetime import datetime
 
 from ganetix.api.types import Cell, FieldInfo, FieldKind, QueryResult, QueryRow
 from ganetix.cli.parser import Options
-from ganetix.cli.quantities import show_mib
+from ganetix.cli.quantities import show_mib, size_text
 from ganetix.cli.streams import Streams, printable
 
 _RIGHT: frozenset[FieldKind] = frozenset({"number", "mib"})
@@ -125,7 +125,7 @@ def _print_field(streams: Streams, field: FieldInfo, cell: Cell, row: QueryRow) 
 
 def _plain(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name}={inner}" for name, inner in value.items())
+        return size_text(value, ", ")
     if isinstance(value, bool):
         return "Y" if value else "N"
     return "-" if value == "" else f"{value}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 
 _MIB_PER = {"": 1.0, "m": 1.0, "g": 1024.0, "t": 1024.0 * 1024.0}
 _SECONDS_PER = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -49,6 +50,13 @@ def show_mib(mib: float, unit: str = "h") -> str:
     if unit == "m":
         return f"{mib:.0f}"
     return f"{mib / _MIB_PER[unit]:.1f}"
+
+
+def size_text(size: Mapping[str, object], between: str) -> str:
+    """An instance's size by the keys that options take: ``memory=1024,disk=…``."""
+    return between.join(
+        f"{key.removesuffix('_mib')}={value}" for key, value in size.items()
+    )
 
 
 def show_seconds(seconds: float) -> str:

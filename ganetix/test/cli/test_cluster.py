@@ -14,8 +14,13 @@ from ganetix.testing.api import CLUSTER_INFO
 
 INFO = replace(
     CLUSTER_INFO,
-    parameters={"be/memory": 128, "capacity/max_inst_spec": {"vcpus": 4}},
+    parameters={
+        "be/memory": 128,
+        "capacity/max_inst_spec": {"memory_mib": 8, "vcpus": 4},
+    },
     serial_no=12,
+    ctime=1.7e9,
+    mtime=1.8e9,
     tags=("prod",),
 )
 
@@ -38,9 +43,11 @@ class ClusterTests(CommandTestCase):
         """Info shows the serial number, tags and every parameter with its origin."""
         self.master.info = replace(INFO, origins={"be/memory": "cluster"})
         await self.run_line("gnt-cluster info")
-        self.assertIn("Serial number: 12\nTags: prod\n", self.out)
+        self.assertIn("Serial number: 12\nCreated: 20", self.out)
+        self.assertIn("\nModified: 20", self.out)
+        self.assertIn("\nTags: prod\n", self.out)
         self.assertIn("  be/memory: 128 (cluster)\n", self.out)
-        self.assertIn("  capacity/max_inst_spec: vcpus=4\n", self.out)
+        self.assertIn("  capacity/max_inst_spec: memory=8, vcpus=4\n", self.out)
 
     async def test_getmaster(self) -> None:
         """The master's name comes from ssconf, without a daemon."""

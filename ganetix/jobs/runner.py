@@ -188,7 +188,9 @@ class Runner:
             result = msgspec.to_builtins(outcome.result)
         except Exception:  # noqa: BLE001 - units may fail in any way
             return await self._stopped_short(live, Failure())
-        task.leave_slot()
+        if live.is_begun or self._store.fault is None:
+            # Otherwise all that wait would be done in vain, again and again.
+            task.leave_slot()
         return await self._done(live, outcome, result)
 
     async def _put_off(self, live: LiveJob, why: BaseException | None) -> Again | None:

@@ -5,7 +5,13 @@ from twisted.internet.defer import Deferred
 from ganetix.config.snapshot import Edits
 from ganetix.errors import Cancelled
 from ganetix.jobs.values import JobMark
-from ganetix.test.jobs.support import Master, QueueTestCase, instance_locks
+from ganetix.test.jobs.support import (
+    Candidates,
+    Master,
+    QueueTestCase,
+    instance_locks,
+    request,
+)
 from ganetix.testing.config import make_instance
 
 
@@ -184,3 +190,23 @@ class LateTests(QueueTestCase):
         self.turn(60)
         run = self.job(job_id).ops[0]
         self.assertEqual((run.started, run.executing), (began, self.clock.seconds()))
+
+    def test_slots(self) -> None:
+        """While nothing can be written, not more are done in vain than have slots."""
+        others = Candidates({})
+        master = Master(self.clock, {}, slots=1, replicas=others)
+        self.successResultOf(master.start())
+        master.worker.late |= {"a", "b"}
+        master.worker.brief |= {"a", "b"}
+        _ = master.scheduler.quiesce()
+        submitted = master.queue.submit([request("a"), request("b")])
+        self.successResultOf(submitted)
+        others.obstacle = "no majority"
+        master.scheduler.resume()
+        self.turn()
+        self.assertEqual(master.worker.started, ["a"])
+        others.obstacle = None
+        master.store.go_on()
+        self.turn()
+        self.assertEqual(master.worker.started, ["a", "b"])
+        self.assertFalse(any(master.queue.counts()))

@@ -236,10 +236,13 @@ async def _running(session: Session, names: Sequence[str]) -> list[str]:
 
 
 async def _plan(session: Session, options: Options, homes: dict[str, str]) -> Planned:
-    from ganetix.cli.evacuation import named_target, planned
+    from ganetix.cli.evacuation import named_target, planned, would_be
 
     if options.target_node is not None:
-        return named_target(homes, options.target_node)
+        plan = named_target(homes, options.target_node)
+        if options.dry_run:
+            return await would_be(session, plan, options.target_node)
+        return plan
     left = tuple(dict.fromkeys(options.names))
     return await planned(session, options, list(homes), options.node_group, left)
 

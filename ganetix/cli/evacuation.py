@@ -55,6 +55,42 @@ def named_target(homes: Mapping[str, str], target: str) -> Planned:
     )
 
 
+async def would_be(session: Session, plan: Planned, target: str) -> Planned:
+    """What of a plan to one node a dry run knows to fail, as the moves would say."""
+    from ganetix.api.types import QueryRequest
+    from ganetix.objects.instance import MOVABLE_TEMPLATES
+
+    names = tuple(move.instance for move in plan.moves)
+    if not names:
+        return plan
+    fields = ("name", "offline", "drained", "vm_capable")
+    request = QueryRequest(kind="node", fields=fields, names=(target,))
+    (row,) = (await session.query(request)).rows
+    name, offline, drained, vm_capable = row.cells
+    closed = (
+        ("is offline" if offline else "")
+        or ("is drained" if drained else "")
+        or ("" if vm_capable else "is not vm_capable")
+    )
+    request = QueryRequest(
+        kind="instance", fields=("name", "disk_template"), names=names
+    )
+    rows = (await session.query(request)).rows
+    templates = {row.cells[0]: row.cells[1] for row in rows}
+    moves: list[PlannedMove] = []
+    stays = list(plan.stays)
+    for move in plan.moves:
+        template = templates.get(move.instance)
+        if template not in MOVABLE_TEMPLATES:
+            reason = f"its disks (template {template}) are on {move.source} only"
+            stays.append(Stay(move.instance, reason))
+        elif closed:
+            stays.append(Stay(move.instance, f"node {name} {closed}"))
+        else:
+            moves.append(move)
+    return Planned(moves=tuple(moves), stays=tuple(stays))
+
+
 async def planned(
     session: Session,
     options: Options,

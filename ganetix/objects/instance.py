@@ -10,6 +10,9 @@ from ganetix.objects.params import DiskParams, HvParams
 AdminState = Literal["up", "down", "offline"]
 NicMode = Literal["user", "bridged", "none"]
 
+MOVABLE_TEMPLATES = frozenset({"diskless"})
+"""Disk templates whose disks, if any, every node of a group reaches."""
+
 
 class NicParams(Value, frozen=True, kw_only=True):
     """How a NIC is connected; ``link`` is the bridge in mode ``bridged``."""

@@ -10,14 +10,11 @@ from msgspec.structs import replace
 from ganetix.config.snapshot import Edits, Snapshot
 from ganetix.errors import ConfigConflict, NoResources, WrongState
 from ganetix.objects import GuestInfo, Instance, Node
+from ganetix.objects.instance import MOVABLE_TEMPLATES
 from ganetix.objects.intent import InstanceIntent
 from ganetix.opcodes import OpInstanceFailover, OpInstanceMigrate
 from ganetix.plan.params import backend_params
 from ganetix.plan.place import NodeState, refusal
-
-MOVABLE_TEMPLATES = frozenset({"diskless"})
-"""Disk templates whose disks, if any, every node of a group reaches."""
-
 
 MoveOp = OpInstanceFailover | OpInstanceMigrate
 

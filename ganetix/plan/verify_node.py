@@ -10,10 +10,10 @@ from ganetix.netutils import address
 from ganetix.objects import Node
 from ganetix.objects.base import Value
 from ganetix.objects.finding import Finding, FindingLevel
+from ganetix.objects.instance import MOVABLE_TEMPLATES
 from ganetix.objects.node_calls import DiskSpace, NodeInfo, NodeVerify
 from ganetix.objects.words import some
 from ganetix.plan.crypto import Trust
-from ganetix.plan.instance_move import MOVABLE_TEMPLATES
 from ganetix.plan.node import MAX_CLOCK_SKEW_SECONDS
 from ganetix.plan.params import backend_params, node_params
 from ganetix.plan.place import NodeState, free_mib

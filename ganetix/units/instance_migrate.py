@@ -50,10 +50,10 @@ class InstanceMigrate:
         """Choose the node; refuse an instance that does not run."""
         name, source, guest = facts.instance.name, facts.source, facts.guest
         if guest is not None and guest.state == "running":
-            planned = plan_failover(facts, 0.0, ignore=False)
+            planned = plan_failover(facts, 0.0)
             return replace(planned, is_live=True)
         if op.allow_failover and not is_alive(guest):
-            return plan_failover(facts, 0.0, ignore=False)
+            return plan_failover(facts, 0.0)
         if facts.silence or source.offline:
             why = f"node {source.name} " + (
                 "is offline" if source.offline else f"does not answer: {facts.silence}"

@@ -126,15 +126,21 @@ async def _possible(
     )
 
 
-def plan_failover(facts: MoveFacts, timeout: float, *, ignore: bool) -> MovePlan:
-    """Refuse where nobody can say that the instance does not run any more."""
+def plan_failover(
+    facts: MoveFacts, timeout: float, *, ignore: bool | None = None
+) -> MovePlan:
+    """Refuse where nobody can say that the instance does not run any more.
+
+    :param ignore: that it may run there; None where the request cannot say so
+    """
     name, source = facts.instance.name, facts.source
     warnings: tuple[str, ...] = ()
     if facts.silence and not ignore:
         raise WrongState(
             f"node {source.name} does not answer, so instance {name} may still run"
             f" there: {facts.silence}. Once it is dead for sure, 'gnt-node modify"
-            f" --offline yes {source.name}' says so; --ignore-consistency does without"
+            f" --offline yes {source.name}' says so"
+            + ("; --ignore-consistency does without" if ignore is not None else "")
         )
     if facts.silence:
         warnings = (

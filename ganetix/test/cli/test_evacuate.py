@@ -21,15 +21,25 @@ class EvacuateTests(QueriedTestCase):
         def nodes(request: QueryRequest) -> QueryResult:
             if "node9" in request.names:
                 raise NotFound("there is no node 'node9'")
+            if "offline" in request.fields:
+                return table(
+                    "name offline drained vm_capable",
+                    *((n, n == "node8", False, True) for n in request.names),
+                )
             lists = {"node2": ["web1", "web2"]}
             return table(
                 "name pinst_list", *((n, lists.get(n, [])) for n in request.names)
             )
 
         self.answers["node"] = nodes
-        self.answers["instance"] = lambda request: table(
-            "name status", ("web1", "running"), ("web2", "ADMIN_down")
-        )
+        self.templates = {"web1": "diskless", "web2": "diskless"}
+
+        def instances(request: QueryRequest) -> QueryResult:
+            if "disk_template" in request.fields:
+                return table("name disk_template", *self.templates.items())
+            return table("name status", ("web1", "running"), ("web2", "ADMIN_down"))
+
+        self.answers["instance"] = instances
         self.answers["group"] = lambda request: table("name", ("rack3",))
         self.moved = {"from": "node2", "to": "node5", "how": "migrate"}
         self.master.results[OpInstanceMigrate] = self.moved
@@ -107,6 +117,20 @@ class EvacuateTests(QueriedTestCase):
         self.assertEqual(await self.run_line(line), 0)
         self.assertIn("web2: node2 -> node3\n", self.out)
         self.assertEqual({type(op) for op in self.submitted}, {OpEvacuationPlan})
+
+    async def test_dry_run_to_a_node(self) -> None:
+        """What a dry run can know to fail stays, with the reason, and status 1."""
+        self.templates["web1"] = "file"
+        line = "gnt-node evacuate --dry-run -n node3 node2"
+        self.assertEqual(await self.run_line(line), 1)
+        self.assertEqual(
+            self.out,
+            "web2: node2 -> node3\n"
+            "web1: stays: its disks (template file) are on node2 only\n",
+        )
+        line = "gnt-node evacuate --dry-run -n node8 node2"
+        self.assertEqual(await self.run_line(line), 1)
+        self.assertIn("web2: stays: node node8 is offline\n", self.out)
 
     async def test_json(self) -> None:
         """What became of each, for scripts."""

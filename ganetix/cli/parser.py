@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Options = argparse.Namespace
 _FIELD = re.compile(r"[a-z][a-z0-9_]*")
+_MASKED = str.maketrans(" []()", "\x00\x01\x02\x03\x04")
+"""What argparse takes for the ends of options when it breaks usage lines."""
+_UNMASKED = str.maketrans("\x00\x01\x02\x03\x04", " []()")
 _OF_JOB = re.compile(r"job [0-9]+: ")
 _PLAIN_TYPES: dict[Any, str] = {int: "a whole number", float: "a number"}
 
@@ -76,9 +79,33 @@ class _Layout(argparse.RawDescriptionHelpFormatter):
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=26, width=80)
+        self._in_usage = False
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         return _wrapped(text, width)
+
+    def _format_usage(self, *args: Any, **kwargs: Any) -> str:
+        """Lines that break between options only, whatever their values look like."""
+        self._in_usage = True
+        try:
+            return super()._format_usage(*args, **kwargs).translate(_UNMASKED)
+        finally:
+            self._in_usage = False
+
+    def _format_actions_usage(self, actions: Any, groups: Any) -> str:
+        text: str = super()._format_actions_usage(actions, groups)
+        for action in actions:
+            if action.required and action.option_strings:
+                option = f"{action.option_strings[0]} "
+                text = text.replace(option, option.translate(_MASKED))
+        return text
+
+    def _format_args(self, action: argparse.Action, default_metavar: str) -> str:
+        if action.nargs == argparse.REMAINDER:
+            return f"{action.metavar or default_metavar} ..."
+        text = super()._format_args(action, default_metavar)
+        is_masked = self._in_usage and action.option_strings
+        return text.translate(_MASKED) if is_masked else text
 
     def add_argument(self, action: argparse.Action) -> None:
         super().add_argument(action)

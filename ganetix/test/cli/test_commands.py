@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
+import argparse
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from ganetix.cli.main import parser_of
 from ganetix.errors import NoResources
 from ganetix.jobs.model import Dependency
 from ganetix.opcodes import OpClusterVerify, OpGroupAdd
 from ganetix.test.cli.support import CommandTestCase
+
+
+class UsageTests(SynchronousTestCase):
+    """The first lines of help."""
+
+    def usage(self, program: str, command: str) -> str:
+        """Those of a command."""
+        (commands,) = (
+            action
+            for action in parser_of(program)._actions
+            if isinstance(action, argparse._SubParsersAction)
+        )
+        text: str = commands.choices[command].format_usage()
+        return text
+
+    def test_options_are_whole(self) -> None:
+        """No line ends between an option and its value."""
+        usage = self.usage("gnt-instance", "add")
+        self.assertIn(" -o OS[+VARIANT] ", usage)
+        self.assertIn(" [--net N[:KEY=VALUE,…] | --no-nics]", usage)
+        self.assertTrue(usage.replace("\n", "").isprintable())
+
+    def test_rest_is_named(self) -> None:
+        """What takes the rest of the line is called by its name."""
+        self.assertIn(" COMMAND ...\n", self.usage("gnt-cluster", "command"))
 
 
 class JobTests(CommandTestCase):

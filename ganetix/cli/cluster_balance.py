@@ -34,7 +34,7 @@ def add_balance(made: Program) -> None:
     balance.add_argument(
         "--execute", action="store_true", help="make the moves, after showing them"
     )
-    add_list_options(balance, fields=False)
+    add_list_options(balance)
     add_job_options(balance)
 
 

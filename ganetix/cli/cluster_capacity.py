@@ -93,7 +93,7 @@ def add_capacity(made: Program) -> None:
         "--no-cached", dest="cached", action="store_false", help="compute anew"
     )
     add_allocator_option(capacity, "the allocator that computes it")
-    add_list_options(capacity, fields=False)
+    add_list_options(capacity)
     add_job_options(capacity)
 
 

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ganetix.cli.main import parser_of
 from ganetix.cli.streams import Streams
@@ -75,6 +75,9 @@ def candidates(program: str, words: Sequence[str], streams: Streams) -> Found:
         return Found(_matching(choices, current))
     if status := _STATUS.get(str(action.metavar), 0):
         return Found([], status)
+    what, _, kind = str(getattr(action, "completes", "")).partition(":")
+    if what == "fields":
+        return Found(_matching(_lists(kind, current, _root(before, streams)), current))
     names = _names(action, after, _root(before, streams))
     return Found([name for name in _matching(names, current) if name not in after])
 
@@ -90,6 +93,19 @@ def _names(
 
         return list(ERROR_CODES)
     return _tags(kind, words, socket_path)
+
+
+def _lists(kind: str, current: str, socket_path: Path) -> list[str]:
+    """What has been typed of a list of fields, with each that may come next."""
+    head, comma, last = current.rpartition(",")
+    head += comma + ("+" if last.startswith("+") else "")
+    given = [name.strip().removeprefix("+") for name in head.split(",")]
+    try:
+        fields = _told(b"QueryFields", b"kind", kind, socket_path)
+        names = [field["name"] for field in fields]
+    except (OSError, EOFError, ValueError, KeyError):
+        return []
+    return [head + name for name in names if name not in given]
 
 
 def names_of(
@@ -201,15 +217,25 @@ def _tags(kind: str, words: Sequence[str], socket_path: Path) -> list[str]:
 
 
 def _ask(kind: str, socket_path: Path, field: str, names: Sequence[str]) -> list[str]:
+    request = {"kind": kind, "fields": [field], "names": list(names)}
+    result = _told(b"Query", b"request", request, socket_path)
+    if not result:
+        return []
+    cells = [row["cells"][0] for row in result["rows"]]
+    lists = (cell if isinstance(cell, list) else [str(cell)] for cell in cells)
+    return [name for names in lists for name in names]
+
+
+def _told(command: bytes, key: bytes, value: object, socket_path: Path) -> Any:
+    """What the master answers to a command with one argument; nothing if it refuses."""
     import json
 
     from ganetix.api.boxes import packed, read_box
     from ganetix.api.chunks import put_chunks, take_chunks
     from ganetix.errors import BadParameter
 
-    request = {"kind": kind, "fields": [field], "names": list(names)}
-    box = {b"_command": b"Query", b"_ask": b"1"}
-    put_chunks(box, b"request", json.dumps(request).encode())
+    box = {b"_command": command, b"_ask": b"1"}
+    put_chunks(box, key, json.dumps(value).encode())
     with socket.socket(socket.AF_UNIX) as master:
         master.settimeout(TIMEOUT_SECONDS)
         master.connect(str(socket_path))
@@ -217,9 +243,6 @@ def _ask(kind: str, socket_path: Path, field: str, names: Sequence[str]) -> list
         with master.makefile("rb") as stream:
             answer = read_box(stream)
     try:
-        result = json.loads(take_chunks(answer, b"result"))
+        return json.loads(take_chunks(answer, b"result"))
     except BadParameter:
         return []
-    cells = [row["cells"][0] for row in result["rows"]]
-    lists = (cell if isinstance(cell, list) else [str(cell)] for cell in cells)
-    return [name for names in lists for name in names]

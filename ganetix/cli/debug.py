@@ -52,7 +52,7 @@ def program() -> Program:
         " mode, priority and since when.",
         examples=["locks", "locks --json"],
     )
-    add_list_options(locks, fields=False)
+    add_list_options(locks)
     return made
 
 

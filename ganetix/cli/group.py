@@ -50,7 +50,7 @@ def add_group_commands(made: Program, prefix: str = "") -> None:
         ],
     )
     add_name_argument(listing)
-    add_list_options(listing)
+    add_list_options(listing, "group")
     info = made.look(
         f"{prefix}info",
         info_groups,

@@ -52,7 +52,7 @@ def _add_listings(made: Program) -> None:
     )
     add_names(listing, "*", "default: all")
     add_group_option(listing, "only instances of this group")
-    add_list_options(listing)
+    add_list_options(listing, "instance")
     info = made.look(
         "info", info_instances, "show instances in full", examples=["info web1"]
     )

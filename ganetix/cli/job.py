@@ -41,7 +41,7 @@ def program() -> Program:
         "--limit", type=_count, metavar="N", help="only the newest N jobs"
     )
     listing.add_argument("--archived", action="store_true", help="archived jobs, too")
-    add_list_options(listing)
+    add_list_options(listing, "job")
     info = made.look(
         "info",
         info_jobs,

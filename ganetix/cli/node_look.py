@@ -40,7 +40,7 @@ def add_look_commands(made: Program) -> None:
     listing.add_argument(
         "--reserved", action="store_true", help="list reservations instead"
     )
-    add_list_options(listing)
+    add_list_options(listing, "node")
     info = made.look(
         "info",
         info_nodes,
@@ -58,7 +58,7 @@ def add_look_commands(made: Program) -> None:
         examples=["volumes", "volumes -g rack2 -o node,instance,size", "volumes node2"],
     )
     _add_choice(volumes)
-    add_list_options(volumes)
+    add_list_options(volumes, "volume")
     storage = made.look(
         "list-storage",
         list_storage,
@@ -67,7 +67,7 @@ def add_look_commands(made: Program) -> None:
         examples=["list-storage", "list-storage --units g node2"],
     )
     _add_choice(storage)
-    add_list_options(storage)
+    add_list_options(storage, "storage")
     health = made.look(
         "health",
         check_health,
@@ -78,7 +78,7 @@ def add_look_commands(made: Program) -> None:
         examples=["health", "health -g rack2", "health --json node2"],
     )
     _add_choice(health)
-    add_list_options(health)
+    add_list_options(health, "health")
 
 
 def _add_choice(parser: Parser) -> None:

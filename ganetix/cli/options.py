@@ -47,16 +47,23 @@ def add_job_options(parser: Parser) -> None:
     group.add_argument("--reason", default="", help="a text that the job keeps")
 
 
-def add_list_options(parser: Parser, *, fields: bool = True) -> None:
-    """Options of every command that prints a table."""
+def add_list_options(parser: Parser, kind: str = "") -> None:
+    """Options of every command that prints a table.
+
+    :param kind: what it lists, whose fields may be chosen; empty if they may not
+    """
     group = parser.add_argument_group("output options")
-    if fields:
-        group.add_argument(
-            "-o",
-            "--output",
-            metavar="FIELDS",
-            default="",
-            help="fields to show, with commas between; +FIELD,… adds to the usual ones",
+    if kind:
+        completes(
+            group.add_argument(
+                "-o",
+                "--output",
+                metavar="FIELDS",
+                default="",
+                help="fields to show, with commas between; +FIELD,… adds to the usual"
+                " ones",
+            ),
+            f"fields:{kind}",
         )
         group.add_argument(
             "--help-fields", action="store_true", help="list all fields and return"

@@ -35,7 +35,7 @@ def program() -> Program:
     choice = listing.add_mutually_exclusive_group()
     add_group_option(choice, "the group whose nodes are asked")
     choice.add_argument("--all-groups", action="store_true", help="ask every group")
-    add_list_options(listing)
+    add_list_options(listing, "os")
     return made
 
 

@@ -55,6 +55,23 @@ class CompletionTests(ServedMasterTestCase):
             ["high", "low", "normal"],
         )
 
+    async def test_fields(self) -> None:
+        """Fields of what is listed, alone, after others and after a plus."""
+        self.master.field_infos = {
+            "node": tuple(
+                FieldInfo(name=name, title=name, doc=name)
+                for name in ("mfree", "mtotal", "name")
+            )
+        }
+        for typed, expected in (
+            ("m", ["mfree", "mtotal"]),
+            ("name,", ["name,mfree", "name,mtotal"]),
+            ("+mf", ["+mfree"]),
+            ("+mfree,+m", ["+mfree,+mtotal"]),
+        ):
+            found = await self.complete("gnt-node", "list", "-o", typed)
+            self.assertEqual(found, expected)
+
     async def test_equals_sign(self) -> None:
         """A value may follow its option's equals sign, here and before."""
         self.assertEqual(

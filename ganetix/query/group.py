@@ -14,6 +14,7 @@ from ganetix.query.common import object_columns
 from ganetix.query.params import (
     capacity_columns,
     disk_columns,
+    hypervisor_columns,
     parameter_columns,
     shown_origins,
 )
@@ -152,6 +153,7 @@ _COLUMNS: tuple[Column[GroupRow], ...] = (
     ),
     *parameter_columns("be", BACKEND, _family("be")),
     *disk_columns(lambda r, template: r.view.disks(template, r.group)),
+    *hypervisor_columns(lambda r, name: r.view.hypervisor(name, r.group)),
     *parameter_columns("nic", NIC, _family("nic")),
     *parameter_columns("nd", NODE, _family("nd")),
     *capacity_columns(_family("capacity")),

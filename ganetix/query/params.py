@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from ganetix.api.types import Cell, FieldKind
+from ganetix.hypervisor.params import HV_PARAMETERS
 from ganetix.opcodes.parameters import CAPACITY, ParameterTable, full_name
 from ganetix.plan.params import Layers, effective, origins
 from ganetix.query.table import Column, column
@@ -76,6 +77,27 @@ def disk_columns(
             value(template, name),
         )
         for template, parameters in DISK_TEMPLATES.items()
+        for name, parameter in parameters.items()
+    )
+
+
+def hypervisor_columns(
+    layers: Callable[[S, str], Layers],
+) -> tuple[Column[S], ...]:
+    """``hv/HYPERVISOR/NAME`` columns; of ``fake``, which heeds none, there are none."""
+
+    def value(hypervisor: str, name: str) -> Callable[[S], Cell]:
+        return lambda subject: as_cell(effective(layers(subject, hypervisor)).get(name))
+
+    return tuple(
+        column(
+            f"hv/{hypervisor}/{name}",
+            f"hv/{hypervisor}/{name}",
+            parameter.doc,
+            value(hypervisor, name),
+        )
+        for hypervisor, parameters in HV_PARAMETERS.items()
+        if hypervisor != "fake"
         for name, parameter in parameters.items()
     )
 

@@ -48,7 +48,8 @@ ALLOWED: dict[str, set[str]] = {
     "bootstrap": CORE | {"config", "state", "rpc", "netutils"},
     "units": CORE | {"config", "jobs", "locking"},
     "query": CORE
-    | {"config", "jobs", "cache", "api.types", "rpc.fanout", "storage.params"},
+    | {"config", "jobs", "cache", "api.types", "rpc.fanout"}
+    | {"hypervisor.params", "storage.params"},
     "api": CORE | {"config", "jobs", "query", "state", "scheduler", "locking"},
     "cli": PURE
     | {"api.client", "api.link", "api.types", "api.chunks", "api.boxes", "api.quick"}

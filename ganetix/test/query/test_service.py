@@ -385,6 +385,13 @@ class QueryTests(SynchronousTestCase):
         )
         self.cells("cluster", *names)
 
+    def test_hypervisor_parameters_of_a_group(self) -> None:
+        """What a group's instances inherit under a hypervisor is a field each."""
+        (cell,) = self.cells("group", "hv/kvm/qemu_path", names=("rack2",))
+        self.assertEqual(len(cell), 1)
+        request = QueryRequest(kind="group", fields=("hv/fake/accel",))
+        self.assertIn("hv/fake/accel", str(self.refusal(request)))
+
     def test_sums_of_a_group(self) -> None:
         """Sums over a group ask its nodes only; none is told where one is silent."""
         self.assertEqual(

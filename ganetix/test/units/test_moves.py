@@ -157,6 +157,14 @@ class MoveTests(SynchronousTestCase):
         text = self.refused(FAILOVER)
         self.assertIn("node2 does not answer", text)
         self.assertIn("--offline yes node2", text)
+        self.assertIn("--ignore-consistency", text)
+
+    def test_migration_from_silent_node(self) -> None:
+        """No option is advised that moving without it does not have."""
+        self.set_down("node2")
+        text = self.refused(replace(MIGRATE, allow_failover=True))
+        self.assertIn("node2 does not answer", text)
+        self.assertNotIn("--ignore-consistency", text)
 
     def test_failover_by_force(self) -> None:
         """That can be overruled, with a warning."""

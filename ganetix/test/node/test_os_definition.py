@@ -152,9 +152,7 @@ class FindTests(DefinitionCase):
         """An unknown name is refused with those there are, but for broken ones."""
         make_definition(self.directory, "tiny")
         (self.directory / "broken").mkdir()
-        self.assertIn(
-            "'debian' is not there; there are: tiny", self.refusal("debian")
-        )
+        self.assertIn("'debian' is not there; there are: tiny", self.refusal("debian"))
 
     def test_no_path(self) -> None:
         """A name is never a path."""

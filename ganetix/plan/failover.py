@@ -141,13 +141,13 @@ def next_members(record: Members, own: str, obeying: Collection[str]) -> Members
     """The record with which the new master begins.
 
     Those of whom nothing is heard count no longer if they are too many; two candidates
-    need no majority.
+    need no majority. Replicas of those are left alone: what is lost here may be there.
     """
     there = tuple(uuid for uuid in record.members if uuid in obeying or uuid == own)
     is_enough = len(there) >= majority(len(record.members))
     keeps_all = own in record.members and (is_enough or len(record.members) <= FEW)
     members = record.members if keeps_all else tuple(sorted({*there, own}))
-    holders = {*record.holders, *record.members} - {*members}
+    holders = {*record.holders} - {*members}
     return Members(members=members, in_step=(own,), holders=tuple(sorted(holders)))
 
 

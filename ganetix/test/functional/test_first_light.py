@@ -138,7 +138,7 @@ class FirstLightTests(ClusterCase):
             ),
             (("gnt-instance", "start", "web9"), "web9", 1),
             (("gnt-instance", "info", uuid), uuid, 1),
-            (("gnt-instance", "list", "-o", "nam"), "name", 1),
+            (("gnt-instance", "list", "-o", "nam"), "name", 2),
             (("gnt-instance", "frobnicate"), "frobnicate", 2),
             (("gnt-node", "add", "no-such-host.invalid"), "no-such-host.invalid", 1),
             (("gnt-node", "add", "--primary-ip=here", "node8"), "here", 1),

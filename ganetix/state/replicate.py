@@ -7,7 +7,7 @@ up to where writers may be told, and what is recorded about who is in step.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -27,8 +27,8 @@ from ganetix.plan.replicas import (
     next_record,
 )
 from ganetix.state.replicas import Writer
-from ganetix.state.replicate_follower import Follower, Links
-from ganetix.state.replicate_forget import Removal
+from ganetix.state.replicate_follower import Follower, FollowerLinks
+from ganetix.state.replicate_forget import Removal, RemovalLinks
 from ganetix.state.replicate_log import RecentLog, journaled
 from ganetix.state.replicate_rows import (
     EPOCHS,
@@ -58,11 +58,14 @@ class CandidateState(Value, frozen=True, kw_only=True):
     problem: str = ""
 
 
+class Links(FollowerLinks, RemovalLinks, Protocol):
+    """Calls to those who have replicas; see ``ganetix.config.replicate``."""
+
+
 class Replicator:
     """Keeps candidates in step with the store that it is attached to.
 
     :param own: this node's UUID
-    :param name_of: a node's name, for messages
     :param on_deposed: called once, with a line for the log, when this node turns out
         not to be the master any more
     """
@@ -74,13 +77,11 @@ class Replicator:
         clock: IReactorTime,
         own: str,
         links: Links,
-        name_of: Callable[[str], str],
         on_deposed: Callable[[Claim, str], None],
     ) -> None:
         self._clock = clock
         self._own = own
         self._links = links
-        self._name_of = name_of
         self._on_deposed = on_deposed
         self.head = 0
         self.history: tuple[Epoch, ...] = ()
@@ -141,7 +142,7 @@ class Replicator:
         silent = missing_majority(members, answering | {self._own})
         if not silent:
             return None
-        names = ", ".join(sorted(map(self._name_of, silent)))
+        names = ", ".join(sorted(map(self._links.name_of, silent)))
         return (
             f"no majority of the master candidates follows: {names} do not;"
             f" {majority(len(members))} of {len(members)} are needed"
@@ -343,7 +344,7 @@ class Replicator:
         for uuid in sorted({*record.in_step} ^ {*self._ledger.record.in_step}):
             self._log.info(
                 "node {node} is {what}",
-                node=self._name_of(uuid),
+                node=self._links.name_of(uuid),
                 what="in step" if uuid in record.in_step else "out of step",
             )
         self._proposed = record
@@ -354,14 +355,16 @@ class Replicator:
         record = self._ledger.record
         due = self._wanted | {*record.members} | {*record.before}
         for uuid in due - self._followers.keys() - {self._own}:
-            name = self._name_of(uuid)
+            name = self._links.name_of(uuid)
             follower = Follower(self._clock, uuid, name, self, self._links)
             self._followers[uuid] = follower
             self._served.add(uuid)
             follower.start()
         for uuid in self._followers.keys() - due:
             self._followers.pop(uuid).stop()
-            self._log.info("node {node} follows no more", node=self._name_of(uuid))
+            self._log.info(
+                "node {node} follows no more", node=self._links.name_of(uuid)
+            )
         self._removed_since -= due
         self._removal.only_from(self._holding() - due - {self._own})
 

@@ -52,7 +52,7 @@ T = TypeVar("T")
 Awaited = Deferred[Any]
 
 
-class Links(Protocol):
+class FollowerLinks(Protocol):
     """Calls to candidates, by UUID; see ``ganetix.config.replicate``."""
 
     def status(self, uuid: str, claim: Claim) -> Deferred[ReplicaStatus]:
@@ -63,15 +63,6 @@ class Links(Protocol):
 
     def part(self, uuid: str, request: ReplicaPart) -> Awaited:
         """Send a part of a snapshot."""
-
-    def is_member(self, uuid: str) -> bool:
-        """Whether the node belongs to the cluster."""
-
-    def name_of(self, uuid: str) -> str:
-        """The node's name, for messages."""
-
-    def forget(self, uuid: str, claim: Claim) -> Awaited:
-        """Have the replica removed."""
 
 
 class Host(Protocol):
@@ -103,7 +94,12 @@ class Follower:
     _log: ClassVar[Logger] = Logger()
 
     def __init__(
-        self, clock: IReactorTime, uuid: str, name: str, host: Host, links: Links
+        self,
+        clock: IReactorTime,
+        uuid: str,
+        name: str,
+        host: Host,
+        links: FollowerLinks,
     ) -> None:
         self._clock = clock
         self.uuid = uuid

@@ -13,13 +13,14 @@ from twisted.logger import Logger
 from ganetix.errors import GanetixError, StaleEpoch
 from ganetix.flow.retry import backoff
 from ganetix.objects.replica import Claim
+from ganetix.state.replicate_follower import Awaited
 
 ANSWER_SECONDS = 10.0
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
 
 
-class Links(Protocol):
+class RemovalLinks(Protocol):
     """Calls to nodes, by UUID; see ``ganetix.config.replicate``."""
 
     def is_member(self, uuid: str) -> bool:
@@ -28,7 +29,7 @@ class Links(Protocol):
     def name_of(self, uuid: str) -> str:
         """The node's name, for messages."""
 
-    def forget(self, uuid: str, claim: Claim) -> Deferred[object]:
+    def forget(self, uuid: str, claim: Claim) -> Awaited:
         """Have the replica removed."""
 
 
@@ -45,7 +46,7 @@ class Removal:
     def __init__(
         self,
         clock: IReactorTime,
-        links: Links,
+        links: RemovalLinks,
         claim: Callable[[], Claim],
         on_done: Callable[[str], None],
     ) -> None:

@@ -67,9 +67,7 @@ class Mastership:
         self._paths = paths
         self.rpc = Fence(rpc)
         self._links = RpcLinks(rpc, self.secrets)
-        self.replicator = Replicator(
-            reactor, own, self._links, self._links.name_of, self._deposed
-        )
+        self.replicator = Replicator(reactor, own, self._links, self._deposed)
         self.store = StateStore(engine, reactor, self.replicator)
         self.config = ConfigStore(self.store, reactor)
         self.address = AddressKeeper(

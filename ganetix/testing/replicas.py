@@ -48,7 +48,6 @@ class SimMasterStore:
             sim.clock,
             candidate.node.uuid,
             self.links,
-            self.links.name_of,
             self._deposed,
         )
         engine = _Mortal(candidate.medium)
